@@ -1,0 +1,24 @@
+//! Compiles the `.proto` files with protox, in pure Rust: nobody needs `protoc`.
+
+use std::path::PathBuf;
+
+const FILES: [&str; 6] = [
+    "schism/ca/v1/identity.proto",
+    "schism/policy/v1/policy.proto",
+    "schism/records/v1/records.proto",
+    "schism/records/v1/replication.proto",
+    "schism/token/v1/tokens.proto",
+    "schism/witness/v1/witness.proto",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
+    let descriptors = protox::compile(FILES, [&root])?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .compile_fds(descriptors)?;
+    for file in FILES {
+        println!("cargo:rerun-if-changed={file}");
+    }
+    Ok(())
+}
