@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The nodes: what the world's services are made of, and what stands between a request and them.
+
+pub mod refusal;
