@@ -1,0 +1,3 @@
+//! The signed record of every decision, one log a node.
+
+pub mod entry;
