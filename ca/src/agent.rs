@@ -119,7 +119,15 @@ impl Agent {
         bearers: Option<Arc<dyn BearerSource>>,
     ) -> (Self, watch::Receiver<Option<Arc<Published>>>) {
         let (publish, published) = watch::channel(None);
-        (Self { seams, config, bearers, publish }, published)
+        (
+            Self {
+                seams,
+                config,
+                bearers,
+                publish,
+            },
+            published,
+        )
     }
 
     /// Runs until the task is dropped.
@@ -128,7 +136,9 @@ impl Agent {
         let mut renewal = Renewal::plan(&held.credential.facts, &*self.seams.rng);
         let mut bearer_due = self.bearer_due(&held);
         loop {
-            let renew_at = renewal.next_attempt().unwrap_or(Time::from_micros(u64::MAX));
+            let renew_at = renewal
+                .next_attempt()
+                .unwrap_or(Time::from_micros(u64::MAX));
             self.seams.clock.sleep_until(renew_at.min(bearer_due)).await;
             let now = self.seams.clock.now();
             if now >= renew_at {
@@ -172,7 +182,10 @@ impl Agent {
                 }
                 Err(error) => self.failed("enrolment-failed", &error),
             }
-            self.seams.clock.sleep(pause + self.seams.rng.span(Duration::ZERO, pause / 4)).await;
+            self.seams
+                .clock
+                .sleep(pause + self.seams.rng.span(Duration::ZERO, pause / 4))
+                .await;
             pause = (pause * 2).min(Duration::from_secs(5));
         }
     }
@@ -195,8 +208,14 @@ impl Agent {
         let (key, csr) = self.request()?;
         let connection = self.dial(None).await?;
         let join_code = self.config.join_code.clone();
-        let asked = client(connection).enroll(EnrollRequest { join_code, csr }).await;
-        self.accept(1, key, asked.map_err(|status| AgentError::Refused(Box::new(status)))?)
+        let asked = client(connection)
+            .enroll(EnrollRequest { join_code, csr })
+            .await;
+        self.accept(
+            1,
+            key,
+            asked.map_err(|status| AgentError::Refused(Box::new(status)))?,
+        )
     }
 
     async fn renew(&self, held: &Published) -> Result<Published, AgentError> {
@@ -214,9 +233,13 @@ impl Agent {
 
     /// A new key and a request that asks for nothing but a certificate for it.
     fn request(&self) -> Result<(crate::keys::Pkcs8, Vec<u8>), AgentError> {
-        let key = self.seams.keys.p256().map_err(|error| AgentError::Request(error.to_string()))?;
-        let csr = crate::csr::signing_request(&key)
+        let key = self
+            .seams
+            .keys
+            .p256()
             .map_err(|error| AgentError::Request(error.to_string()))?;
+        let csr =
+            crate::csr::request(&key).map_err(|error| AgentError::Request(error.to_string()))?;
         Ok((key, csr))
     }
 
@@ -243,10 +266,16 @@ impl Agent {
         let trust_domain = TrustDomain::new(&bundle.trust_domain)
             .map_err(|_| AgentError::Malformed("no trust domain"))?;
         if bundle.generation < self.config.bundle.generation {
-            return Err(AgentError::Malformed("the bundle is older than the one we began with"));
+            return Err(AgentError::Malformed(
+                "the bundle is older than the one we began with",
+            ));
         }
         let roots = bundle.roots.into_iter().map(CertificateDer::from).collect();
-        let bundle = Bundle { trust_domain, generation: bundle.generation, roots };
+        let bundle = Bundle {
+            trust_domain,
+            generation: bundle.generation,
+            roots,
+        };
         let chain = chain.into_iter().map(CertificateDer::from).collect();
         let AgentConfig { id, tolerance, .. } = &self.config;
         let now = self.seams.clock.now();
@@ -257,7 +286,12 @@ impl Agent {
 
     async fn with_bearer(&self, credential: Credential) -> Result<Published, AgentError> {
         let bearer = match &self.bearers {
-            Some(source) => Some(source.bearer(&credential).await.map_err(AgentError::Bearer)?),
+            Some(source) => Some(
+                source
+                    .bearer(&credential)
+                    .await
+                    .map_err(AgentError::Bearer)?,
+            ),
             None => None,
         };
         Ok(Published { credential, bearer })
@@ -265,30 +299,42 @@ impl Agent {
 
     /// Half of the bearer's life from when it was obtained.
     fn bearer_due(&self, held: &Published) -> Time {
-        held.bearer.as_ref().map_or(Time::from_micros(u64::MAX), |bearer| {
-            let life = bearer.expires.since(bearer.obtained);
-            let jitter = self.seams.rng.span(Duration::ZERO, life / 10);
-            bearer.obtained + (life / 2).saturating_sub(life / 20) + jitter
-        })
+        held.bearer
+            .as_ref()
+            .map_or(Time::from_micros(u64::MAX), |bearer| {
+                let life = bearer.expires.since(bearer.obtained);
+                let jitter = self.seams.rng.span(Duration::ZERO, life / 10);
+                bearer.obtained + (life / 2).saturating_sub(life / 20) + jitter
+            })
     }
 
     async fn within<T>(
         &self,
         attempt: impl Future<Output = Result<T, AgentError>>,
     ) -> Result<T, AgentError> {
-        tokio::time::timeout(ATTEMPT, attempt).await.unwrap_or(Err(AgentError::Deadline))
+        tokio::time::timeout(ATTEMPT, attempt)
+            .await
+            .unwrap_or(Err(AgentError::Deadline))
     }
 
     fn publish(&self, held: &Published, kind: &'static str) {
         self.publish.send_replace(Some(Arc::new(held.clone())));
         let principal = self.config.id.to_string();
-        self.seams.journal.note(Event { kind, principal, ..Event::default() });
+        self.seams.journal.note(Event {
+            kind,
+            principal,
+            ..Event::default()
+        });
     }
 
     fn failed(&self, kind: &'static str, error: &AgentError) {
         tracing::warn!(%error, kind, id = %self.config.id);
         let principal = self.config.id.to_string();
-        self.seams.journal.note(Event { kind, principal, ..Event::default() });
+        self.seams.journal.note(Event {
+            kind,
+            principal,
+            ..Event::default()
+        });
     }
 }
 

@@ -92,7 +92,8 @@ impl ClientCertVerifier for PeerVerifier {
         rest: &[CertificateDer<'_>],
         _: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.judge(leaf, rest).map(|()| ClientCertVerified::assertion())
+        self.judge(leaf, rest)
+            .map(|()| ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -127,7 +128,8 @@ impl ServerCertVerifier for PeerVerifier {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.judge(leaf, rest).map(|()| ServerCertVerified::assertion())
+        self.judge(leaf, rest)
+            .map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

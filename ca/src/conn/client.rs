@@ -87,7 +87,14 @@ impl Dialer {
         expected: SpiffeId,
         identity: watch::Receiver<Option<Arc<Published>>>,
     ) -> Self {
-        Self { seams, trust, to, expected, identity, open: Mutex::new(None) }
+        Self {
+            seams,
+            trust,
+            to,
+            expected,
+            identity,
+            open: Mutex::new(None),
+        }
     }
 
     /// The connection for the next request: the open one, unless it is closed or retired.
@@ -95,18 +102,31 @@ impl Dialer {
     /// # Errors
     /// When there is no identity yet, or no connection to be had.
     pub async fn connection(&self) -> Result<Connection, DialError> {
-        let own = self.identity.borrow().clone().ok_or(DialError::NoIdentity)?;
+        let own = self
+            .identity
+            .borrow()
+            .clone()
+            .ok_or(DialError::NoIdentity)?;
         let mut open = self.open.lock().await;
         if let Some(connection) = open.as_ref()
             && connection.generation == own.credential.generation
             && !connection.send.is_closed()
             && self.seams.clock.now() < connection.retire_at
         {
-            return Ok(Connection { bearer: own.bearer.clone(), ..connection.clone() });
+            return Ok(Connection {
+                bearer: own.bearer.clone(),
+                ..connection.clone()
+            });
         }
         *open = None;
-        let mut connection =
-            dial(&self.seams, &self.trust, Some(&own.credential), &self.to, &self.expected).await?;
+        let mut connection = dial(
+            &self.seams,
+            &self.trust,
+            Some(&own.credential),
+            &self.to,
+            &self.expected,
+        )
+        .await?;
         connection.bearer.clone_from(&own.bearer);
         *open = Some(connection.clone());
         Ok(connection)
@@ -129,14 +149,23 @@ pub(crate) async fn dial(
     to: &Address,
     expected: &SpiffeId,
 ) -> Result<Connection, DialError> {
-    let failed = |cause| DialError::Failed { to: to.clone(), cause };
+    let failed = |cause| DialError::Failed {
+        to: to.clone(),
+        cause,
+    };
     let connect = async {
-        let config = trust.connector(own, expected.clone()).map_err(io::Error::other)?;
+        let config = trust
+            .connector(own, expected.clone())
+            .map_err(io::Error::other)?;
         let wire = seams.net.dial(to).await?;
         // The name is not looked at: the verifier asks for a SPIFFE ID.
         let name = ServerName::try_from("schism.invalid").map_err(io::Error::other)?;
         let stream = TlsConnector::from(config).connect(name, wire).await?;
-        let end = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let end = stream
+            .get_ref()
+            .1
+            .peer_certificates()
+            .and_then(|chain| chain.first());
         let end = end.and_then(|leaf| crate::identity::LeafFacts::from_der(leaf).ok());
         let (send, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -152,10 +181,24 @@ pub(crate) async fn dial(
         Ok((send, end))
     };
     let connected = tokio::time::timeout(HANDSHAKE, connect).await;
-    let (send, peer) = connected.map_err(|_| DialError::Deadline(to.clone()))?.map_err(failed)?;
-    let ends = [peer.map(|facts| facts.not_after), own.map(|own| own.facts.not_after)];
-    let end = ends.into_iter().flatten().min().unwrap_or(Time::from_micros(u64::MAX));
+    let (send, peer) = connected
+        .map_err(|_| DialError::Deadline(to.clone()))?
+        .map_err(failed)?;
+    let ends = [
+        peer.map(|facts| facts.not_after),
+        own.map(|own| own.facts.not_after),
+    ];
+    let end = ends
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(Time::from_micros(u64::MAX));
     let generation = own.map_or(0, |own| own.generation);
     // Before the far end announces the close, not with it: requests queued then would be lost.
-    Ok(Connection { send, generation, retire_at: end - GRACE, bearer: None })
+    Ok(Connection {
+        send,
+        generation,
+        retire_at: end - GRACE,
+        bearer: None,
+    })
 }

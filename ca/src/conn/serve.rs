@@ -18,8 +18,8 @@ use tonic::service::Routes;
 use tower::Service;
 
 use super::{
-    GRACE, HANDSHAKE, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, MAX_CONNECTIONS, MAX_HANDSHAKES,
-    MAX_HEADERS, MAX_STREAMS,
+    GRACE, HANDSHAKE, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, MAX_CONNECTIONS, MAX_HANDSHAKES, MAX_HEADERS,
+    MAX_STREAMS,
 };
 use crate::agent::Published;
 use crate::clock::Time;
@@ -74,7 +74,9 @@ impl Door {
         let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             // One failed accept must not close the port (RUSTSEC-2024-0376).
-            let Ok(wire) = listener.accept().await else { continue };
+            let Ok(wire) = listener.accept().await else {
+                continue;
+            };
             let (Ok(handshake), Ok(connection)) = (
                 Arc::clone(&handshakes).try_acquire_owned(),
                 Arc::clone(&connections).try_acquire_owned(),
@@ -105,7 +107,10 @@ impl Door {
             Some([leaf, ..]) => {
                 let facts = LeafFacts::from_der(leaf).ok()?;
                 end = end.min(facts.not_after);
-                Some(PeerIdentity { facts, generation: own.credential.generation })
+                Some(PeerIdentity {
+                    facts,
+                    generation: own.credential.generation,
+                })
             }
             _ => None,
         };
