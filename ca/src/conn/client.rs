@@ -142,7 +142,7 @@ impl Dialer {
 ///
 /// # Errors
 /// When the far end is not reached, or is not `expected`.
-pub(crate) async fn dial(
+pub async fn dial(
     seams: &Seams,
     trust: &Trust,
     own: Option<&Credential>,

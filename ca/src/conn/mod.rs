@@ -9,7 +9,7 @@ mod serve;
 
 use std::time::Duration;
 
-pub use client::{Connection, DialError, Dialer};
+pub use client::{Connection, DialError, Dialer, dial};
 pub use serve::{Deadline, Door, PeerIdentity};
 
 /// HTTP/2 keep-alive, also while idle: a healed cut must recover without traffic.
