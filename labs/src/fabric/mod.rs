@@ -9,6 +9,7 @@ pub mod labour;
 pub mod ledger;
 pub mod links;
 pub mod local;
+pub mod post;
 pub mod sim;
 pub mod skew;
 
