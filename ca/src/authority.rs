@@ -14,7 +14,7 @@ use crate::identity::{LeafFacts, SpiffeId, TrustDomain};
 use crate::keys::{Keys, Pkcs8};
 use crate::p256::P256;
 use crate::profile::{self, Validity};
-use crate::svid::sha256;
+use crate::svid::{self, sha256};
 
 /// The root of a trust domain, with its key.
 pub struct Root {
@@ -113,7 +113,7 @@ impl Issuer {
     /// An issuer from its parts, as [`Root::sign_issuer`] made them.
     ///
     /// # Errors
-    /// When the key is no P-256 key.
+    /// When the key is no P-256 key, or not the certificate's.
     pub fn new(
         trust_domain: &TrustDomain,
         generation: u64,
@@ -121,9 +121,15 @@ impl Issuer {
         key: Pkcs8,
         certificate: CertificateDer<'static>,
     ) -> Result<Self, CaError> {
+        let pair = P256::from_pkcs8(&key)?;
+        if svid::public_key(&certificate).as_deref() != Some(pair.public()) {
+            return Err(CaError::damaged(
+                "the issuer's key is not its certificate's",
+            ));
+        }
         // Only subject and key identifier of these matter, and both follow from the generation.
         let params = profile::issuer(trust_domain, generation, &validity)?;
-        let signer = rcgen::Issuer::new(params, P256::from_pkcs8(&key)?);
+        let signer = rcgen::Issuer::new(params, pair);
         Ok(Self {
             trust_domain: trust_domain.clone(),
             generation,

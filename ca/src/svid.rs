@@ -192,6 +192,13 @@ fn time(at: ASN1Time) -> Result<Time, InvalidSvid> {
         .map_err(|_| InvalidSvid::Malformed("a time before 1970"))
 }
 
+/// The public key of any certificate, as the bit string holds it; nothing if it is unreadable.
+pub(crate) fn public_key(der: &[u8]) -> Option<Vec<u8>> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let spki = certificate.tbs_certificate.subject_pki;
+    Some(spki.subject_public_key.data.to_vec())
+}
+
 /// SHA-256, as an array.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];

@@ -20,7 +20,8 @@ pub struct Rule {
 
 impl Rule {
     fn covers(&self, message: &Message) -> bool {
-        let end = |rule: &Option<String>, end: &String| rule.as_ref().is_none_or(|node| node == end);
+        let end =
+            |rule: &Option<String>, end: &String| rule.as_ref().is_none_or(|node| node == end);
         self.kind == message.kind && end(&self.from, &message.from) && end(&self.to, &message.to)
     }
 }
@@ -62,7 +63,11 @@ impl Post {
 
     /// What is held now, in the order of arrival. A sender may have given up waiting.
     pub fn held(&self) -> Vec<Message> {
-        self.lock().held.values().map(|(message, _)| message.clone()).collect()
+        self.lock()
+            .held
+            .values()
+            .map(|(message, _)| message.clone())
+            .collect()
     }
 
     /// How many messages of each kind were sent so far.
