@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The proof: what the tests and benches of this package share.
+
+pub mod clerk;
+pub mod ground;
