@@ -151,7 +151,7 @@ mod tests {
             verify(&visitor, &clinic),
             Err(InvalidChain::TrustDomainUnknown(unknown))
         );
-        let mut both = clinic.clone();
+        let mut both = clinic;
         both.accept(
             lab.get(&TrustDomain::new("lab.example").unwrap())
                 .unwrap()

@@ -8,27 +8,19 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls::pki_types::CertificateDer;
-use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::bundle::{Bundle, Bundles};
 pub use crate::chain::{InvalidChain, MAX_CHAIN, verify_chain};
 use crate::clock::Time;
+use crate::credential_file;
+pub use crate::credential_file::{MAX_FILE, MAX_ROOTS};
 use crate::disk::Disk;
 use crate::identity::{LeafFacts, SpiffeId, TrustDomain};
 use crate::keys::Pkcs8;
 use crate::p256::P256;
 use crate::svid;
-
-/// Largest credential file that is read, in bytes.
-pub const MAX_FILE: usize = 256 * 1024;
-/// Most roots that a stored bundle may have.
-pub const MAX_ROOTS: usize = 16;
-
-const FORMAT: u32 = 1;
 
 /// Why key, chain and bundle make no credential.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -144,21 +136,7 @@ impl Credential {
     /// # Errors
     /// When the disk fails; what was there before stays.
     pub fn persist(&self, disk: &dyn Disk, file: &str) -> io::Result<()> {
-        let stored = Stored {
-            format: FORMAT,
-            generation: self.generation,
-            key: BASE64.encode(&*self.key),
-            chain: self.chain.iter().map(|der| BASE64.encode(der)).collect(),
-            trust_domain: self.bundle.trust_domain.clone(),
-            bundle_generation: self.bundle.generation,
-            roots: self
-                .bundle
-                .roots
-                .iter()
-                .map(|der| BASE64.encode(der))
-                .collect(),
-        };
-        let text = Zeroizing::new(serde_json::to_vec_pretty(&stored)?);
+        let text = credential_file::write(self)?;
         disk.replace(file, &text)
     }
 
@@ -185,7 +163,7 @@ impl Credential {
             file: file.to_owned(),
             reason,
         };
-        let parts = Stored::parse(&text).map_err(broken)?;
+        let parts = credential_file::parse(&text).map_err(broken)?;
         Self::assemble(
             parts.generation,
             parts.key,
@@ -211,70 +189,6 @@ impl fmt::Debug for Credential {
             .field("facts", &self.facts)
             .finish_non_exhaustive()
     }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stored {
-    format: u32,
-    generation: u64,
-    key: String,
-    chain: Vec<String>,
-    trust_domain: TrustDomain,
-    bundle_generation: u64,
-    roots: Vec<String>,
-}
-
-impl Drop for Stored {
-    fn drop(&mut self) {
-        self.key.zeroize();
-    }
-}
-
-struct Parts {
-    generation: u64,
-    key: Pkcs8,
-    chain: Vec<CertificateDer<'static>>,
-    bundle: Bundle,
-}
-
-impl Stored {
-    fn parse(text: &[u8]) -> Result<Parts, String> {
-        if text.len() > MAX_FILE {
-            return Err(format!("{} bytes are too many", text.len()));
-        }
-        // Line and column only: serde's own words may quote the content.
-        let stored: Self = serde_json::from_slice(text)
-            .map_err(|error| format!("line {} column {}", error.line(), error.column()))?;
-        if stored.format != FORMAT {
-            return Err(format!("format {} is unknown", stored.format));
-        }
-        if stored.chain.len() > MAX_CHAIN || stored.roots.len() > MAX_ROOTS {
-            return Err("too many certificates".to_owned());
-        }
-        let key = BASE64
-            .decode(&stored.key)
-            .map_err(|_| "key is not base64".to_owned())?;
-        Ok(Parts {
-            generation: stored.generation,
-            key: Zeroizing::new(key),
-            chain: certificates(&stored.chain)?,
-            bundle: Bundle {
-                trust_domain: stored.trust_domain.clone(),
-                generation: stored.bundle_generation,
-                roots: certificates(&stored.roots)?,
-            },
-        })
-    }
-}
-
-fn certificates(stored: &[String]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let decode = |text: &String| BASE64.decode(text).map(CertificateDer::from);
-    stored
-        .iter()
-        .map(decode)
-        .collect::<Result<_, _>>()
-        .map_err(|_| "a certificate is not base64".to_owned())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod bundle;
 pub mod chain;
 pub mod clock;
 pub mod credential;
+mod credential_file;
 pub mod csr;
 pub mod disk;
 pub mod error;
