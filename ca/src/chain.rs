@@ -103,3 +103,136 @@ fn verify_path(
         })
         .map_err(InvalidChain::Untrusted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::{Issuer, Root};
+    use crate::csr;
+    use crate::identity::SpiffeId;
+    use crate::keys::{Keys, RingKeys};
+    use crate::profile::Validity;
+
+    const NOW: Time = Time::from_secs(1_800_000_000);
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    /// A trust domain with one root and one issuer.
+    fn authority(domain: &str) -> (Bundles, Issuer) {
+        let domain = TrustDomain::new(domain).unwrap();
+        let validity = Validity::lasting(NOW - HOUR, HOUR * 24);
+        let root = Root::create(&RingKeys, &domain, 1, validity).unwrap();
+        let issuer = root.sign_issuer(&RingKeys, 1, validity).unwrap();
+        let bundle = Bundle {
+            trust_domain: domain,
+            generation: 1,
+            roots: vec![root.certificate().clone()],
+        };
+        (Bundles::from(bundle), issuer)
+    }
+
+    fn chain(issuer: &Issuer, id: &str) -> Vec<CertificateDer<'static>> {
+        let request = csr::request(&RingKeys.p256().unwrap()).unwrap();
+        let id = SpiffeId::parse(id).unwrap();
+        let validity = Validity::lasting(NOW, Duration::from_secs(100));
+        issuer.issue(&request, &id, validity, NOW).unwrap().chain
+    }
+
+    fn verify(chain: &[CertificateDer<'_>], bundles: &Bundles) -> Result<LeafFacts, InvalidChain> {
+        verify_chain(chain, bundles, NOW, Duration::ZERO)
+    }
+
+    #[test]
+    fn a_chain_is_judged_by_its_own_trust_domain_alone() {
+        let (clinic, clinic_issuer) = authority("clinic.example");
+        let (lab, lab_issuer) = authority("lab.example");
+        let visitor = chain(&lab_issuer, "spiffe://lab.example/north/sts");
+        let unknown = TrustDomain::new("lab.example").unwrap();
+        assert_eq!(
+            verify(&visitor, &clinic),
+            Err(InvalidChain::TrustDomainUnknown(unknown))
+        );
+        let mut both = clinic;
+        both.accept(
+            lab.get(&TrustDomain::new("lab.example").unwrap())
+                .unwrap()
+                .clone(),
+        )
+        .unwrap();
+        assert!(verify(&visitor, &both).is_ok());
+        // The lab's issuer signs a name of the clinic's: trusted for its own names only.
+        let (_, rogue) = authority("clinic.example");
+        let intruder = chain(&rogue, "spiffe://clinic.example/north/sts");
+        assert!(matches!(
+            verify(&intruder, &both),
+            Err(InvalidChain::Untrusted(_))
+        ));
+        assert!(verify(&chain(&clinic_issuer, "spiffe://clinic.example/a"), &both).is_ok());
+    }
+
+    #[test]
+    fn an_empty_bundle_trusts_nothing() {
+        let (bundles, issuer) = authority("clinic.example");
+        let domain = TrustDomain::new("clinic.example").unwrap();
+        let mut bundle = bundles.get(&domain).unwrap().clone();
+        bundle.roots.clear();
+        let refused = verify(&chain(&issuer, "spiffe://clinic.example/a"), &bundle.into());
+        assert_eq!(refused, Err(InvalidChain::Distrusted(domain)));
+    }
+
+    #[test]
+    fn a_leaf_signs_no_leaf_and_a_chain_has_its_bounds() {
+        let (bundles, issuer) = authority("clinic.example");
+        let good = chain(&issuer, "spiffe://clinic.example/a");
+        assert_eq!(verify(&[], &bundles), Err(InvalidChain::Empty));
+        assert!(matches!(
+            verify(&good[..1], &bundles),
+            Err(InvalidChain::Untrusted(_))
+        ));
+        let long = vec![good[0].clone(); MAX_CHAIN + 1];
+        assert_eq!(
+            verify(&long, &bundles),
+            Err(InvalidChain::TooLong(MAX_CHAIN + 1))
+        );
+        assert!(matches!(
+            verify(&good[1..], &bundles),
+            Err(InvalidChain::Svid(InvalidSvid::Ca))
+        ));
+        let other = chain(&issuer, "spiffe://clinic.example/b");
+        let under_leaf = [good[0].clone(), other[0].clone()];
+        assert!(matches!(
+            verify(&under_leaf, &bundles),
+            Err(InvalidChain::Untrusted(_))
+        ));
+    }
+
+    #[test]
+    fn a_leaf_whose_signature_was_touched_is_refused() {
+        let (bundles, issuer) = authority("clinic.example");
+        let mut touched = chain(&issuer, "spiffe://clinic.example/a");
+        let mut leaf = touched[0].to_vec();
+        *leaf.last_mut().unwrap() ^= 1;
+        touched[0] = leaf.into();
+        assert!(matches!(
+            verify(&touched, &bundles),
+            Err(InvalidChain::Untrusted(_))
+        ));
+    }
+
+    #[test]
+    fn the_tolerance_reaches_past_both_ends_and_no_further() {
+        let (bundles, issuer) = authority("clinic.example");
+        let chain = chain(&issuer, "spiffe://clinic.example/a");
+        let facts = verify(&chain, &bundles).unwrap();
+        let (slack, tick) = (Duration::from_secs(5), Duration::from_micros(1));
+        for at in [facts.not_before - slack, facts.not_after + slack] {
+            assert!(verify_chain(&chain, &bundles, at, slack).is_ok());
+        }
+        for at in [
+            facts.not_before - slack - tick,
+            facts.not_after + slack + tick,
+        ] {
+            let refused = verify_chain(&chain, &bundles, at, slack);
+            assert!(matches!(refused, Err(InvalidChain::Untimely(_))));
+        }
+    }
+}

@@ -8,27 +8,19 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls::pki_types::CertificateDer;
-use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::bundle::{Bundle, Bundles};
 pub use crate::chain::{InvalidChain, MAX_CHAIN, verify_chain};
 use crate::clock::Time;
+use crate::credential_file;
+pub use crate::credential_file::{MAX_FILE, MAX_ROOTS};
 use crate::disk::Disk;
 use crate::identity::{LeafFacts, SpiffeId, TrustDomain};
 use crate::keys::Pkcs8;
 use crate::p256::P256;
 use crate::svid;
-
-/// Largest credential file that is read, in bytes.
-pub const MAX_FILE: usize = 256 * 1024;
-/// Most roots that a stored bundle may have.
-pub const MAX_ROOTS: usize = 16;
-
-const FORMAT: u32 = 1;
 
 /// Why key, chain and bundle make no credential.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -144,21 +136,7 @@ impl Credential {
     /// # Errors
     /// When the disk fails; what was there before stays.
     pub fn persist(&self, disk: &dyn Disk, file: &str) -> io::Result<()> {
-        let stored = Stored {
-            format: FORMAT,
-            generation: self.generation,
-            key: BASE64.encode(&*self.key),
-            chain: self.chain.iter().map(|der| BASE64.encode(der)).collect(),
-            trust_domain: self.bundle.trust_domain.clone(),
-            bundle_generation: self.bundle.generation,
-            roots: self
-                .bundle
-                .roots
-                .iter()
-                .map(|der| BASE64.encode(der))
-                .collect(),
-        };
-        let text = Zeroizing::new(serde_json::to_vec_pretty(&stored)?);
+        let text = credential_file::write(self)?;
         disk.replace(file, &text)
     }
 
@@ -185,7 +163,7 @@ impl Credential {
             file: file.to_owned(),
             reason,
         };
-        let parts = Stored::parse(&text).map_err(broken)?;
+        let parts = credential_file::parse(&text).map_err(broken)?;
         Self::assemble(
             parts.generation,
             parts.key,
@@ -213,66 +191,185 @@ impl fmt::Debug for Credential {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stored {
-    format: u32,
-    generation: u64,
-    key: String,
-    chain: Vec<String>,
-    trust_domain: TrustDomain,
-    bundle_generation: u64,
-    roots: Vec<String>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authority::{Issuer, Root};
+    use crate::csr;
+    use crate::disk::MemDisk;
+    use crate::keys::{Keys, RingKeys};
+    use crate::profile::Validity;
+    use crate::rng::SeededRng;
 
-impl Drop for Stored {
-    fn drop(&mut self) {
-        self.key.zeroize();
+    const NOW: Time = Time::from_secs(1_800_000_000);
+    const HOUR: Duration = Duration::from_secs(3_600);
+    const FILE: &str = "identity/credential.json";
+
+    struct Clinic {
+        bundle: Bundle,
+        issuer: Issuer,
     }
-}
 
-struct Parts {
-    generation: u64,
-    key: Pkcs8,
-    chain: Vec<CertificateDer<'static>>,
-    bundle: Bundle,
-}
+    impl Clinic {
+        fn new() -> Self {
+            let trust_domain = TrustDomain::new("clinic.example").unwrap();
+            let validity = Validity::lasting(NOW - HOUR, HOUR * 24);
+            let root = Root::create(&RingKeys, &trust_domain, 1, validity).unwrap();
+            let issuer = root.sign_issuer(&RingKeys, 1, validity).unwrap();
+            let roots = vec![root.certificate().clone()];
+            let bundle = Bundle {
+                trust_domain,
+                generation: 1,
+                roots,
+            };
+            Self { bundle, issuer }
+        }
 
-impl Stored {
-    fn parse(text: &[u8]) -> Result<Parts, String> {
-        if text.len() > MAX_FILE {
-            return Err(format!("{} bytes are too many", text.len()));
+        fn parts(&self, id: &SpiffeId) -> (Pkcs8, Vec<CertificateDer<'static>>) {
+            let key = RingKeys.p256().unwrap();
+            let request = csr::request(&key).unwrap();
+            let validity = Validity::lasting(NOW, Duration::from_secs(100));
+            (
+                key,
+                self.issuer
+                    .issue(&request, id, validity, NOW)
+                    .unwrap()
+                    .chain,
+            )
         }
-        // Line and column only: serde's own words may quote the content.
-        let stored: Self = serde_json::from_slice(text)
-            .map_err(|error| format!("line {} column {}", error.line(), error.column()))?;
-        if stored.format != FORMAT {
-            return Err(format!("format {} is unknown", stored.format));
+
+        fn assemble(
+            &self,
+            key: &Pkcs8,
+            chain: &[CertificateDer<'static>],
+            at: Time,
+        ) -> Result<Credential, UnfitCredential> {
+            let (key, chain, bundle) = (key.clone(), chain.to_vec(), self.bundle.clone());
+            Credential::assemble(1, key, chain, bundle, &sts(), at, Duration::ZERO)
         }
-        if stored.chain.len() > MAX_CHAIN || stored.roots.len() > MAX_ROOTS {
-            return Err("too many certificates".to_owned());
-        }
-        let key = BASE64
-            .decode(&stored.key)
-            .map_err(|_| "key is not base64".to_owned())?;
-        Ok(Parts {
-            generation: stored.generation,
-            key: Zeroizing::new(key),
-            chain: certificates(&stored.chain)?,
-            bundle: Bundle {
-                trust_domain: stored.trust_domain.clone(),
-                generation: stored.bundle_generation,
-                roots: certificates(&stored.roots)?,
-            },
-        })
     }
-}
 
-fn certificates(stored: &[String]) -> Result<Vec<CertificateDer<'static>>, String> {
-    let decode = |text: &String| BASE64.decode(text).map(CertificateDer::from);
-    stored
-        .iter()
-        .map(decode)
-        .collect::<Result<_, _>>()
-        .map_err(|_| "a certificate is not base64".to_owned())
+    fn sts() -> SpiffeId {
+        SpiffeId::parse("spiffe://clinic.example/north/sts").unwrap()
+    }
+
+    fn load(disk: &MemDisk, at: Time) -> Result<Option<Credential>, CredentialFileError> {
+        Credential::load(disk, FILE, &sts(), at, Duration::ZERO)
+    }
+
+    #[test]
+    fn parts_that_fit_make_a_credential_that_comes_back_from_disk() {
+        let clinic = Clinic::new();
+        let (key, chain) = clinic.parts(&sts());
+        let credential = clinic.assemble(&key, &chain, NOW).unwrap();
+        let disk = MemDisk::new();
+        assert!(load(&disk, NOW).unwrap().is_none());
+        credential.persist(&disk, FILE).unwrap();
+        let back = load(&disk, NOW).unwrap().unwrap();
+        assert_eq!(
+            (&back.facts, &back.bundle),
+            (&credential.facts, &credential.bundle)
+        );
+        assert_eq!((&back.chain, &*back.key), (&chain, &*key));
+        assert!(
+            !format!("{back:?}").contains("key"),
+            "a key must not print itself"
+        );
+    }
+
+    #[test]
+    fn certificate_and_key_swapped_are_refused() {
+        let clinic = Clinic::new();
+        let (key, chain) = clinic.parts(&sts());
+        let (other_key, other_chain) = clinic.parts(&sts());
+        for (key, chain) in [(&key, &other_chain), (&other_key, &chain)] {
+            let refused = clinic.assemble(key, chain, NOW).unwrap_err();
+            assert_eq!(refused, UnfitCredential::KeyMismatch(sts()));
+        }
+        let garbage = Zeroizing::new(vec![7; 100]);
+        let refused = clinic.assemble(&garbage, &chain, NOW).unwrap_err();
+        assert_eq!(refused, UnfitCredential::Key);
+    }
+
+    #[test]
+    fn another_name_another_bundle_and_another_time_are_refused() {
+        let clinic = Clinic::new();
+        let found = SpiffeId::parse("spiffe://clinic.example/north/gateway").unwrap();
+        let (key, chain) = clinic.parts(&found);
+        let refused = clinic.assemble(&key, &chain, NOW).unwrap_err();
+        let expected = sts();
+        assert_eq!(refused, UnfitCredential::OtherName { found, expected });
+
+        let (key, chain) = clinic.parts(&sts());
+        let refused = Clinic::new().assemble(&key, &chain, NOW).unwrap_err();
+        assert!(matches!(
+            refused,
+            UnfitCredential::Chain(InvalidChain::Untrusted(_))
+        ));
+        let refused = clinic.assemble(&key, &chain, NOW + HOUR).unwrap_err();
+        assert!(matches!(
+            refused,
+            UnfitCredential::Chain(InvalidChain::Untimely(_))
+        ));
+        let refused = clinic.assemble(&key, &[], NOW).unwrap_err();
+        assert_eq!(refused, UnfitCredential::Chain(InvalidChain::Empty));
+        let mut foreign = clinic;
+        foreign.bundle.trust_domain = TrustDomain::new("lab.example").unwrap();
+        let refused = foreign.assemble(&key, &chain, NOW).unwrap_err();
+        assert!(matches!(refused, UnfitCredential::OtherBundle(_)));
+    }
+
+    #[test]
+    fn a_broken_file_is_refused_by_name_and_an_old_one_too() {
+        let clinic = Clinic::new();
+        let (key, chain) = clinic.parts(&sts());
+        let disk = MemDisk::new();
+        let credential = clinic.assemble(&key, &chain, NOW).unwrap();
+        credential.persist(&disk, FILE).unwrap();
+        let whole = disk.read(FILE).unwrap().unwrap();
+        assert!(matches!(
+            load(&disk, NOW + HOUR),
+            Err(CredentialFileError::Unfit { .. })
+        ));
+        let text = String::from_utf8(whole.clone()).unwrap();
+        let later_format = text.replace("\"format\": 1", "\"format\": 2").into_bytes();
+        assert_ne!(later_format, whole);
+        for broken in [
+            &whole[..whole.len() / 2],
+            b"",
+            b"{}",
+            &[b' '; MAX_FILE + 1],
+            &later_format,
+        ] {
+            disk.replace(FILE, broken).unwrap();
+            let refused = load(&disk, NOW).unwrap_err();
+            assert!(
+                matches!(refused, CredentialFileError::Broken { .. }),
+                "{refused}"
+            );
+        }
+        disk.fail(true);
+        assert!(credential.persist(&disk, FILE).is_err());
+    }
+
+    #[test]
+    fn a_power_cut_leaves_the_old_credential_or_the_new_one() {
+        let clinic = Clinic::new();
+        let [old, new] = [1, 2].map(|generation| {
+            let (key, chain) = clinic.parts(&sts());
+            let mut credential = clinic.assemble(&key, &chain, NOW).unwrap();
+            credential.generation = generation;
+            credential
+        });
+        for seed in 0..20 {
+            let disk = MemDisk::new();
+            old.persist(&disk, FILE).unwrap();
+            disk.cut_power_after(seed % 2);
+            let written = new.persist(&disk, FILE).is_ok();
+            disk.cut_power();
+            disk.restore(&SeededRng::new(seed));
+            let found = load(&disk, NOW).unwrap().unwrap().generation;
+            assert_eq!(found, if written { 2 } else { 1 });
+        }
+    }
 }

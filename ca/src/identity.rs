@@ -93,7 +93,7 @@ impl SpiffeId {
             return Err(InvalidSpiffeId::TooLong(whole));
         }
         if !path.is_empty() {
-            let Some(segments) = path.strip_prefix('/').filter(|rest| !rest.ends_with('/')) else {
+            let Some(segments) = path.strip_prefix('/').filter(|_| !path.ends_with('/')) else {
                 return Err(InvalidSpiffeId::Slash(path.to_owned()));
             };
             if let Some(segment) = segments.split('/').find(|segment| !is_segment(segment)) {

@@ -4,7 +4,7 @@
 //! `{"kind":"enroll","spiffe_id":"spiffe://clinic.example/north/sts","issuer_generation":1,`
 //! `"serial":"5e..","not_before":1700000000,"not_after":1700000100,"leaf_sha256":"..",`
 //! `"key_sha256":"..","csr_sha256":"..","at_us":1700000002000000}`, hashes in lower-case
-//! hexadecimal, validity in seconds. Invariant: [`Issuances::record`] returns only after the
+//! hexadecimal, validity in seconds. Invariant: an index is given out only after the
 //! entry is durable and under a signed checkpoint. It holds no certificate and no key.
 
 use std::collections::{BTreeMap, BTreeSet};

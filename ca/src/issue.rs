@@ -286,3 +286,7 @@ fn set_up(seams: &Seams, config: &CaConfig, store: &Store, now: Time) -> Result<
     store.set_up(&state)?;
     Ok(state)
 }
+
+#[cfg(test)]
+#[path = "issue_tests.rs"]
+mod tests;

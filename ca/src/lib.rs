@@ -10,6 +10,7 @@ pub mod chain;
 pub mod clock;
 pub mod conn;
 pub mod credential;
+mod credential_file;
 pub mod csr;
 pub mod disk;
 pub mod error;

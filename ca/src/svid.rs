@@ -205,3 +205,153 @@ pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     out.copy_from_slice(digest(&SHA256, bytes).as_ref());
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::string::Ia5String;
+    use rcgen::{
+        BasicConstraints, CertificateParams, CustomExtension, ExtendedKeyUsagePurpose, IsCa,
+        KeyUsagePurpose, SanType,
+    };
+    use std::time::Duration;
+
+    use super::*;
+    use crate::keys::{Keys, RingKeys};
+    use crate::p256::P256;
+    use crate::profile::{self, Validity};
+
+    fn certificate(change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
+        let id = SpiffeId::parse("spiffe://clinic.example/north/sts").unwrap();
+        let validity = Validity::new(Time::from_secs(1_000), Time::from_secs(1_100));
+        let mut params = profile::leaf(&id, &validity).unwrap();
+        change(&mut params);
+        let key = P256::from_pkcs8(&RingKeys.p256().unwrap()).unwrap();
+        params.self_signed(&key).unwrap().der().to_vec()
+    }
+
+    fn uri(text: &str) -> SanType {
+        SanType::URI(Ia5String::try_from(text).unwrap())
+    }
+
+    #[test]
+    fn a_leaf_says_what_the_profile_put_into_it() {
+        let der = certificate(|_| {});
+        let facts = LeafFacts::from_der(&der).unwrap();
+        assert_eq!(
+            facts.spiffe_id.to_string(),
+            "spiffe://clinic.example/north/sts"
+        );
+        assert_eq!(facts.not_before, Time::from_secs(1_000));
+        assert_eq!(facts.not_after, Time::from_secs(1_100));
+        assert_eq!(facts.serial.len(), 16);
+        assert_eq!(facts.leaf_sha256, sha256(&der));
+        let (_, parsed) = X509Certificate::from_der(&der).unwrap();
+        let names = parsed.subject_alternative_name().unwrap().unwrap();
+        assert!(
+            names.critical,
+            "with an empty subject the name must be critical"
+        );
+        assert_eq!(parsed.subject().iter().count(), 0);
+    }
+
+    #[test]
+    fn every_rule_of_the_standard_refuses_by_name() {
+        use InvalidSvid as I;
+        type Change = fn(&mut CertificateParams);
+        let other = |error: InvalidSpiffeId| I::SpiffeId(error);
+        let table: [(Change, InvalidSvid); 10] = [
+            (|p| p.subject_alt_names.clear(), I::UriNames(0)),
+            (
+                |p| p.subject_alt_names.push(uri("spiffe://clinic.example/b")),
+                I::UriNames(2),
+            ),
+            (
+                |p| p.subject_alt_names = vec![uri("https://clinic.example/a")],
+                other(InvalidSpiffeId::Scheme(
+                    "https://clinic.example/a".to_owned(),
+                )),
+            ),
+            (
+                |p| p.subject_alt_names = vec![uri("spiffe://clinic.example")],
+                I::RootId,
+            ),
+            (
+                |p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
+                I::Ca,
+            ),
+            (|p| p.key_usages.clear(), I::KeyUsage),
+            (
+                |p| p.key_usages = vec![KeyUsagePurpose::KeyAgreement],
+                I::KeyUsage,
+            ),
+            (
+                |p| p.key_usages.push(KeyUsagePurpose::KeyCertSign),
+                I::SigningUsage,
+            ),
+            (
+                |p| p.key_usages.push(KeyUsagePurpose::CrlSign),
+                I::SigningUsage,
+            ),
+            (
+                |p| p.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth],
+                I::ExtendedKeyUsage,
+            ),
+        ];
+        for (change, refusal) in table {
+            assert_eq!(LeafFacts::from_der(&certificate(change)), Err(refusal));
+        }
+    }
+
+    #[test]
+    fn key_usage_must_be_critical() {
+        let loose = certificate(|params| {
+            params.key_usages.clear();
+            // BIT STRING, 7 unused bits, digitalSignature.
+            let usage = CustomExtension::from_oid_content(&[2, 5, 29, 15], vec![3, 2, 7, 0x80]);
+            params.custom_extensions.push(usage);
+        });
+        assert_eq!(LeafFacts::from_der(&loose), Err(InvalidSvid::KeyUsage));
+    }
+
+    #[test]
+    fn host_names_and_no_extended_usage_are_allowed() {
+        let der = certificate(|params| {
+            params.extended_key_usages.clear();
+            let host = Ia5String::try_from("sts.north").unwrap();
+            params.subject_alt_names.push(SanType::DnsName(host));
+        });
+        assert!(LeafFacts::from_der(&der).is_ok());
+    }
+
+    #[test]
+    fn bytes_that_are_no_certificate_are_refused_and_never_panic() {
+        let der = certificate(|_| {});
+        let mut longer = der.clone();
+        longer.push(0);
+        for broken in [&longer[..], &[], &[0x30; 10_000], &der[..der.len() - 1]] {
+            assert!(matches!(
+                LeafFacts::from_der(broken),
+                Err(InvalidSvid::Malformed(_))
+            ));
+        }
+        for place in 0..der.len() {
+            let mut changed = der.clone();
+            changed[place] ^= 0xff;
+            let _ = LeafFacts::from_der(&changed);
+        }
+    }
+
+    #[test]
+    fn both_ends_of_the_validity_belong_to_it() {
+        let facts = LeafFacts::from_der(&certificate(|_| {})).unwrap();
+        let (slack, tick) = (Duration::from_millis(500), Duration::from_micros(1));
+        let (first, last) = (facts.not_before, facts.not_after);
+        for at in [first, last, first - slack, last + slack] {
+            assert_eq!(facts.timely(at, slack), Ok(()));
+        }
+        let late = facts.timely(last + slack + tick, slack);
+        assert_eq!(late, Err(Untimely::Expired { not_after: last }));
+        let early = facts.timely(first - slack - tick, slack);
+        assert_eq!(early, Err(Untimely::NotYetValid { not_before: first }));
+    }
+}
