@@ -12,7 +12,7 @@ use std::time::Duration;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::clock::Time;
-use crate::disk::{self, Disk, MemDisk};
+use crate::disk::{self, Disk};
 use crate::error::{CaError, IssueRefusal};
 use crate::identity::{SpiffeId, TrustDomain};
 use crate::join::JoinRecord;
@@ -100,14 +100,8 @@ fn decoded(what: &str, text: &str) -> Result<Vec<u8>, CaError> {
 pub(crate) struct Store(Database);
 
 impl Store {
-    /// Opens the database. A new one appears whole or not at all: redb itself, cut off while it
-    /// lays out a new file, leaves one that it never opens again.
+    /// Opens the database.
     pub(crate) fn open(disk: &dyn Disk, name: &str) -> Result<Self, CaError> {
-        if disk.open(name)?.is_empty()? {
-            let scratch = MemDisk::new();
-            drop(disk::database(&scratch, name)?);
-            disk.replace(name, &scratch.read(name)?.unwrap_or_default())?;
-        }
         Ok(Self(disk::database(disk, name)?))
     }
 

@@ -76,7 +76,7 @@ fn domain() -> TrustDomain {
 /// The CA's settings: leaves short enough to be renewed under traffic.
 pub fn settings() -> CaConfig {
     let mut settings = CaConfig::lab(domain());
-    settings.leaf_ttl = Duration::from_secs(40);
+    settings.leaf_ttl = Duration::from_secs(80);
     settings.stagger = Duration::from_secs(15);
     settings
 }

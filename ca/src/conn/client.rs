@@ -48,6 +48,7 @@ pub enum DialError {
 #[derive(Clone)]
 pub struct Connection {
     send: SendRequest<Body>,
+    origin: Origin,
     generation: u64,
     retire_at: Time,
     /// The bearer that goes with the leaf of this connection, if there is one.
@@ -63,8 +64,23 @@ impl tower::Service<http::Request<Body>> for Connection {
         self.send.poll_ready(cx)
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Some(http::uri::Scheme::HTTPS);
+        parts.authority = Some(self.origin.0.clone());
+        // Scheme, authority and a path that was one already: always a URI.
+        *request.uri_mut() = http::Uri::from_parts(parts).unwrap_or_default();
         Box::pin(self.send.send_request(request))
+    }
+}
+
+/// Whom requests say they are for: HTTP/2 wants it, and nobody decides by it.
+#[derive(Clone)]
+struct Origin(http::uri::Authority);
+
+impl Origin {
+    fn of(to: &Address) -> io::Result<Self> {
+        to.to_string().parse().map(Self).map_err(io::Error::other)
     }
 }
 
@@ -178,10 +194,10 @@ pub async fn dial(
         // It ends when every handle is gone and the last response is read, or on an error that
         // each pending request is told of as well.
         tokio::spawn(connection);
-        Ok((send, end))
+        Ok((send, Origin::of(to)?, end))
     };
     let connected = tokio::time::timeout(HANDSHAKE, connect).await;
-    let (send, peer) = connected
+    let (send, origin, peer) = connected
         .map_err(|_| DialError::Deadline(to.clone()))?
         .map_err(failed)?;
     let ends = [
@@ -197,6 +213,7 @@ pub async fn dial(
     // Before the far end announces the close, not with it: requests queued then would be lost.
     Ok(Connection {
         send,
+        origin,
         generation,
         retire_at: end - GRACE,
         bearer: None,

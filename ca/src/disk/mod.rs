@@ -85,14 +85,19 @@ impl redb::StorageBackend for RedbFile {
     }
 }
 
-/// Opens (or makes) the redb database `name` on a disk.
+/// Opens (or makes) the redb database `name` on a disk. A new one appears whole or not at all:
+/// redb itself, cut off while it lays out a new file, leaves one that it never opens again.
 ///
 /// # Errors
 /// When the disk fails, or what is there is not a database.
 pub fn database(disk: &dyn Disk, name: &str) -> Result<redb::Database, redb::Error> {
-    let file = disk.open(name)?;
     // A small cache: a laboratory holds dozens of these in one process.
-    Ok(redb::Builder::new()
-        .set_cache_size(1 << 20)
-        .create_with_backend(RedbFile(file))?)
+    let mut builder = redb::Builder::new();
+    builder.set_cache_size(1 << 20);
+    if disk.open(name)?.is_empty()? {
+        let scratch = MemDisk::new();
+        drop(builder.create_with_backend(RedbFile(scratch.open(name)?))?);
+        disk.replace(name, &scratch.read(name)?.unwrap_or_default())?;
+    }
+    Ok(builder.create_with_backend(RedbFile(disk.open(name)?))?)
 }

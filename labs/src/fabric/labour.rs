@@ -26,7 +26,7 @@ pub const fn cost(kind: Kind) -> Duration {
 }
 
 /// How much work may wait before a node says that it is busy.
-pub const QUEUE: usize = 256;
+pub const QUEUE: usize = 64;
 
 /// Debts smaller than this are carried, not slept: tokio's timers count in milliseconds.
 const GRAIN: u64 = 1_000;
