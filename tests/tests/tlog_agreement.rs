@@ -186,7 +186,8 @@ proptest! {
         let theirs = signed_note::Note::from_bytes(note.as_bytes());
         match Note::parse(note.as_bytes()) {
             Ok(ours) => {
-                prop_assert_eq!(ours.text.as_bytes(), theirs.unwrap().text());
+                let theirs = theirs.unwrap();
+                prop_assert_eq!(ours.text.as_bytes(), theirs.text());
                 prop_assert_eq!(ours.to_bytes(), note.as_bytes());
             }
             Err(refused) => prop_assert!(theirs.is_err(), "{}", refused),
@@ -214,7 +215,7 @@ proptest! {
     ) {
         let theirs = tlog_tiles::Checkpoint::new(&origin, size, TheirHash(root), "").unwrap();
         let ours = Checkpoint { origin, size, root };
-        prop_assert_eq!(ours.to_text().as_bytes(), theirs.to_bytes());
+        prop_assert_eq!(ours.to_text().into_bytes(), theirs.to_bytes());
         prop_assert_eq!(Checkpoint::parse(&ours.to_text()), Ok(ours));
     }
 
