@@ -1,5 +1,6 @@
 //! `ca::tlog` against data that others published: Merkle proofs, good and spoilt, from
-//! transparency-dev/merkle; signed notes from Go's `sumdb/note`; a cosignature from C2SP.
+//! transparency-dev/merkle; signed notes from Go's `sumdb/note`; a public log's checkpoint with the
+//! cosignature of a public witness.
 //!
 //! The Merkle files are found through `SCHISM_VECTORS`. Without them the test says that it is
 //! skipped, and under `SCHISM_REQUIRE_VECTORS=1` it fails. No file is passed over: a folder that is
@@ -10,7 +11,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use ca::tlog::note::{Note, SigningKey, VerifyingKey};
+use ca::clock::Time;
+use ca::tlog::checkpoint::SignedCheckpoint;
+use ca::tlog::note::{Algorithm, Note, SigningKey, VerifyingKey};
 use ca::tlog::proof::{verify_consistency, verify_inclusion};
 use ca::tlog::tree::Hash;
 use serde_json::Value;
@@ -142,22 +145,40 @@ fn the_published_note_is_signed_byte_for_byte() {
     peter.verifying().verify(&spoilt).unwrap_err();
 }
 
+/// A checkpoint of a public Certificate Transparency log, with its log's and a witness's signature
+/// (type 0x04) among others.
+const PUBLIC: &str = "\
+arche2025h1.staging.ct.transparency.dev
+1432088532
+U7WM79jrzyhGZ5/GUBTpM7NzwdyfFx61t3RovgcC4Ro=
+
+\u{2014} arche2025h1.staging.ct.transparency.dev ui8GwCF1+kWqZrxGdhj4aX3gcw7XUlXQQabg/27lefwhUkzb\
+C3NygNI75MdhL1bfTW9g8Ei59RA23oHP7Ry1k3ZFWwQ=
+\u{2014} witness1.smartit.nu/witness1 pIyCDwAAAABqEiEghIp82KWebrw7/oHQwlTAm3g2RKS4+eebl8eO0WH+\
+/iEcxZ75W3u5hNI7TOQtmJbqmNWVuE0tgh0XwzdZsDsUAQ==
+\u{2014} remora.n621.de 2net5wAAAABqEiEgPlfF3V06o0Y+fHM+J5J9s27wgxxcOVSpZ/2g/KSiXCg9DEZI+aVCIobW\
+X9sXTynk5XeU/zZ0WBxtqB0DrAWfBw==
+";
+
 #[test]
-fn the_published_cosignature_has_the_form_that_ours_have() {
-    let published = "example.com/behind-the-sofa\n\
-         20852163\n\
-         CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\
-         \n\
-         \u{2014} example.com/behind-the-sofa Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4\
-         URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=\n\
-         \u{2014} witness.example.com/w1 jWbPPwAAAABkGFDLEZMHwSRaJNiIDoe9DYn/zXcrtPHeolMI5OWXEh\
-         ZCB9dlrDJsX3b2oyin1nPZqhf5nNo0xUe+mbIUBkBIfZ+qnA==\n";
-    let note = Note::parse(published.as_bytes()).unwrap();
-    assert_eq!(note.to_bytes(), published.as_bytes());
-    let theirs = note.signatures[1].bytes();
-    let secs = 1_679_315_147;
-    let ours = key("witness", &[7; 32]).cosign(&note.text, ca::clock::Time::from_secs(secs));
-    assert_eq!(ours.bytes().len(), theirs.len());
-    assert_eq!(ours.bytes()[..8], theirs[..8]);
-    assert_eq!(theirs[..8], secs.to_be_bytes());
+fn a_public_logs_checkpoint_and_its_witness_are_believed() {
+    let log = "arche2025h1.staging.ct.transparency.dev+ba2f06c0+\
+               AU0vHmlGCS/PdN8b2OaGmKprLI8HKM+dJ472xgFYh15f";
+    let witness = "remora.n621.de+da77ade7+BOvN63jn/bLvkieywe8R6UYAtVtNbZpXh34x7onlmtw2";
+    let log = VerifyingKey::parse(log).unwrap();
+    let witness = VerifyingKey::parse(witness).unwrap();
+    assert_eq!(witness.algorithm(), Algorithm::Cosignature);
+    let signed = SignedCheckpoint::open(PUBLIC.as_bytes(), &log).unwrap();
+    assert_eq!(signed.checkpoint.size, 1_432_088_532);
+    let cosigned = ("remora.n621.de".to_owned(), Time::from_secs(1_779_573_024));
+    assert_eq!(
+        signed.cosignatures(std::slice::from_ref(&witness)),
+        Ok(vec![cosigned])
+    );
+    assert_eq!(signed.to_bytes(), PUBLIC.as_bytes());
+    let other = PUBLIC.replacen("1432088532", "1432088533", 1);
+    SignedCheckpoint::open(other.as_bytes(), &log).unwrap_err();
+    witness
+        .verify(&Note::parse(other.as_bytes()).unwrap())
+        .unwrap_err();
 }
