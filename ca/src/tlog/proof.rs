@@ -182,8 +182,9 @@ mod tests {
                 }
                 let longer = [proof.as_slice(), &[root]].concat();
                 verify_inclusion(index, size, &leaf, &longer, &root).unwrap_err();
-                let inner = proof.first().map_or(root, |other| node_hash(&leaf, other));
-                assert_ne!(inner, leaf);
+                if let Some((_, shorter)) = proof.split_last() {
+                    verify_inclusion(index, size, &leaf, shorter, &root).unwrap_err();
+                }
             }
         }
     }
@@ -210,6 +211,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_tree_does_not_pass_for_a_smaller_one() {
+        // The last hash too many would be taken for one more level on the left.
+        let tree = tree(8);
+        let (root, old_root) = (tree.root(), tree.root_at(7).unwrap());
+        let (leaf, proof) = (tree.leaf(7).unwrap(), tree.inclusion(7, 8).unwrap());
+        assert_eq!(verify_inclusion(7, 8, &leaf, &proof, &root), Ok(()));
+        let too_long = Err(InvalidProof::WrongLength { hashes: 3 });
+        assert_eq!(verify_inclusion(3, 4, &leaf, &proof, &root), too_long);
+        let proof = tree.consistency(7, 8).unwrap();
+        assert_eq!(verify_consistency(7, &old_root, 8, &root, &proof), Ok(()));
+        let too_long = Err(InvalidProof::WrongLength { hashes: 4 });
+        assert_eq!(verify_consistency(3, &old_root, 4, &root, &proof), too_long);
     }
 
     #[test]
