@@ -3,11 +3,33 @@
 //! It owns the seams ([`clock`], [`net`], [`disk`], [`keys`], [`work`], [`rng`], [`journal`]):
 //! everything a node may ask of the world outside itself. It knows no service and no lab.
 
+pub mod agent;
+pub mod authority;
+pub mod bundle;
+pub mod chain;
 pub mod clock;
+pub mod conn;
+pub mod credential;
+pub mod csr;
 pub mod disk;
+pub mod error;
+pub mod grpc;
+pub mod identity;
+pub mod issuance;
+pub mod issue;
+pub mod join;
 pub mod journal;
 pub mod keys;
 pub mod net;
+pub mod node;
+mod nonce;
+pub mod p256;
+pub mod profile;
+pub mod renewal;
 pub mod rng;
 pub mod seams;
+mod store;
+pub mod svid;
+pub mod tlog;
+pub mod tls;
 pub mod work;

@@ -1,5 +1,6 @@
 //! The nodes: what the world's services are made of, and what stands between a request and them.
 
 pub mod audit;
+pub mod courier;
 pub mod refusal;
 pub mod token;

@@ -1,0 +1,343 @@
+//! The workload's side: gets a first identity, renews it in time, and publishes what fits.
+//!
+//! A new key for each leaf. What the CA answers is verified as a peer would verify it before
+//! anybody sees it, and the bearer is fetched over the new leaf before both are published as one.
+//! When renewal fails the last good identity stays, retries never run past its end, and an agent
+//! that starts again begins from what it persisted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proto::ca::v1::identity_client::IdentityClient;
+use proto::ca::v1::{EnrollRequest, IdentityReply, RenewRequest};
+use rustls::pki_types::CertificateDer;
+use tokio::sync::watch;
+
+use crate::bundle::{Bundle, Bundles};
+use crate::clock::{BoxFuture, Time};
+use crate::conn::{Connection, DialError};
+use crate::credential::{Credential, UnfitCredential};
+use crate::identity::{SpiffeId, TrustDomain};
+use crate::journal::Event;
+use crate::net::Address;
+use crate::renewal::Renewal;
+use crate::seams::Seams;
+use crate::tls::Trust;
+
+/// Where the last good credential is kept.
+const FILE: &str = "agent/credential.json";
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(3);
+/// How soon a failed bearer is tried again.
+const BEARER_RETRY: Duration = Duration::from_secs(1);
+
+/// A token as it goes on the wire, and its end on this node's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bearer {
+    /// The token's text.
+    pub text: Arc<str>,
+    /// When it was obtained.
+    pub obtained: Time,
+    /// When it ends.
+    pub expires: Time,
+}
+
+/// One identity, whole: what dialers and doors use from the moment it is published.
+#[derive(Clone)]
+pub struct Published {
+    /// Key, chain, bundle.
+    pub credential: Credential,
+    /// The token bound to the credential's leaf, where the node needs one.
+    pub bearer: Option<Bearer>,
+}
+
+/// Where bearers come from. Asked with the credential that the bearer shall be bound to.
+pub trait BearerSource: Send + Sync {
+    /// A token bound to `credential`'s leaf, fetched over that leaf.
+    fn bearer<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<Bearer, String>>;
+}
+
+/// Why there is no new identity.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The CA was not reached.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// The CA refused.
+    #[error("the CA refused: {0}")]
+    Refused(Box<tonic::Status>),
+    /// No answer in time.
+    #[error("no answer from the CA in time")]
+    Deadline,
+    /// What the CA sent does not fit.
+    #[error(transparent)]
+    Unfit(#[from] UnfitCredential),
+    /// The CA's reply is not one.
+    #[error("the CA's reply is malformed: {0}")]
+    Malformed(&'static str),
+    /// This node could not make a key or a request.
+    #[error("no signing request: {0}")]
+    Request(String),
+    /// The new credential could not be kept.
+    #[error("the new credential could not be stored: {0}")]
+    Disk(#[from] std::io::Error),
+    /// No token over the new leaf.
+    #[error("no token for the new leaf: {0}")]
+    Bearer(String),
+}
+
+/// What an agent is told at its start.
+#[derive(Clone)]
+pub struct AgentConfig {
+    /// Who this node is to be.
+    pub id: SpiffeId,
+    /// Where the CA listens.
+    pub ca: Address,
+    /// Who the CA is.
+    pub ca_id: SpiffeId,
+    /// The one-time secret for the first identity.
+    pub join_code: String,
+    /// The roots that came with the join code.
+    pub bundle: Bundle,
+    /// How far past a leaf's ends it still counts.
+    pub tolerance: Duration,
+}
+
+/// Gets, renews and publishes one node's identity.
+pub struct Agent {
+    seams: Seams,
+    config: AgentConfig,
+    bearers: Option<Arc<dyn BearerSource>>,
+    publish: watch::Sender<Option<Arc<Published>>>,
+}
+
+impl Agent {
+    /// An agent, and where it will publish. Nothing happens before [`Self::run`].
+    pub fn new(
+        seams: Seams,
+        config: AgentConfig,
+        bearers: Option<Arc<dyn BearerSource>>,
+    ) -> (Self, watch::Receiver<Option<Arc<Published>>>) {
+        let (publish, published) = watch::channel(None);
+        (
+            Self {
+                seams,
+                config,
+                bearers,
+                publish,
+            },
+            published,
+        )
+    }
+
+    /// Runs until the task is dropped.
+    pub async fn run(self) {
+        let mut held = self.first().await;
+        let mut renewal = Renewal::plan(&held.credential.facts, &*self.seams.rng);
+        let mut bearer_due = self.bearer_due(&held);
+        loop {
+            let renew_at = renewal
+                .next_attempt()
+                .unwrap_or(Time::from_micros(u64::MAX));
+            self.seams.clock.sleep_until(renew_at.min(bearer_due)).await;
+            let now = self.seams.clock.now();
+            if now >= renew_at {
+                match self.within(self.renew(&held)).await {
+                    Ok(renewed) => {
+                        held = renewed;
+                        renewal = Renewal::plan(&held.credential.facts, &*self.seams.rng);
+                        bearer_due = self.bearer_due(&held);
+                        self.publish(&held, "renewed");
+                    }
+                    Err(error) => {
+                        self.failed("renewal-failed", &error);
+                        renewal.failed(self.seams.clock.now(), &*self.seams.rng);
+                    }
+                }
+            } else if now >= bearer_due {
+                match self.within(self.refresh(&held)).await {
+                    Ok(refreshed) => {
+                        held = refreshed;
+                        bearer_due = self.bearer_due(&held);
+                        self.publish(&held, "token-refreshed");
+                    }
+                    Err(error) => {
+                        self.failed("token-refresh-failed", &error);
+                        bearer_due = self.seams.clock.now() + BEARER_RETRY;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The first identity: the persisted one if it still fits, else a new one, however long it
+    /// takes.
+    async fn first(&self) -> Published {
+        let mut pause = BEARER_RETRY / 2;
+        loop {
+            match self.within(self.obtain()).await {
+                Ok(held) => {
+                    self.publish(&held, "enrolled");
+                    return held;
+                }
+                Err(error) => self.failed("enrolment-failed", &error),
+            }
+            self.seams
+                .clock
+                .sleep(pause + self.seams.rng.span(Duration::ZERO, pause / 4))
+                .await;
+            pause = (pause * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    async fn obtain(&self) -> Result<Published, AgentError> {
+        let AgentConfig { id, tolerance, .. } = &self.config;
+        let (disk, now) = (&*self.seams.disk, self.seams.clock.now());
+        let credential = match Credential::load(disk, FILE, id, now, *tolerance) {
+            Ok(Some(kept)) => kept,
+            Ok(None) => self.enroll().await?,
+            Err(error) => {
+                tracing::warn!(%error, "starting over with the join code");
+                self.enroll().await?
+            }
+        };
+        self.with_bearer(credential).await
+    }
+
+    async fn enroll(&self) -> Result<Credential, AgentError> {
+        let (key, csr) = self.request()?;
+        let connection = self.dial(None).await?;
+        let join_code = self.config.join_code.clone();
+        let asked = client(connection)
+            .enroll(EnrollRequest { join_code, csr })
+            .await;
+        self.accept(
+            1,
+            key,
+            asked.map_err(|status| AgentError::Refused(Box::new(status)))?,
+        )
+    }
+
+    async fn renew(&self, held: &Published) -> Result<Published, AgentError> {
+        let (key, csr) = self.request()?;
+        let connection = self.dial(Some(&held.credential)).await?;
+        let asked = client(connection).renew(RenewRequest { csr }).await;
+        let reply = asked.map_err(|status| AgentError::Refused(Box::new(status)))?;
+        let next = self.accept(held.credential.generation + 1, key, reply)?;
+        self.with_bearer(next).await
+    }
+
+    async fn refresh(&self, held: &Published) -> Result<Published, AgentError> {
+        self.with_bearer(held.credential.clone()).await
+    }
+
+    /// A new key and a request that asks for nothing but a certificate for it.
+    fn request(&self) -> Result<(crate::keys::Pkcs8, Vec<u8>), AgentError> {
+        let key = self
+            .seams
+            .keys
+            .p256()
+            .map_err(|error| AgentError::Request(error.to_string()))?;
+        let csr =
+            crate::csr::request(&key).map_err(|error| AgentError::Request(error.to_string()))?;
+        Ok((key, csr))
+    }
+
+    async fn dial(&self, own: Option<&Credential>) -> Result<Connection, AgentError> {
+        let bundle = own.map_or(&self.config.bundle, |own| &own.bundle);
+        let trust = Trust {
+            clock: Arc::clone(&self.seams.clock),
+            bundles: Bundles::from(bundle.clone()),
+            tolerance: self.config.tolerance,
+        };
+        let AgentConfig { ca, ca_id, .. } = &self.config;
+        Ok(crate::conn::dial(&self.seams, &trust, own, ca, ca_id).await?)
+    }
+
+    /// Verifies what the CA sent, and keeps it.
+    fn accept(
+        &self,
+        generation: u64,
+        key: crate::keys::Pkcs8,
+        reply: tonic::Response<IdentityReply>,
+    ) -> Result<Credential, AgentError> {
+        let IdentityReply { chain, bundle, .. } = reply.into_inner();
+        let bundle = bundle.ok_or(AgentError::Malformed("no bundle"))?;
+        let trust_domain = TrustDomain::new(&bundle.trust_domain)
+            .map_err(|_| AgentError::Malformed("no trust domain"))?;
+        if bundle.generation < self.config.bundle.generation {
+            return Err(AgentError::Malformed(
+                "the bundle is older than the one we began with",
+            ));
+        }
+        let roots = bundle.roots.into_iter().map(CertificateDer::from).collect();
+        let bundle = Bundle {
+            trust_domain,
+            generation: bundle.generation,
+            roots,
+        };
+        let chain = chain.into_iter().map(CertificateDer::from).collect();
+        let AgentConfig { id, tolerance, .. } = &self.config;
+        let now = self.seams.clock.now();
+        let next = Credential::assemble(generation, key, chain, bundle, id, now, *tolerance)?;
+        next.persist(&*self.seams.disk, FILE)?;
+        Ok(next)
+    }
+
+    async fn with_bearer(&self, credential: Credential) -> Result<Published, AgentError> {
+        let bearer = match &self.bearers {
+            Some(source) => Some(
+                source
+                    .bearer(&credential)
+                    .await
+                    .map_err(AgentError::Bearer)?,
+            ),
+            None => None,
+        };
+        Ok(Published { credential, bearer })
+    }
+
+    /// Half of the bearer's life from when it was obtained.
+    fn bearer_due(&self, held: &Published) -> Time {
+        held.bearer
+            .as_ref()
+            .map_or(Time::from_micros(u64::MAX), |bearer| {
+                let life = bearer.expires.since(bearer.obtained);
+                let jitter = self.seams.rng.span(Duration::ZERO, life / 10);
+                bearer.obtained + (life / 2).saturating_sub(life / 20) + jitter
+            })
+    }
+
+    async fn within<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, AgentError>>,
+    ) -> Result<T, AgentError> {
+        tokio::time::timeout(ATTEMPT, attempt)
+            .await
+            .unwrap_or(Err(AgentError::Deadline))
+    }
+
+    fn publish(&self, held: &Published, kind: &'static str) {
+        self.publish.send_replace(Some(Arc::new(held.clone())));
+        let principal = self.config.id.to_string();
+        self.seams.journal.note(Event {
+            kind,
+            principal,
+            ..Event::default()
+        });
+    }
+
+    fn failed(&self, kind: &'static str, error: &AgentError) {
+        tracing::warn!(%error, kind, id = %self.config.id);
+        let principal = self.config.id.to_string();
+        self.seams.journal.note(Event {
+            kind,
+            principal,
+            ..Event::default()
+        });
+    }
+}
+
+fn client(connection: Connection) -> IdentityClient<Connection> {
+    IdentityClient::new(connection).max_decoding_message_size(crate::conn::MAX_MESSAGE)
+}

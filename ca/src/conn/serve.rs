@@ -1,0 +1,162 @@
+//! The accepting end: one loop for each port, one task for each connection.
+//!
+//! Every connection knows whose it is before its first request ([`PeerIdentity`] in the request's
+//! extensions) and when it must end. At its end it is announced closed, requests in flight may
+//! finish for [`super::GRACE`], and then it is dropped.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tonic::service::Routes;
+use tower::Service;
+
+use super::{
+    GRACE, HANDSHAKE, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, MAX_CONNECTIONS, MAX_HANDSHAKES, MAX_HEADERS,
+    MAX_STREAMS,
+};
+use crate::agent::Published;
+use crate::clock::Time;
+use crate::identity::LeafFacts;
+use crate::net::Wire;
+use crate::seams::Seams;
+use crate::tls::Trust;
+use crate::work::Kind;
+
+/// Whose connection a request came on. Absent where a peer may be anonymous and is.
+#[derive(Clone, Debug)]
+pub struct PeerIdentity {
+    /// What the peer's leaf says; its chain verified in the handshake.
+    pub facts: LeafFacts,
+    /// Generation of this node's own credential when the connection was made.
+    pub generation: u64,
+}
+
+/// When an established connection must end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deadline {
+    /// With the leaf of either end, whichever ends first.
+    #[default]
+    Leaf,
+    /// Never by itself: a danger; tonic's and Envoy's default.
+    None,
+}
+
+/// One port and what stands behind it.
+#[derive(Clone)]
+pub struct Door {
+    /// The node's seams.
+    pub seams: Seams,
+    /// The node's own identity, as it changes.
+    pub identity: watch::Receiver<Option<Arc<Published>>>,
+    /// Whom it trusts beside its own trust domain's bundle, and its tolerance.
+    pub trust: Trust,
+    /// When connections end.
+    pub deadline: Deadline,
+    /// Whether a peer may come without a certificate, for first identities.
+    pub anonymous: bool,
+}
+
+impl Door {
+    /// Serves `routes` on `port` until the task is dropped.
+    ///
+    /// # Errors
+    /// When the port cannot be opened.
+    pub async fn serve(self, port: u16, routes: Routes) -> io::Result<()> {
+        let mut listener = self.seams.net.listen(port).await?;
+        let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+        let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            // One failed accept must not close the port (RUSTSEC-2024-0376).
+            let Ok(wire) = listener.accept().await else {
+                continue;
+            };
+            let (Ok(handshake), Ok(connection)) = (
+                Arc::clone(&handshakes).try_acquire_owned(),
+                Arc::clone(&connections).try_acquire_owned(),
+            ) else {
+                tracing::warn!(port, "too many connections: one dropped");
+                continue;
+            };
+            let (door, routes) = (self.clone(), routes.clone());
+            tokio::spawn(async move {
+                let greeted = tokio::time::timeout(HANDSHAKE, door.greet(wire)).await;
+                drop(handshake);
+                if let Ok(Some((stream, peer, end))) = greeted {
+                    door.attend(stream, peer, end, routes).await;
+                }
+                drop(connection);
+            });
+        }
+    }
+
+    /// The handshake. Nothing where it fails: the peer was told why by TLS itself.
+    async fn greet(&self, wire: Box<dyn Wire>) -> Option<(Tls, Option<PeerIdentity>, Time)> {
+        let own = self.identity.borrow().clone()?;
+        self.seams.work.charge(Kind::Handshake).await.ok()?;
+        let config = self.trust.acceptor(&own.credential, self.anonymous).ok()?;
+        let stream = TlsAcceptor::from(config).accept(wire).await.ok()?;
+        let mut end = own.credential.facts.not_after;
+        let peer = match stream.get_ref().1.peer_certificates() {
+            Some([leaf, ..]) => {
+                let facts = LeafFacts::from_der(leaf).ok()?;
+                end = end.min(facts.not_after);
+                Some(PeerIdentity {
+                    facts,
+                    generation: own.credential.generation,
+                })
+            }
+            _ => None,
+        };
+        Some((stream, peer, end))
+    }
+
+    /// Serves one connection to its end.
+    async fn attend(&self, stream: Tls, peer: Option<PeerIdentity>, end: Time, routes: Routes) {
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            if let Some(peer) = &peer {
+                request.extensions_mut().insert(peer.clone());
+            }
+            let mut routes = routes.clone();
+            async move { Ok::<_, Infallible>(answer(&mut routes, request).await) }
+        });
+        let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+        http.timer(TokioTimer::new())
+            .auto_date_header(false)
+            .keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HEADERS);
+        let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
+        let due = async {
+            match self.deadline {
+                Deadline::Leaf => self.seams.clock.sleep_until(end).await,
+                Deadline::None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = connection.as_mut() => return,
+            () = due => connection.as_mut().graceful_shutdown(),
+        }
+        let _ = tokio::time::timeout(GRACE, connection).await;
+    }
+}
+
+type Tls = tokio_rustls::server::TlsStream<Box<dyn Wire>>;
+
+async fn answer(
+    routes: &mut Routes,
+    request: hyper::Request<Incoming>,
+) -> hyper::Response<tonic::body::Body> {
+    match routes.call(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}

@@ -1,0 +1,171 @@
+//! The issuance log: every certificate is an entry before it leaves the CA.
+//!
+//! One entry is one line of JSON, for example
+//! `{"kind":"enroll","spiffe_id":"spiffe://clinic.example/north/sts","issuer_generation":1,`
+//! `"serial":"5e..","not_before":1700000000,"not_after":1700000100,"leaf_sha256":"..",`
+//! `"key_sha256":"..","csr_sha256":"..","at_us":1700000002000000}`, hashes in lower-case
+//! hexadecimal, validity in seconds. Invariant: [`Issuances::record`] returns only after the
+//! entry is durable and under a signed checkpoint. It holds no certificate and no key.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::authority::Issued;
+use crate::clock::Time;
+use crate::error::CaError;
+use crate::identity::SpiffeId;
+use crate::nonce::{hex, unhex};
+use crate::tlog::log::Log;
+
+/// Why a certificate was issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A first leaf, for a join code.
+    Enroll,
+    /// A next leaf, for a caller that proved its last one.
+    Renew,
+}
+
+/// What the log says about one certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Issuance {
+    /// Why it was issued.
+    pub kind: Kind,
+    /// Whose it is.
+    pub spiffe_id: SpiffeId,
+    /// Which issuer signed it.
+    pub issuer_generation: u64,
+    /// Its serial, hexadecimal.
+    pub serial: String,
+    /// First second of its validity.
+    pub not_before: u64,
+    /// Last second of its validity.
+    pub not_after: u64,
+    /// SHA-256 of its DER, hexadecimal.
+    pub leaf_sha256: String,
+    /// SHA-256 of its public point, hexadecimal.
+    pub key_sha256: String,
+    /// SHA-256 of the request's DER, hexadecimal.
+    pub csr_sha256: String,
+    /// When, on the CA's clock, in microseconds.
+    pub at_us: u64,
+}
+
+impl Issuance {
+    pub(crate) fn new(kind: Kind, issued: &Issued, issuer_generation: u64, at: Time) -> Self {
+        let facts = &issued.facts;
+        Self {
+            kind,
+            spiffe_id: facts.spiffe_id.clone(),
+            issuer_generation,
+            serial: hex(&facts.serial),
+            not_before: facts.not_before.as_secs(),
+            not_after: facts.not_after.as_secs(),
+            leaf_sha256: hex(&facts.leaf_sha256),
+            key_sha256: hex(&issued.key_sha256),
+            csr_sha256: hex(&issued.csr_sha256),
+            at_us: at.as_micros(),
+        }
+    }
+
+    /// Reads an entry of the log.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(entry: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(entry)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Live {
+    not_after: Time,
+    key_sha256: [u8; 32],
+}
+
+/// The log, and what follows from it: which leaves are alive, and which keys have one.
+#[derive(Debug)]
+pub(crate) struct Issuances {
+    log: Log,
+    leaves: BTreeMap<[u8; 32], Live>,
+    keys: BTreeSet<[u8; 32]>,
+    /// Expired leaves are forgotten when there are more than this.
+    sweep_at: usize,
+    tolerance: Duration,
+}
+
+/// Fewer leaves than this are never worth a sweep.
+const SWEEP_AT_LEAST: usize = 1_024;
+
+impl Issuances {
+    /// Reads the log and forgets leaves that expired more than `tolerance` before `now`.
+    pub(crate) fn new(log: Log, now: Time, tolerance: Duration) -> Result<Self, CaError> {
+        let mut found = Vec::new();
+        for (index, entry) in log.entries(0..log.size()).enumerate() {
+            let live = Issuance::parse(entry).ok().and_then(|entry| read(&entry));
+            let unreadable = || CaError::Damaged(format!("entry {index} of the issuance log"));
+            found.push(live.ok_or_else(unreadable)?);
+        }
+        let mut issuances = Self {
+            log,
+            leaves: BTreeMap::new(),
+            keys: BTreeSet::new(),
+            sweep_at: SWEEP_AT_LEAST,
+            tolerance,
+        };
+        for (leaf, live) in found {
+            issuances.remember(leaf, live, now);
+        }
+        Ok(issuances)
+    }
+
+    /// Makes the entry durable and returns its index. At an error the entry may or may not become
+    /// part of the log, and its certificate must not leave.
+    pub(crate) fn record(&mut self, entry: &Issuance, now: Time) -> Result<u64, CaError> {
+        let bytes = serde_json::to_vec(entry).map_err(CaError::encoding)?;
+        let (leaf, live) = read(entry).ok_or_else(|| CaError::encoding("hexadecimal"))?;
+        let failed = |error: crate::tlog::log::LogError| CaError::Log(error.to_string());
+        let index = self.log.append(&bytes).map_err(failed)?;
+        self.log.commit().map_err(failed)?;
+        self.remember(leaf, live, now);
+        Ok(index)
+    }
+
+    /// Whether a leaf with this hash was issued here, and has not long expired.
+    pub(crate) fn has_leaf(&self, leaf_sha256: &[u8; 32]) -> bool {
+        self.leaves.contains_key(leaf_sha256)
+    }
+
+    /// Whether a living leaf certifies this key.
+    pub(crate) fn has_key(&self, key_sha256: &[u8; 32]) -> bool {
+        self.keys.contains(key_sha256)
+    }
+
+    pub(crate) const fn log(&self) -> &Log {
+        &self.log
+    }
+
+    fn remember(&mut self, leaf: [u8; 32], live: Live, now: Time) {
+        self.keys.insert(live.key_sha256);
+        self.leaves.insert(leaf, live);
+        if self.leaves.len() > self.sweep_at {
+            let tolerance = self.tolerance;
+            self.leaves
+                .retain(|_, live| now <= live.not_after + tolerance);
+            self.keys = self.leaves.values().map(|live| live.key_sha256).collect();
+            self.sweep_at = (2 * self.leaves.len()).max(SWEEP_AT_LEAST);
+        }
+    }
+}
+
+fn read(entry: &Issuance) -> Option<([u8; 32], Live)> {
+    let live = Live {
+        not_after: Time::from_secs(entry.not_after),
+        key_sha256: unhex(&entry.key_sha256)?,
+    };
+    Some((unhex(&entry.leaf_sha256)?, live))
+}

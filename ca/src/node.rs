@@ -1,0 +1,129 @@
+//! The CA as a node: it gives itself an identity, keeps it fresh, and serves the others.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tonic::service::Routes;
+
+use crate::agent::Published;
+use crate::bundle::Bundles;
+use crate::clock::Time;
+use crate::conn::{Deadline, Door};
+use crate::credential::Credential;
+use crate::error::CaError;
+use crate::grpc::IdentityService;
+use crate::identity::SpiffeId;
+use crate::issue::{Ca, CaConfig};
+use crate::renewal::Renewal;
+use crate::seams::Seams;
+use crate::tls::Trust;
+
+/// Path of the CA's own SPIFFE ID.
+pub const PATH: &str = "/ca";
+
+/// Runs the CA on `port` until the task is dropped.
+///
+/// # Errors
+/// When the CA does not open, cannot issue for itself at the start, or the port is taken.
+pub async fn run(seams: Seams, config: CaConfig, port: u16) -> Result<(), CaError> {
+    let id = SpiffeId::new(&config.trust_domain, PATH)
+        .map_err(|_| CaError::Settings("the trust domain leaves no room for the CA's name"))?;
+    let tolerance = config.tolerance;
+    let ca = Arc::new(Mutex::new(Ca::open(&seams, config)?));
+    let own = OwnIdentity {
+        seams: seams.clone(),
+        ca: Arc::clone(&ca),
+        id,
+        tolerance,
+    };
+    let first = own.next(None)?;
+    let bundles = Bundles::from(first.bundle.clone());
+    let (publish, identity) = watch::channel(Some(published(&first)));
+    let trust = Trust {
+        clock: Arc::clone(&seams.clock),
+        bundles,
+        tolerance,
+    };
+    let routes = Routes::new(IdentityService::new(seams.clone(), ca).server());
+    let door = Door {
+        seams,
+        identity,
+        trust,
+        deadline: Deadline::Leaf,
+        anonymous: true,
+    };
+    tokio::select! {
+        biased;
+        served = door.serve(port, routes) => Ok(served?),
+        never = own.keep(first, publish) => match never {},
+    }
+}
+
+/// The CA's own identity, issued by itself and logged like any other.
+struct OwnIdentity {
+    seams: Seams,
+    ca: Arc<Mutex<Ca>>,
+    id: SpiffeId,
+    tolerance: Duration,
+}
+
+impl OwnIdentity {
+    fn next(&self, held: Option<&Credential>) -> Result<Credential, CaError> {
+        let (now, key) = (self.seams.clock.now(), self.seams.keys.p256()?);
+        let csr =
+            crate::csr::request(&key).map_err(|error| CaError::Encoding(error.to_string()))?;
+        let mut ca = self.ca.lock().unwrap_or_else(PoisonError::into_inner);
+        let issued = match held {
+            Some(held) => ca.renew(&held.facts, &csr, now)?,
+            None => {
+                let code = ca.new_join_code(&self.id, now)?;
+                ca.enroll(code.reveal(), &csr, now)?
+            }
+        };
+        let generation = held.map_or(1, |held| held.generation + 1);
+        let (chain, bundle) = (issued.chain, issued.bundle);
+        Credential::assemble(
+            generation,
+            key,
+            chain,
+            bundle,
+            &self.id,
+            now,
+            self.tolerance,
+        )
+        .map_err(|error| CaError::Encoding(error.to_string()))
+    }
+
+    async fn keep(
+        self,
+        mut held: Credential,
+        publish: watch::Sender<Option<Arc<Published>>>,
+    ) -> std::convert::Infallible {
+        let mut renewal = Renewal::plan(&held.facts, &*self.seams.rng);
+        loop {
+            let due = renewal
+                .next_attempt()
+                .unwrap_or(Time::from_micros(u64::MAX));
+            self.seams.clock.sleep_until(due).await;
+            match self.next(Some(&held)) {
+                Ok(next) => {
+                    publish.send_replace(Some(published(&next)));
+                    renewal = Renewal::plan(&next.facts, &*self.seams.rng);
+                    held = next;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the CA could not renew its own leaf");
+                    renewal.failed(self.seams.clock.now(), &*self.seams.rng);
+                }
+            }
+        }
+    }
+}
+
+fn published(credential: &Credential) -> Arc<Published> {
+    Arc::new(Published {
+        credential: credential.clone(),
+        bearer: None,
+    })
+}

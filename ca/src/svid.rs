@@ -1,0 +1,207 @@
+//! What a leaf certificate says of itself, by the validator's rules of the X.509-SVID standard.
+//!
+//! It verifies no signature and no path (see [`crate::credential::verify_chain`]): facts from here
+//! are claims until a chain to the right bundle backs them. Invariant: [`LeafFacts`] exist only
+//! for a certificate that could be a workload's, never a signing one.
+
+use ring::digest::{SHA256, digest};
+use x509_parser::certificate::{TbsCertificate, X509Certificate};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Version};
+use x509_parser::time::ASN1Time;
+
+use crate::clock::Time;
+use crate::identity::{InvalidSpiffeId, SpiffeId};
+
+/// Largest certificate that is looked at, in bytes.
+pub const MAX_CERTIFICATE: usize = 8 * 1024;
+
+/// Why a certificate is no leaf of a workload.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSvid {
+    /// Not one X.509 v3 certificate in DER, or over [`MAX_CERTIFICATE`] bytes.
+    #[error("certificate is malformed: {0}")]
+    Malformed(&'static str),
+    /// Not exactly one URI among its names.
+    #[error("certificate has {0} URI names instead of one")]
+    UriNames(usize),
+    /// Its name is no SPIFFE ID.
+    #[error("certificate's name is no SPIFFE ID: {0}")]
+    SpiffeId(#[from] InvalidSpiffeId),
+    /// Its name is a trust domain's, not a workload's.
+    #[error("certificate names the trust domain itself")]
+    RootId,
+    /// It says `CA:TRUE`.
+    #[error("certificate is a CA's")]
+    Ca,
+    /// Its key usage is absent, not critical, or lacks digitalSignature.
+    #[error("certificate's key usage must be critical and include digitalSignature")]
+    KeyUsage,
+    /// Its key may sign certificates or revocation lists.
+    #[error("certificate's key may sign certificates or revocation lists")]
+    SigningUsage,
+    /// It names extended key usages, but not both of serverAuth and clientAuth.
+    #[error("certificate's extended key usage lacks serverAuth or clientAuth")]
+    ExtendedKeyUsage,
+}
+
+/// A certificate outside its validity, on the reader's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Untimely {
+    /// Its end has passed by more than the tolerance.
+    #[error("certificate expired at {not_after}")]
+    Expired {
+        /// Its last moment.
+        not_after: Time,
+    },
+    /// Its start is ahead by more than the tolerance.
+    #[error("certificate is not valid before {not_before}")]
+    NotYetValid {
+        /// Its first moment.
+        not_before: Time,
+    },
+}
+
+/// What a leaf says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeafFacts {
+    /// Whose it is.
+    pub spiffe_id: SpiffeId,
+    /// Its serial number, big endian, without leading zeros.
+    pub serial: Vec<u8>,
+    /// First moment of its validity, a whole second.
+    pub not_before: Time,
+    /// Last moment of its validity, a whole second.
+    pub not_after: Time,
+    /// SHA-256 of its DER: what a bound token carries.
+    pub leaf_sha256: [u8; 32],
+}
+
+impl LeafFacts {
+    /// Reads a leaf.
+    ///
+    /// # Errors
+    /// Names the rule that the certificate breaks.
+    pub fn from_der(der: &[u8]) -> Result<Self, InvalidSvid> {
+        Ok(read(der)?.0)
+    }
+
+    /// Whether the leaf is valid at `now`, give or take `tolerance`. Both ends belong to it.
+    ///
+    /// # Errors
+    /// Which end was passed.
+    pub fn timely(&self, now: Time, tolerance: std::time::Duration) -> Result<(), Untimely> {
+        if now > self.not_after + tolerance {
+            let not_after = self.not_after;
+            return Err(Untimely::Expired { not_after });
+        }
+        if now + tolerance < self.not_before {
+            let not_before = self.not_before;
+            return Err(Untimely::NotYetValid { not_before });
+        }
+        Ok(())
+    }
+}
+
+/// The facts and the subject's public key, as the bit string holds it.
+pub(crate) fn read(der: &[u8]) -> Result<(LeafFacts, Vec<u8>), InvalidSvid> {
+    if der.len() > MAX_CERTIFICATE {
+        return Err(InvalidSvid::Malformed("too long"));
+    }
+    let (rest, certificate) =
+        X509Certificate::from_der(der).map_err(|_| InvalidSvid::Malformed("not X.509 in DER"))?;
+    if !rest.is_empty() {
+        return Err(InvalidSvid::Malformed("bytes after its end"));
+    }
+    let tbs = &certificate.tbs_certificate;
+    if tbs.version != X509Version::V3 {
+        return Err(InvalidSvid::Malformed("not version 3"));
+    }
+    check_usage(tbs)?;
+    let facts = LeafFacts {
+        spiffe_id: name(tbs)?,
+        serial: serial(tbs),
+        not_before: time(tbs.validity.not_before)?,
+        not_after: time(tbs.validity.not_after)?,
+        leaf_sha256: sha256(der),
+    };
+    Ok((facts, tbs.subject_pki.subject_public_key.data.to_vec()))
+}
+
+fn check_usage(tbs: &TbsCertificate<'_>) -> Result<(), InvalidSvid> {
+    let twice = |_| InvalidSvid::Malformed("an extension stands twice");
+    if tbs
+        .basic_constraints()
+        .map_err(twice)?
+        .is_some_and(|basic| basic.value.ca)
+    {
+        return Err(InvalidSvid::Ca);
+    }
+    let usage = tbs
+        .key_usage()
+        .map_err(twice)?
+        .ok_or(InvalidSvid::KeyUsage)?;
+    if usage.value.key_cert_sign() || usage.value.crl_sign() {
+        return Err(InvalidSvid::SigningUsage);
+    }
+    if !usage.critical || !usage.value.digital_signature() {
+        return Err(InvalidSvid::KeyUsage);
+    }
+    match tbs.extended_key_usage().map_err(twice)? {
+        Some(extended) if !(extended.value.server_auth && extended.value.client_auth) => {
+            Err(InvalidSvid::ExtendedKeyUsage)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn name(tbs: &TbsCertificate<'_>) -> Result<SpiffeId, InvalidSvid> {
+    let names = tbs
+        .subject_alternative_name()
+        .map_err(|_| InvalidSvid::Malformed("an extension stands twice"))?
+        .ok_or(InvalidSvid::UriNames(0))?;
+    let mut uris = names
+        .value
+        .general_names
+        .iter()
+        .filter_map(|name| match name {
+            GeneralName::URI(uri) => Some(*uri),
+            _ => None,
+        });
+    let first = uris.next().ok_or(InvalidSvid::UriNames(0))?;
+    let more = uris.count();
+    if more > 0 {
+        return Err(InvalidSvid::UriNames(more + 1));
+    }
+    let id = SpiffeId::parse(first)?;
+    if id.is_root() {
+        return Err(InvalidSvid::RootId);
+    }
+    Ok(id)
+}
+
+fn serial(tbs: &TbsCertificate<'_>) -> Vec<u8> {
+    let raw = tbs.raw_serial();
+    let zeros = raw.iter().take_while(|byte| **byte == 0).count();
+    raw[zeros..].to_vec()
+}
+
+fn time(at: ASN1Time) -> Result<Time, InvalidSvid> {
+    u64::try_from(at.timestamp())
+        .map(Time::from_secs)
+        .map_err(|_| InvalidSvid::Malformed("a time before 1970"))
+}
+
+/// The public key of any certificate, as the bit string holds it; nothing if it is unreadable.
+pub(crate) fn public_key(der: &[u8]) -> Option<Vec<u8>> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let spki = certificate.tbs_certificate.subject_pki;
+    Some(spki.subject_public_key.data.to_vec())
+}
+
+/// SHA-256, as an array.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
+    out
+}

@@ -1,0 +1,228 @@
+//! TLS 1.3 between nodes: who is on the other end, by SPIFFE ID, under its own trust domain.
+//!
+//! One configuration is built for each connection from the credential of that moment, so trust,
+//! key and certificate never change inside a verifier that rustls has seen. Resumption is off on
+//! both sides: a resumed handshake calls no verifier, so it would undo rotation and revocation
+//! (CVE-2025-23419, CVE-2025-68121; rustls documents the same of itself).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ClientConfig, Resumption};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{NoServerSessionStorage, ServerConfig};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+
+use crate::bundle::Bundles;
+use crate::chain::{InvalidChain, verify_chain};
+use crate::clock::{Clock, RustlsTime};
+use crate::credential::Credential;
+use crate::identity::{SpiffeId, Untimely};
+
+/// The one protocol spoken: HTTP/2.
+const ALPN: &[u8] = b"h2";
+
+/// How a node judges the other end of a connection.
+#[derive(Debug)]
+struct PeerVerifier {
+    clock: Arc<dyn Clock>,
+    bundles: Bundles,
+    tolerance: Duration,
+    /// Who it must be; none: anyone of a known trust domain.
+    expected: Option<SpiffeId>,
+    /// True if a peer may show no certificate at all.
+    anonymous: bool,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl PeerVerifier {
+    fn judge(&self, leaf: &CertificateDer<'_>, rest: &[CertificateDer<'_>]) -> Result<(), Error> {
+        let mut chain = vec![leaf.clone()];
+        chain.extend_from_slice(rest);
+        let facts = verify_chain(&chain, &self.bundles, self.clock.now(), self.tolerance)
+            .map_err(|invalid| Error::InvalidCertificate(alert(&invalid)))?;
+        match &self.expected {
+            Some(expected) if *expected != facts.spiffe_id => {
+                Err(Error::InvalidCertificate(CertificateError::NotValidForName))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        rustls::crypto::verify_tls13_signature(message, leaf, signed, &self.algorithms)
+    }
+}
+
+/// What the other end learns of a refused chain.
+const fn alert(invalid: &InvalidChain) -> CertificateError {
+    match invalid {
+        InvalidChain::Untimely(Untimely::Expired { .. }) => CertificateError::Expired,
+        InvalidChain::Untimely(Untimely::NotYetValid { .. }) => CertificateError::NotValidYet,
+        InvalidChain::Svid(_) | InvalidChain::Empty | InvalidChain::TooLong(_) => {
+            CertificateError::BadEncoding
+        }
+        InvalidChain::TrustDomainUnknown(_)
+        | InvalidChain::Distrusted(_)
+        | InvalidChain::Untrusted(_) => CertificateError::UnknownIssuer,
+    }
+}
+
+impl ClientCertVerifier for PeerVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        !self.anonymous
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        // Hints go stale with the bundle and make clients pick a wrong certificate.
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.judge(leaf, rest)
+            .map(|()| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is not spoken here".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.signature(message, leaf, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+impl ServerCertVerifier for PeerVerifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.judge(leaf, rest)
+            .map(|()| ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2 is not spoken here".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.signature(message, leaf, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+/// What both ends need beside a credential.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    /// The node's clock.
+    pub clock: Arc<dyn Clock>,
+    /// Whom it trusts, by trust domain.
+    pub bundles: Bundles,
+    /// How far past a leaf's ends it still counts.
+    pub tolerance: Duration,
+}
+
+impl Trust {
+    fn verifier(&self, expected: Option<SpiffeId>, anonymous: bool) -> Arc<PeerVerifier> {
+        Arc::new(PeerVerifier {
+            clock: Arc::clone(&self.clock),
+            bundles: self.bundles.clone(),
+            tolerance: self.tolerance,
+            expected,
+            anonymous,
+            algorithms: provider().signature_verification_algorithms,
+        })
+    }
+
+    /// The accepting end. `anonymous` admits a peer without a certificate, for first identities.
+    ///
+    /// # Errors
+    /// When the credential's key is not one that rustls takes.
+    pub fn acceptor(&self, own: &Credential, anonymous: bool) -> Result<Arc<ServerConfig>, Error> {
+        let time = Arc::new(RustlsTime(Arc::clone(&self.clock)));
+        let mut config = ServerConfig::builder_with_details(provider(), time)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_client_cert_verifier(self.verifier(None, anonymous))
+            .with_single_cert(own.chain.clone(), key(own))?;
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
+    }
+
+    /// The dialling end, which talks to `expected` alone.
+    ///
+    /// # Errors
+    /// When the credential's key is not one that rustls takes.
+    pub fn connector(
+        &self,
+        own: Option<&Credential>,
+        expected: SpiffeId,
+    ) -> Result<Arc<ClientConfig>, Error> {
+        let time = Arc::new(RustlsTime(Arc::clone(&self.clock)));
+        let builder = ClientConfig::builder_with_details(provider(), time)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .dangerous()
+            .with_custom_certificate_verifier(self.verifier(Some(expected), false));
+        let mut config = match own {
+            Some(own) => builder.with_client_auth_cert(own.chain.clone(), key(own))?,
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.resumption = Resumption::disabled();
+        config.enable_sni = false;
+        Ok(Arc::new(config))
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn key(own: &Credential) -> rustls::pki_types::PrivateKeyDer<'static> {
+    PrivatePkcs8KeyDer::from(own.key.to_vec()).into()
+}

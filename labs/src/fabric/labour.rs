@@ -1,0 +1,101 @@
+//! Virtual labour: the work seam of a simulated node.
+//!
+//! Each node does one thing at a time and keeps a bounded queue. Costs are the measured medians
+//! of `cargo bench` on one core of the machine named beside the table, rounded up to 10 µs; they
+//! are part of a run's meaning, so a change to them changes trace hashes.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ca::clock::BoxFuture;
+use ca::work::{Busy, Kind, Work};
+
+use super::TrueTime;
+
+/// What one piece of work takes.
+pub const fn cost(kind: Kind) -> Duration {
+    Duration::from_micros(match kind {
+        Kind::Append => 1_000,
+        Kind::Cosign => 1_100,
+        Kind::Decide => 20,
+        Kind::Handshake => 600,
+        Kind::Issue => 1_300,
+        Kind::SignToken => 50,
+        Kind::VerifyToken => 100,
+    })
+}
+
+/// How much work may wait before a node says that it is busy.
+pub const QUEUE: usize = 256;
+
+/// Debts smaller than this are carried, not slept: tokio's timers count in milliseconds.
+const GRAIN: u64 = 1_000;
+
+#[derive(Debug, Default)]
+struct Desk {
+    /// True time at which everything taken so far is done, in microseconds.
+    free_at: u64,
+    waiting: usize,
+}
+
+/// One simulated node's labour.
+#[derive(Clone, Debug)]
+pub struct QueuedWork {
+    truth: TrueTime,
+    desk: Arc<Mutex<Desk>>,
+}
+
+impl QueuedWork {
+    /// An idle node.
+    pub fn new(truth: TrueTime) -> Self {
+        Self {
+            truth,
+            desk: Arc::default(),
+        }
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place in the queue; says for how long the caller must wait.
+    fn take(&self, kind: Kind) -> Result<Duration, Busy> {
+        let now = self.truth.micros();
+        let mut desk = self.desk();
+        if desk.waiting >= QUEUE {
+            return Err(Busy);
+        }
+        let cost = u64::try_from(cost(kind).as_micros()).unwrap_or(u64::MAX);
+        desk.free_at = desk.free_at.max(now).saturating_add(cost);
+        Ok(Duration::from_micros(desk.free_at - now))
+    }
+}
+
+impl Work for QueuedWork {
+    fn charge(&self, kind: Kind) -> BoxFuture<'_, Result<(), Busy>> {
+        Box::pin(async move {
+            let wait = self.take(kind)?;
+            if wait >= Duration::from_micros(GRAIN) {
+                let _place = Place::take(self);
+                tokio::time::sleep(wait).await;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// A place in the queue, given back also when the caller gives up.
+struct Place<'a>(&'a QueuedWork);
+
+impl<'a> Place<'a> {
+    fn take(work: &'a QueuedWork) -> Self {
+        work.desk().waiting += 1;
+        Self(work)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.desk().waiting -= 1;
+    }
+}
