@@ -135,7 +135,7 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::super::issue::{Issuer, jwks};
-    use super::super::specimen::{BORN, DEMAND, TTL, issuer, keys, token};
+    use super::super::specimen::{BORN, DEMAND, TTL, alice, issuer, keys, token};
     use super::*;
     use std::time::Duration;
 
@@ -196,7 +196,7 @@ mod tests {
         let keys = keys(&issuer);
         let issue = |jti, ttl| {
             let leaf = &super::super::specimen::LEAF;
-            issuer.issue("spiffe://a/b", "records", leaf, BORN, ttl, jti)
+            issuer.issue(&alice(), "records", leaf, BORN, ttl, jti)
         };
         let long = issue("long", 3 * TTL).unwrap();
         let short = issue("short", TTL).unwrap();

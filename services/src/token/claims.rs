@@ -6,6 +6,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ca::identity::SpiffeId;
 use serde::{Deserialize, Serialize};
 
 /// The last second of the year 9999: later times are nonsense, not patience.
@@ -30,8 +31,8 @@ pub struct Header {
 pub struct Claims {
     /// Who issued it.
     pub iss: String,
-    /// Whom it speaks of: a SPIFFE ID.
-    pub sub: String,
+    /// Whom it speaks of.
+    pub sub: SpiffeId,
     /// For whom it is.
     pub aud: Audience,
     /// Its end, in seconds since the Unix epoch; at this second it is over.
@@ -51,7 +52,7 @@ impl Claims {
     /// True if every value is in its range.
     pub(super) fn in_range(&self) -> bool {
         let times = [self.exp, self.nbf, self.iat];
-        times.into_iter().all(|time| time <= LATEST) && !self.sub.is_empty()
+        times.into_iter().all(|time| time <= LATEST) && !self.sub.is_root()
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca::clock::Time;
+use ca::identity::SpiffeId;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -96,7 +97,7 @@ impl Issuer {
     /// When the machine gives no randomness to sign with.
     pub fn issue(
         &self,
-        subject: &str,
+        subject: &SpiffeId,
         audience: &str,
         leaf_sha256: &[u8; 32],
         now: Time,
@@ -105,7 +106,7 @@ impl Issuer {
     ) -> Result<String, IssueError> {
         let claims = Claims {
             iss: self.issuer.clone(),
-            sub: subject.to_owned(),
+            sub: subject.clone(),
             aud: Audience::One(audience.to_owned()),
             exp: (now + ttl).as_secs(),
             nbf: now.as_secs(),
@@ -163,7 +164,7 @@ mod tests {
         let now = Time::from_micros(1_767_225_600_900_000);
         let ttl = Duration::from_secs(60);
         let token = issuer
-            .issue("spiffe://a.example/b", "records", &[7; 32], now, ttl, "t-1")
+            .issue(&specimen::alice(), "records", &[7; 32], now, ttl, "t-1")
             .unwrap();
         let mut parts = token.split('.').map(|p| URL_SAFE_NO_PAD.decode(p).unwrap());
         let mut json = || serde_json::from_slice(&parts.next().unwrap()).unwrap();
@@ -175,7 +176,7 @@ mod tests {
         assert_eq!(
             claims,
             serde_json::json!({
-                "iss": "clinic.example", "sub": "spiffe://a.example/b", "aud": "records",
+                "iss": "clinic.example", "sub": "spiffe://clinic.example/user/alice", "aud": "records",
                 "exp": 1_767_225_660, "nbf": 1_767_225_600, "iat": 1_767_225_600, "jti": "t-1",
                 "cnf": { "x5t#S256": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc" },
             })

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use ca::clock::Time;
+use ca::identity::SpiffeId;
 use ca::keys::{Keys as _, RingKeys};
 
 use super::issue::{self, Issuer};
@@ -65,6 +66,11 @@ pub(super) const TTL: Duration = Duration::from_secs(60);
 /// The digest of the leaf that they are bound to.
 pub(super) const LEAF: [u8; 32] = [7; 32];
 
+/// Whom they speak of.
+pub(super) fn alice() -> SpiffeId {
+    SpiffeId::parse("spiffe://clinic.example/user/alice").unwrap()
+}
+
 /// An issuer with a new key `k1`.
 pub(super) fn issuer() -> Issuer {
     Issuer::new("clinic.example", "k1", &RingKeys.p256().unwrap()).unwrap()
@@ -77,9 +83,8 @@ pub(super) fn keys(issuer: &Issuer) -> KeySet {
 
 /// A good token of this name.
 pub(super) fn token(issuer: &Issuer, jti: &str) -> String {
-    let alice = "spiffe://clinic.example/user/alice";
     issuer
-        .issue(alice, "records", &LEAF, BORN, TTL, jti)
+        .issue(&alice(), "records", &LEAF, BORN, TTL, jti)
         .unwrap()
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca::clock::Time;
+use ca::identity::SpiffeId;
 use jsonwebtoken::Algorithm;
 
 use super::claims::{Claims, Header};
@@ -35,8 +36,8 @@ pub struct Demand<'a> {
 /// A token that is good here and now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Whom it speaks of: a SPIFFE ID.
-    pub subject: String,
+    /// Whom it speaks of.
+    pub subject: SpiffeId,
     /// For whom it is.
     pub audience: String,
     /// Its end, leeway not counted.

@@ -58,7 +58,7 @@ fn under(header: &str, issuer: &Issuer) -> Refusal {
 fn a_good_token_is_verified() {
     let verified = said(&claims(), &DEMAND, BORN).unwrap();
     let expected = Verified {
-        subject: "spiffe://clinic.example/user/alice".to_owned(),
+        subject: specimen::alice(),
         audience: "records".to_owned(),
         expires: BORN + TTL,
         not_before: BORN,
@@ -104,6 +104,11 @@ fn the_algorithm_is_never_the_tokens_to_choose() {
         let header = format!(r#"{{"alg":"{alg}","kid":"k1","typ":"{TYPE}"}}"#);
         assert_eq!(under(&header, &issuer), Refusal::TokenForged, "{alg}");
     }
+    // Signed by the right key, under an algorithm that is not that key's.
+    let header = HEADER.replace("ES256", "RS256");
+    let token = issuer.sign_text(&header, &claims().to_string());
+    let judged = verify(&token, &keys(&issuer), &DEMAND, BORN);
+    assert_eq!(judged, Err(Refusal::TokenForged));
     let header = format!(r#"{{"alg":"none","typ":"{TYPE}"}}"#);
     let bare = format!("{}.{}.", encode(&header), encode(&claims().to_string()));
     let judged = verify(&bare, &keys(&issuer), &DEMAND, BORN);
@@ -221,7 +226,18 @@ fn a_claim_of_the_wrong_kind_is_malformed_and_never_absent() {
         let refusal = refused(&with(name, json!({})));
         assert_eq!(refusal, Refusal::TokenMalformed, "{name}");
     }
-    assert_eq!(refused(&with("sub", json!(""))), Refusal::TokenMalformed);
+    for sub in [
+        "",
+        "alice",
+        "spiffe://clinic.example",
+        "spiffe://clinic.example/a/../b",
+    ] {
+        assert_eq!(
+            refused(&with("sub", json!(sub))),
+            Refusal::TokenMalformed,
+            "{sub}"
+        );
+    }
     assert_eq!(refused(&json!([])), Refusal::TokenMalformed);
 }
 
