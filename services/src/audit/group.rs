@@ -171,13 +171,8 @@ impl Task {
                     Ok(seq) => Some(seq),
                     Err(error) => {
                         tracing::warn!(%error, "a decision did not fit the audit log");
-                        let log_goes_on = error.spares_the_log();
                         self.refuse(job);
-                        if log_goes_on {
-                            continue;
-                        }
-                        self.lost.fetch_add(relied_on, Ordering::Relaxed);
-                        return false;
+                        continue;
                     }
                 },
             };

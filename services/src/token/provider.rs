@@ -55,7 +55,9 @@ fn unsupported() -> jsonwebtoken::errors::Error {
 
 fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     match (algorithm, key.family()) {
-        (Algorithm::ES256, AlgorithmFamily::Ec) => Ok(Box::new(Es256Signer(ec_pair(key)?))),
+        (Algorithm::ES256, AlgorithmFamily::Ec) => {
+            Ok(Box::new(Es256Signer(ec_pair(key.as_bytes())?)))
+        }
         (Algorithm::ES256, _) => Err(ErrorKind::InvalidKeyFormat.into()),
         _ => Err(unsupported()),
     }
@@ -85,11 +87,7 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
     }
 }
 
-fn ec_pair(key: &EncodingKey) -> Result<EcdsaKeyPair> {
-    ec_pair_from(key.as_bytes())
-}
-
-fn ec_pair_from(pkcs8: &[u8]) -> Result<EcdsaKeyPair> {
+fn ec_pair(pkcs8: &[u8]) -> Result<EcdsaKeyPair> {
     let parameters = &ECDSA_P256_SHA256_FIXED_SIGNING;
     EcdsaKeyPair::from_pkcs8(parameters, pkcs8, &SystemRandom::new())
         .map_err(|_| ErrorKind::InvalidEcdsaKey.into())
@@ -99,7 +97,7 @@ fn ec_public(pkcs8: &[u8], algorithm: Algorithm) -> Result<(EllipticCurve, Vec<u
     if algorithm != Algorithm::ES256 {
         return Err(unsupported());
     }
-    let pair = ec_pair_from(pkcs8)?;
+    let pair = ec_pair(pkcs8)?;
     match pair.public_key().as_ref() {
         [4, point @ ..] if point.len() == 64 => {
             let (x, y) = point.split_at(32);

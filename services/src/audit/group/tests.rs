@@ -165,6 +165,35 @@ async fn a_busy_node_commits_later_and_pays_once_a_group() {
     assert_eq!(work.0.load(Ordering::Relaxed), 3);
 }
 
+/// A node that never gets its turn.
+#[derive(Debug)]
+struct Stuck;
+
+impl Work for Stuck {
+    fn charge(&self, _: Kind) -> BoxFuture<'_, Result<(), Busy>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn batch_waits_for_a_place_and_sync_for_the_disk() {
+    let place = Place::new();
+    let (log, _) = place.open().unwrap();
+    let seams = Seams {
+        work: Arc::new(Stuck),
+        ..seams(&place)
+    };
+    let writer = AuditWriter::start(log, &seams);
+    let mut sync = Box::pin(writer.record(draft("sync"), Durability::Sync));
+    let batch = writer.record(draft("batch"), Durability::Batch);
+    tokio::select! {
+        biased;
+        answer = &mut sync => panic!("nothing was committed: {answer:?}"),
+        answer = batch => assert_eq!(answer, Ok(Some(1))),
+    }
+    assert!(requests(&place).is_empty());
+}
+
 /// Records until the power goes, and says which of those that were answered well are not there
 /// after it came back; `None` if the log did not even open.
 async fn missing_after_power_cut(seed: u64, durability: Durability, bug: bool) -> Option<usize> {
