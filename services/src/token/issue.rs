@@ -176,7 +176,8 @@ mod tests {
         assert_eq!(
             claims,
             serde_json::json!({
-                "iss": "clinic.example", "sub": "spiffe://clinic.example/user/alice", "aud": "records",
+                "iss": "clinic.example", "sub": "spiffe://clinic.example/user/alice",
+                "aud": "records",
                 "exp": 1_767_225_660, "nbf": 1_767_225_600, "iat": 1_767_225_600, "jti": "t-1",
                 "cnf": { "x5t#S256": "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc" },
             })
