@@ -3,3 +3,4 @@
 pub mod audit;
 pub mod courier;
 pub mod refusal;
+pub mod token;
