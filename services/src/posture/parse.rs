@@ -1,0 +1,452 @@
+//! Reads a posture file: sections of dials, everything absent at its hardened value.
+//!
+//! ```toml
+//! [tls]
+//! recheck = "message"
+//!
+//! [policy]
+//! freshness = { read = "10s", write = "3s", share = "latest" }   # or "any" for all
+//! ```
+//!
+//! Nothing is ignored: an unknown dial, a value out of range, and a dial or value whose mechanism
+//! is not built are errors that name the line.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use thiserror::Error;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::dials::{DIALS, Dial, Form};
+use super::document::{Document, instead, ordered, quoted};
+use super::{ACTIONS, Freshness, Freshnesses, HEARTBEAT, Posture, ROUNDING, least_bound, span};
+
+/// A posture file is at most this long, in bytes.
+pub const MAX_POSTURE: usize = 64 * 1024;
+
+/// The longest bound on freshness; beyond it, `any` is the honest word.
+const LONGEST_BOUND: Duration = Duration::from_secs(24 * 3600);
+
+/// Where the value of a dial came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The file says nothing.
+    Hardened,
+    /// A line of the file, from 1.
+    Line(usize),
+}
+
+/// Where the value of each dial came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources(BTreeMap<&'static str, usize>);
+
+impl Sources {
+    /// Where the value of a dial came from.
+    pub fn get(&self, dial: &str) -> Source {
+        self.0
+            .get(dial)
+            .map_or(Source::Hardened, |line| Source::Line(*line))
+    }
+
+    /// The dials that the file sets, in order of name.
+    pub fn set_by_file(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+}
+
+/// A posture file that was refused, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{file}:{line}: {flaw}")]
+pub struct PostureError {
+    /// The file's name as it was given.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What was refused.
+    pub flaw: Flaw,
+}
+
+/// What is wrong with a posture file. What it repeats of the file is already quoted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Flaw {
+    /// A bound that no healthy replica could meet.
+    #[error(
+        "freshness bound {bound} for `{action}` is below {least}: heartbeat {heartbeat} + \
+         rounding {rounding} + tls.tolerance {tolerance}"
+    )]
+    #[expect(missing_docs, reason = "the message is the documentation of its parts")]
+    BoundTooShort {
+        action: String,
+        bound: String,
+        least: String,
+        heartbeat: String,
+        rounding: String,
+        tolerance: String,
+    },
+    /// A dial whose mechanism does not exist yet.
+    #[error("dial `{0}`: its mechanism is not built yet; remove it")]
+    DialNotBuilt(&'static str),
+    /// A dial outside its section.
+    #[error("dial `{0}` belongs under `[{1}]`")]
+    Misplaced(String, &'static str),
+    /// A value outside what is allowed.
+    #[error("dial `{0}`: {1} is outside {2}")]
+    OutOfRange(&'static str, String, String),
+    /// A file that is too long.
+    #[error("the file has {0} bytes; a posture has at most {MAX_POSTURE}")]
+    TooLarge(usize),
+    /// Not TOML.
+    #[error("{0}")]
+    Toml(String),
+    /// An action that freshness does not know.
+    #[error("unknown action {0} in `policy.freshness`; {1}")]
+    UnknownAction(String, String),
+    /// No dial of that name.
+    #[error("unknown dial {0}; {1}")]
+    UnknownDial(String, String),
+    /// No section of that name.
+    #[error("unknown section {0}; {1}")]
+    UnknownSection(String, String),
+    /// A value that the dial does not have.
+    #[error("dial `{0}`: unknown value {1}; {2}")]
+    UnknownValue(&'static str, String, String),
+    /// A value whose mechanism does not exist yet.
+    #[error("dial `{0}`: the mechanism of `{1}` is not built yet; {2}")]
+    ValueNotBuilt(&'static str, String, String),
+    /// A value of the wrong kind.
+    #[error("`{0}` is {1}; it takes {2}")]
+    WrongKind(String, &'static str, &'static str),
+}
+
+type Placed<T> = Result<T, (Range<usize>, Flaw)>;
+
+impl Posture {
+    /// Reads a posture; `file` is its name for errors.
+    ///
+    /// # Errors
+    ///
+    /// The first line that does not hold, and why.
+    pub fn parse(file: &str, text: &str) -> Result<(Self, Sources), PostureError> {
+        let document = Document::new(file, text);
+        let error = |line, flaw| PostureError {
+            file: file.into(),
+            line,
+            flaw,
+        };
+        if text.len() > MAX_POSTURE {
+            return Err(error(1, Flaw::TooLarge(text.len())));
+        }
+        let table = document
+            .table()
+            .map_err(|(line, why)| error(line, Flaw::Toml(why)))?;
+        let mut reader = Reader {
+            posture: Self::hardened(),
+            spans: BTreeMap::new(),
+        };
+        let read = reader.sections(&table).and_then(|()| reader.check_bounds());
+        read.map_err(|(span, flaw)| error(document.line(&span), flaw))?;
+        let lines = reader
+            .spans
+            .iter()
+            .map(|(dial, span)| (*dial, document.line(span)));
+        Ok((reader.posture, Sources(lines.collect())))
+    }
+}
+
+struct Reader {
+    posture: Posture,
+    spans: BTreeMap<&'static str, Range<usize>>,
+}
+
+impl Reader {
+    fn sections(&mut self, table: &toml::de::DeTable<'_>) -> Placed<()> {
+        for (section, value) in ordered(table) {
+            let name = section.get_ref().as_ref();
+            let known: Vec<&str> = sections();
+            if !known.contains(&name) {
+                return Err((section.span(), unknown_section(name, &known)));
+            }
+            let Some(dials) = value.get_ref().as_table() else {
+                let kind = kind(value.get_ref());
+                let flaw = Flaw::WrongKind(name.into(), kind, "a section of dials");
+                return Err((value.span(), flaw));
+            };
+            for (key, value) in ordered(dials) {
+                self.dial(name, key, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn dial(
+        &mut self,
+        section: &str,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Placed<()> {
+        let name = format!("{section}.{}", key.get_ref());
+        let Some(dial) = Dial::find(&name) else {
+            let hint = instead(
+                &name,
+                DIALS
+                    .iter()
+                    .map(|dial| dial.name)
+                    .filter(|known| known.starts_with(&format!("{section}."))),
+            );
+            return Err((key.span(), Flaw::UnknownDial(quoted(&name), hint)));
+        };
+        if !dial.is_built() {
+            return Err((key.span(), Flaw::DialNotBuilt(dial.name)));
+        }
+        match dial.form {
+            Form::Freshness => self.freshness(dial, value)?,
+            Form::Quorum => self.quorum(dial, value)?,
+            Form::Span(least, most) => self.span(dial, value, least, most)?,
+            Form::Words => self.word(dial, value)?,
+        }
+        self.spans.insert(dial.name, key.span());
+        Ok(())
+    }
+
+    fn word(&mut self, dial: &'static Dial, value: &Spanned<DeValue<'_>>) -> Placed<()> {
+        let word = string(dial.name, value, "one of its words, in quotes")?;
+        if dial.built.contains(&word) && assign(&mut self.posture, dial.name, word) {
+            return Ok(());
+        }
+        let built = instead("", dial.built.iter().copied());
+        let known = dial.hardened == word || dial.shipped_by(word).is_some();
+        let flaw = if known {
+            Flaw::ValueNotBuilt(dial.name, word.into(), built)
+        } else {
+            let hint = instead(word, dial.built.iter().copied());
+            Flaw::UnknownValue(dial.name, quoted(word), hint)
+        };
+        Err((value.span(), flaw))
+    }
+
+    fn span(
+        &mut self,
+        dial: &'static Dial,
+        value: &Spanned<DeValue<'_>>,
+        least: Duration,
+        most: Duration,
+    ) -> Placed<()> {
+        let text = string(
+            dial.name,
+            value,
+            "a span such as \"500ms\", \"5s\" or \"2m\"",
+        )?;
+        let Some(span) = span::parse(text) else {
+            let hint = "it takes a span such as `500ms`, `5s` or `2m`".into();
+            return Err((
+                value.span(),
+                Flaw::UnknownValue(dial.name, quoted(text), hint),
+            ));
+        };
+        if span < least || span > most {
+            let range = format!("{} to {}", span::write(least), span::write(most));
+            return Err((
+                value.span(),
+                Flaw::OutOfRange(dial.name, quoted(text), range),
+            ));
+        }
+        match dial.name {
+            "tls.tolerance" => self.posture.tls.tolerance = span,
+            _ => self.posture.token.leeway = span,
+        }
+        Ok(())
+    }
+
+    fn quorum(&mut self, dial: &'static Dial, value: &Spanned<DeValue<'_>>) -> Placed<()> {
+        const WANTED: &str = "0 or 2, of three witnesses";
+        let text = match value.get_ref() {
+            DeValue::Integer(number) => number.as_str(),
+            DeValue::String(text) => text,
+            other => return Err((value.span(), wrong_kind(dial.name, other, WANTED))),
+        };
+        self.posture.policy.quorum = match text {
+            "0" => 0,
+            "2" | "2 of 3" => 2,
+            _ => {
+                let why = match text {
+                    "1" => "0 or 2: one fast witness could make an old policy look young",
+                    "3" => "0 or 2: with 3 of 3, one region cut off stops every act",
+                    _ => WANTED,
+                };
+                return Err((
+                    value.span(),
+                    Flaw::OutOfRange(dial.name, quoted(text), why.into()),
+                ));
+            }
+        };
+        Ok(())
+    }
+
+    fn freshness(&mut self, dial: &'static Dial, value: &Spanned<DeValue<'_>>) -> Placed<()> {
+        let Some(actions) = value.get_ref().as_table() else {
+            self.posture.policy.freshness = Freshnesses::all(demand(dial, value)?);
+            return Ok(());
+        };
+        for (action, value) in ordered(actions) {
+            let name = action.get_ref().as_ref();
+            if !ACTIONS.contains(&name) {
+                let flaw = Flaw::UnknownAction(quoted(name), instead(name, ACTIONS));
+                return Err((action.span(), flaw));
+            }
+            let demand = demand(dial, value)?;
+            self.posture.policy.freshness.set(name, demand);
+            self.spans.insert(action_place(name), action.span());
+        }
+        Ok(())
+    }
+
+    /// A bound below what heartbeats, rounding and tolerance take from it would refuse everyone
+    /// even on a healthy network.
+    fn check_bounds(&mut self) -> Placed<()> {
+        let tolerance = self.posture.tls.tolerance;
+        let least = least_bound(tolerance);
+        for (action, demand) in self.posture.policy.freshness.iter() {
+            let Freshness::Within(bound) = demand else {
+                continue;
+            };
+            if bound >= least {
+                continue;
+            }
+            let place = [action_place(action), "policy.freshness", "tls.tolerance"];
+            let span = place
+                .iter()
+                .find_map(|place| self.spans.get(place).cloned());
+            let flaw = Flaw::BoundTooShort {
+                action: action.into(),
+                bound: span::write(bound),
+                least: span::write(least),
+                heartbeat: span::write(HEARTBEAT),
+                rounding: span::write(ROUNDING),
+                tolerance: span::write(tolerance),
+            };
+            return Err((span.unwrap_or(0..0), flaw));
+        }
+        for action in ACTIONS {
+            self.spans.remove(action_place(action));
+        }
+        Ok(())
+    }
+}
+
+fn demand(dial: &'static Dial, value: &Spanned<DeValue<'_>>) -> Placed<Freshness> {
+    let text = string(
+        dial.name,
+        value,
+        "\"any\", \"latest\", a span, or one of these an action",
+    )?;
+    let Some(demand) = Freshness::parse(text) else {
+        let hint = "it takes `any`, `latest` or a span such as `10s`".into();
+        return Err((
+            value.span(),
+            Flaw::UnknownValue(dial.name, quoted(text), hint),
+        ));
+    };
+    match demand {
+        Freshness::Within(bound) if bound > LONGEST_BOUND => {
+            let range = format!(
+                "at most {}; `any` is the honest word",
+                span::write(LONGEST_BOUND)
+            );
+            Err((
+                value.span(),
+                Flaw::OutOfRange(dial.name, quoted(text), range),
+            ))
+        }
+        _ => Ok(demand),
+    }
+}
+
+fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
+    fn put<T>(place: &mut T, value: Option<T>) -> bool {
+        value.map(|value| *place = value).is_some()
+    }
+    use super::{
+        Audience, Binding, ConnectionDeadline, Durability, Errors, OnStale, Recheck, Rollback,
+        UnknownKey,
+    };
+    let Posture {
+        tls,
+        token,
+        policy,
+        audit,
+    } = posture;
+    match dial {
+        "audit.durability" => put(&mut audit.durability, Durability::from_word(word)),
+        "policy.errors" => put(&mut policy.errors, Errors::from_word(word)),
+        "policy.on_stale" => put(&mut policy.on_stale, OnStale::from_word(word)),
+        "policy.rollback" => put(&mut policy.rollback, Rollback::from_word(word)),
+        "tls.connection_deadline" => put(
+            &mut tls.connection_deadline,
+            ConnectionDeadline::from_word(word),
+        ),
+        "tls.recheck" => put(&mut tls.recheck, Recheck::from_word(word)),
+        "token.audience" => put(&mut token.audience, Audience::from_word(word)),
+        "token.binding" => put(&mut token.binding, Binding::from_word(word)),
+        "token.unknown_key" => put(&mut token.unknown_key, UnknownKey::from_word(word)),
+        // One value only, and it holds by construction.
+        "policy.gap" | "tls.resumption" | "token.algorithm" => true,
+        _ => false,
+    }
+}
+
+/// The place of one action's demand among the spans, beside those of dials.
+fn action_place(action: &str) -> &'static str {
+    match action {
+        "read" => "policy.freshness.read",
+        "share" => "policy.freshness.share",
+        "watch" => "policy.freshness.watch",
+        _ => "policy.freshness.write",
+    }
+}
+
+fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<_> = DIALS
+        .iter()
+        .filter_map(|dial| dial.name.split('.').next())
+        .collect();
+    sections.dedup();
+    sections
+}
+
+fn unknown_section(name: &str, known: &[&str]) -> Flaw {
+    let home = DIALS.iter().find_map(|dial| {
+        let (section, key) = dial.name.split_once('.')?;
+        (key == name).then_some(section)
+    });
+    match home {
+        Some(section) => Flaw::Misplaced(name.into(), section),
+        None => Flaw::UnknownSection(quoted(name), instead(name, known.iter().copied())),
+    }
+}
+
+fn string<'v>(
+    name: &str,
+    value: &'v Spanned<DeValue<'_>>,
+    wanted: &'static str,
+) -> Placed<&'v str> {
+    let wrong = || (value.span(), wrong_kind(name, value.get_ref(), wanted));
+    value.get_ref().as_str().ok_or_else(wrong)
+}
+
+fn wrong_kind(name: &str, value: &DeValue<'_>, wanted: &'static str) -> Flaw {
+    Flaw::WrongKind(name.into(), kind(value), wanted)
+}
+
+const fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a point",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
