@@ -14,7 +14,7 @@ mod text;
 
 pub use dials::{DIALS, Dial};
 pub use freshness::{ACTIONS, Freshness, Freshnesses, HEARTBEAT, ROUNDING, least_bound};
-pub use parse::{Flaw, PostureError, Source, Sources};
+pub use parse::{Flaw, MAX_POSTURE, PostureError, Source, Sources};
 
 /// Gives each value of a dial its word in a file.
 macro_rules! words {

@@ -188,14 +188,7 @@ impl Reader {
     ) -> Placed<()> {
         let name = format!("{section}.{}", key.get_ref());
         let Some(dial) = Dial::find(&name) else {
-            let hint = instead(
-                &name,
-                DIALS
-                    .iter()
-                    .map(|dial| dial.name)
-                    .filter(|known| known.starts_with(&format!("{section}."))),
-            );
-            return Err((key.span(), Flaw::UnknownDial(quoted(&name), hint)));
+            return Err((key.span(), unknown_dial(section, key.get_ref())));
         };
         if !dial.is_built() {
             return Err((key.span(), Flaw::DialNotBuilt(dial.name)));
@@ -415,15 +408,32 @@ fn sections() -> Vec<&'static str> {
     sections
 }
 
+/// The section that a dial belongs to, if its name alone is known.
+fn home(key: &str) -> Option<&'static str> {
+    DIALS.iter().find_map(|dial| {
+        let (section, name) = dial.name.split_once('.')?;
+        (name == key).then_some(section)
+    })
+}
+
 fn unknown_section(name: &str, known: &[&str]) -> Flaw {
-    let home = DIALS.iter().find_map(|dial| {
-        let (section, key) = dial.name.split_once('.')?;
-        (key == name).then_some(section)
-    });
-    match home {
+    match home(name) {
         Some(section) => Flaw::Misplaced(name.into(), section),
         None => Flaw::UnknownSection(quoted(name), instead(name, known.iter().copied())),
     }
+}
+
+fn unknown_dial(section: &str, key: &str) -> Flaw {
+    if let Some(section) = home(key) {
+        return Flaw::Misplaced(key.into(), section);
+    }
+    let name = format!("{section}.{key}");
+    let prefix = format!("{section}.");
+    let siblings = DIALS
+        .iter()
+        .map(|dial| dial.name)
+        .filter(|dial| dial.starts_with(&prefix));
+    Flaw::UnknownDial(quoted(&name), instead(&name, siblings))
 }
 
 fn string<'v>(
@@ -448,5 +458,212 @@ const fn kind(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date or time",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{ConnectionDeadline, Durability, OnStale, Recheck};
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Posture::parse("posture.toml", text)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn an_empty_file_is_the_hardened_posture() {
+        for text in ["", "\n# nothing\n", "\u{feff}", "[tls]\n[policy]\n"] {
+            let (posture, sources) = Posture::parse("p", text).unwrap();
+            assert_eq!(posture, Posture::hardened());
+            assert_eq!(sources.get("tls.recheck"), Source::Hardened);
+        }
+    }
+
+    #[test]
+    fn each_dial_is_set_and_its_line_is_known() {
+        let text = "\u{feff}[tls]\nrecheck = \"request\"\nconnection_deadline = \"none\"\n\
+                    tolerance = \"1s\"\n[policy]\n\
+                    freshness = { read = \"10s\", share = \"latest\" }\n\
+                    on_stale = \"allow\"\nquorum = 0\n[audit]\ndurability = \"async\"\n"
+            .replace('\n', "\r\n");
+        let (posture, sources) = Posture::parse("p", &text).unwrap();
+        let within = |secs| Freshness::Within(Duration::from_secs(secs));
+        assert_eq!(posture.tls.recheck, Recheck::Request);
+        assert_eq!(posture.tls.connection_deadline, ConnectionDeadline::None);
+        assert_eq!(posture.tls.tolerance, Duration::from_secs(1));
+        assert_eq!(posture.policy.freshness.get("read"), within(10));
+        assert_eq!(posture.policy.freshness.get("write"), within(5));
+        assert_eq!(posture.policy.freshness.get("share"), Freshness::Latest);
+        assert_eq!(posture.policy.on_stale, OnStale::Allow);
+        assert_eq!(posture.policy.quorum, 0);
+        assert_eq!(posture.audit.durability, Durability::Async);
+        assert_eq!(sources.get("policy.freshness"), Source::Line(6));
+        assert_eq!(sources.get("audit.durability"), Source::Line(10));
+        assert_eq!(sources.get("policy.errors"), Source::Hardened);
+        assert!(
+            !sources
+                .set_by_file()
+                .any(|dial| dial.starts_with("policy.freshness."))
+        );
+    }
+
+    #[test]
+    fn freshness_can_be_one_word_for_all_actions() {
+        let (posture, _) = Posture::parse("p", "policy.freshness = \"any\"").unwrap();
+        for action in ACTIONS {
+            assert_eq!(posture.policy.freshness.get(action), Freshness::Any);
+        }
+    }
+
+    #[test]
+    fn every_value_of_every_dial_is_taken_or_refused_by_name() {
+        for dial in DIALS {
+            let exposed = dial.exposed.iter().map(|exposed| exposed.value);
+            for value in std::iter::once(dial.hardened).chain(exposed) {
+                if dial.form == Form::Freshness && value == dial.hardened {
+                    continue;
+                }
+                let spans = matches!(dial.form, Form::Span(..) | Form::Freshness);
+                match Posture::parse("p", &format!("{} = \"{value}\"", dial.name)) {
+                    Ok((posture, _)) => {
+                        assert!(
+                            spans || dial.built.contains(&value),
+                            "{} {value}",
+                            dial.name
+                        );
+                        assert_eq!(posture.value(dial.name).as_deref(), Some(value));
+                    }
+                    // A tolerance of 5 min leaves the hardened bounds out of reach.
+                    Err(error) if matches!(error.flaw, Flaw::BoundTooShort { .. }) => {
+                        assert_eq!((dial.name, value), ("tls.tolerance", "5m"));
+                    }
+                    Err(error) => {
+                        assert!(!dial.built.contains(&value), "{error}");
+                        let text = error.to_string();
+                        assert!(text.contains("is not built yet"), "{text}");
+                        assert!(text.contains(dial.name), "{text}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused_by_name() {
+        assert_eq!(
+            refused("\n[revocation]\ncrl = \"require\"\n"),
+            "posture.toml:3: dial `revocation.crl`: its mechanism is not built yet; remove it"
+        );
+        assert_eq!(
+            refused("[tls]\nresumption = \"on\"\n"),
+            "posture.toml:2: dial `tls.resumption`: the mechanism of `on` is not built yet; \
+             it is `off`"
+        );
+    }
+
+    #[test]
+    fn a_wrong_word_is_answered_with_the_nearest() {
+        let cases = [
+            (
+                "[policy]\n\nfreshnes = \"any\"\n",
+                "3: unknown dial `policy.freshnes`; the nearest is `policy.freshness`",
+            ),
+            (
+                "[tls]\nrecheck = \"mesage\"\n",
+                "2: dial `tls.recheck`: unknown value `mesage`; the nearest is `message`",
+            ),
+            (
+                "[polcy]\n",
+                "1: unknown section `polcy`; the nearest is `policy`",
+            ),
+            (
+                "[tls]\nfreshness = \"any\"\n",
+                "2: dial `freshness` belongs under `[policy]`",
+            ),
+            (
+                "recheck = \"any\"",
+                "1: dial `recheck` belongs under `[tls]`",
+            ),
+            (
+                "policy.freshness = { raed = \"5s\" }",
+                "1: unknown action `raed` in `policy.freshness`; the nearest is `read`",
+            ),
+            (
+                "tls.recheck = true",
+                "1: `tls.recheck` is true or false; it takes one of its words, in quotes",
+            ),
+            (
+                "tls = 3",
+                "1: `tls` is a whole number; it takes a section of dials",
+            ),
+        ];
+        for (text, answer) in cases {
+            assert_eq!(refused(text), format!("posture.toml:{answer}"));
+        }
+    }
+
+    #[test]
+    fn a_bound_that_no_healthy_replica_could_meet_is_refused_with_the_sum() {
+        assert_eq!(
+            refused("[policy.freshness]\nread = \"10s\"\nwrite = \"2s\""),
+            "posture.toml:3: freshness bound 2s for `write` is below 2500ms: \
+             heartbeat 1s + rounding 1s + tls.tolerance 500ms"
+        );
+        // The hardened bound of 5 s is not in the file; the tolerance that breaks it is.
+        assert_eq!(
+            refused("[tls]\ntolerance = \"5m\""),
+            "posture.toml:2: freshness bound 5s for `read` is below 302s: \
+             heartbeat 1s + rounding 1s + tls.tolerance 5m"
+        );
+        assert!(Posture::parse("p", "policy.freshness = \"2500ms\"").is_ok());
+        assert!(Posture::parse("p", "policy.freshness = \"2499ms\"").is_err());
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_refused_with_the_range() {
+        assert_eq!(
+            refused("token.leeway = \"301s\""),
+            "posture.toml:1: dial `token.leeway`: `301s` is outside 0s to 5m"
+        );
+        assert!(refused("tls.tolerance = \"301s\"").contains("outside 0s to 5m"));
+        assert!(refused("policy.freshness = \"99999m\"").contains("`any` is the honest word"));
+        assert!(refused("policy.quorum = 1").contains("one fast witness"));
+        assert!(refused("policy.quorum = 3").contains("one region cut off"));
+        assert!(refused("policy.quorum = -2").contains("0 or 2, of three witnesses"));
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_or_not_toml_is_refused() {
+        assert!(refused(&"#".repeat(MAX_POSTURE + 1)).contains("at most 65536"));
+        assert!(refused("[tls]\nrecheck =").starts_with("posture.toml:2: "));
+        let twice = "[tls]\nrecheck = \"message\"\nrecheck = \"message\"";
+        assert!(refused(twice).starts_with("posture.toml:3: "));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "(?s).{0,200}") {
+            let _ = Posture::parse("p", &text);
+        }
+
+        #[test]
+        fn no_arrangement_of_known_words_makes_the_parser_panic(
+            words in prop::collection::vec(
+                prop::sample::select(vec![
+                    "[tls]", "[policy]", "[[policy]]", "freshness", "tls.tolerance", "quorum", "=",
+                    "{", "}", "[", "]", "read", ",", ".", "\"5s\"", "\"any\"", "\"5m\"", "2",
+                    "0x2", "nan", "1979-05-27", "\n", "\r\n", "\u{feff}", "\"\"\"", "é",
+                ]),
+                0..40,
+            )
+        ) {
+            if let Err(error) = Posture::parse("p", &words.join(" ")) {
+                prop_assert!(error.line >= 1);
+            }
+        }
     }
 }
