@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The course and the instrument: scenarios, and what is made of them.
+
+pub mod scenario;

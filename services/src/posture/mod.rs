@@ -7,14 +7,16 @@ use std::time::Duration;
 
 pub mod dials;
 pub mod document;
+mod flaw;
 mod freshness;
 mod parse;
 pub mod span;
 mod text;
 
 pub use dials::{DIALS, Dial};
+pub use flaw::{Flaw, PostureError};
 pub use freshness::{ACTIONS, Freshness, Freshnesses, HEARTBEAT, ROUNDING, least_bound};
-pub use parse::{Flaw, MAX_POSTURE, PostureError, Source, Sources};
+pub use parse::{MAX_POSTURE, Source, Sources};
 
 /// Gives each value of a dial its word in a file.
 macro_rules! words {
