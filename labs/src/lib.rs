@@ -1,3 +1,4 @@
 //! The course and the instrument: scenarios, and what is made of them.
 
+pub mod catalog;
 pub mod scenario;

@@ -206,3 +206,6 @@ impl Minutes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,12 @@
 //! What is wrong with a posture file, and where: every message names the line and the way out.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use thiserror::Error;
 
-use super::DIALS;
 use super::document::{instead, quoted};
+use super::{DIALS, HEARTBEAT, ROUNDING, least_bound, span};
 
 /// A posture file that was refused, and where.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -25,16 +26,20 @@ pub enum Flaw {
     /// A bound that no healthy replica could meet.
     #[error(
         "freshness bound {bound} for `{action}` is below {least}: heartbeat {heartbeat} + \
-         rounding {rounding} + tls.tolerance {tolerance}"
+         rounding {rounding} + tls.tolerance {tolerance}",
+        bound = span::write(*bound),
+        least = span::write(least_bound(*tolerance)),
+        heartbeat = span::write(HEARTBEAT),
+        rounding = span::write(ROUNDING),
+        tolerance = span::write(*tolerance)
     )]
-    #[expect(missing_docs, reason = "the message is the documentation of its parts")]
     BoundTooShort {
+        /// Whose bound it is.
         action: String,
-        bound: String,
-        least: String,
-        heartbeat: String,
-        rounding: String,
-        tolerance: String,
+        /// The bound.
+        bound: Duration,
+        /// The tolerance in force.
+        tolerance: Duration,
     },
     /// A dial whose mechanism does not exist yet.
     #[error("dial `{0}`: its mechanism is not built yet; remove it")]

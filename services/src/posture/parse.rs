@@ -21,7 +21,7 @@ use toml::de::DeValue;
 use super::dials::{DIALS, Dial, Form};
 use super::document::{Document, instead, kind, ordered, quoted};
 use super::flaw::{Flaw, Placed, PostureError, unknown_dial, unknown_section};
-use super::{ACTIONS, Freshness, Freshnesses, HEARTBEAT, Posture, ROUNDING, least_bound, span};
+use super::{ACTIONS, Freshness, Freshnesses, Posture, least_bound, span};
 
 /// A posture file is at most this long, in bytes.
 pub const MAX_POSTURE: usize = 64 * 1024;
@@ -247,11 +247,8 @@ impl Reader {
                 .find_map(|place| self.spans.get(place).cloned());
             let flaw = Flaw::BoundTooShort {
                 action: action.into(),
-                bound: span::write(bound),
-                least: span::write(least),
-                heartbeat: span::write(HEARTBEAT),
-                rounding: span::write(ROUNDING),
-                tolerance: span::write(tolerance),
+                bound,
+                tolerance,
             };
             return Err((span.unwrap_or(0..0), flaw));
         }
