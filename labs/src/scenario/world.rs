@@ -71,7 +71,10 @@ impl World {
         let mut regions: Vec<String> = Vec::new();
         for word in fields.words("regions")? {
             let region = word.name("regions")?;
-            if regions.contains(&region) || SINGLE_NODES.contains(&word.text) {
+            if SINGLE_NODES.contains(&word.text) {
+                return incoherent(&word.span, format!("`{region}` is the name of a node"));
+            }
+            if regions.contains(&region) {
                 return incoherent(&word.span, format!("region `{region}` is named twice"));
             }
             regions.push(region);
