@@ -2,5 +2,6 @@
 
 pub mod audit;
 pub mod courier;
+pub mod posture;
 pub mod refusal;
 pub mod token;

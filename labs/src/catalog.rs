@@ -1,0 +1,205 @@
+//! The built-in labs, carried in the binary: their scenario, their prose, their settings.
+//!
+//! A lab is one folder of data under `labs/catalog/`; nothing here reads a file at run time. What
+//! a lab says is checked by its tests below: a built-in lab that does not parse does not ship.
+
+use services::posture::document::nearest;
+
+/// One built-in lab's files, as they were when the binary was built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EmbeddedLab {
+    /// Its folder's name.
+    pub id: &'static str,
+    /// `lab.toml`: the scenario.
+    pub lab_toml: &'static str,
+    /// `README.md`: the story.
+    pub readme: &'static str,
+    /// `demo.md`: the script for showing it.
+    pub demo: &'static str,
+    /// `hints.md`.
+    pub hints: &'static str,
+    /// `why.md`: where it comes from.
+    pub why: &'static str,
+    /// What the learner starts from.
+    pub exposed_posture: &'static str,
+    /// The policy that goes with it.
+    pub exposed_policy: &'static str,
+    /// One good answer.
+    pub solution_posture: &'static str,
+    /// The policy that goes with it.
+    pub solution_policy: &'static str,
+    /// Plausible fixes that fail, in order of name.
+    pub wrong: &'static [WrongFix],
+}
+
+/// A plausible fix that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongFix {
+    /// Its folder's name.
+    pub name: &'static str,
+    /// Its settings.
+    pub posture: &'static str,
+    /// Its policy.
+    pub policy: &'static str,
+    /// Lines that the answer to it must contain.
+    pub expect: &'static str,
+}
+
+/// One file of the catalogue.
+macro_rules! file {
+    ($path:expr) => {
+        include_str!(concat!("../catalog/", $path))
+    };
+}
+
+/// One wrong fix of a lab.
+macro_rules! wrong {
+    ($id:literal, $name:literal) => {
+        WrongFix {
+            name: $name,
+            posture: file!(concat!($id, "/wrong/", $name, "/posture.toml")),
+            policy: file!(concat!($id, "/wrong/", $name, "/policy.cedar")),
+            expect: file!(concat!($id, "/wrong/", $name, "/expect.txt")),
+        }
+    };
+}
+
+/// Every built-in lab, in order of id.
+const LABS: &[EmbeddedLab] = &[EmbeddedLab {
+    id: "stale-acl",
+    lab_toml: file!("stale-acl/lab.toml"),
+    readme: file!("stale-acl/README.md"),
+    demo: file!("stale-acl/demo.md"),
+    hints: file!("stale-acl/hints.md"),
+    why: file!("stale-acl/why.md"),
+    exposed_posture: file!("stale-acl/exposed/posture.toml"),
+    exposed_policy: file!("stale-acl/exposed/policy.cedar"),
+    solution_posture: file!("stale-acl/solution/posture.toml"),
+    solution_policy: file!("stale-acl/solution/policy.cedar"),
+    wrong: &[
+        wrong!("stale-acl", "everything-strict"),
+        wrong!("stale-acl", "long-bound"),
+        wrong!("stale-acl", "policy-edit"),
+    ],
+}];
+
+/// Every built-in lab, in order of id.
+pub const fn all() -> &'static [EmbeddedLab] {
+    LABS
+}
+
+/// The built-in lab of that id.
+pub fn find(id: &str) -> Option<&'static EmbeddedLab> {
+    LABS.iter().find(|lab| lab.id == id)
+}
+
+/// The id that was probably meant.
+pub fn nearest_id(word: &str) -> Option<&'static str> {
+    nearest(word, LABS.iter().map(|lab| lab.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use services::posture::{Freshness, Posture, Source};
+
+    use super::*;
+    use crate::scenario::{Act, Part, Scenario};
+
+    fn scenario(lab: &EmbeddedLab) -> Scenario {
+        Scenario::parse(lab.id, lab.lab_toml).unwrap()
+    }
+
+    #[test]
+    fn each_lab_parses_under_its_own_id_and_ids_are_sorted() {
+        for lab in all() {
+            assert_eq!(scenario(lab).metadata.id, lab.id);
+            assert_eq!(find(lab.id), Some(lab));
+        }
+        assert!(all().is_sorted_by_key(|lab| lab.id));
+        assert_eq!(find("stale-acls"), None);
+        assert_eq!(nearest_id("stale-acls"), Some("stale-acl"));
+        assert_eq!(nearest_id("something else"), None);
+    }
+
+    #[test]
+    fn each_posture_sets_the_dials_that_the_learner_may_turn_and_no_other() {
+        for lab in all() {
+            let mut dials = scenario(lab).expect.dials;
+            dials.sort();
+            let wrong = lab.wrong.iter().map(|wrong| wrong.posture);
+            for text in wrong.chain([lab.exposed_posture, lab.solution_posture]) {
+                let (_, sources) = Posture::parse(lab.id, text).unwrap();
+                let set: Vec<_> = sources.set_by_file().collect();
+                assert_eq!(set, dials, "{}", lab.id);
+                assert_ne!(sources.get(&dials[0]), Source::Hardened);
+                assert!(!text.contains("danger"));
+            }
+        }
+    }
+
+    #[test]
+    fn exposed_is_exposed_and_the_solution_is_not() {
+        for lab in all() {
+            let (exposed, _) = Posture::parse(lab.id, lab.exposed_posture).unwrap();
+            let (solution, _) = Posture::parse(lab.id, lab.solution_posture).unwrap();
+            assert!(!exposed.dangers().is_empty());
+            assert_eq!(solution.dangers(), []);
+        }
+    }
+
+    /// The bound is what the promise rests on: a solution looser than its promise would only pass
+    /// by luck.
+    #[test]
+    fn the_solution_of_stale_acl_bounds_each_action_as_the_scenario_promises() {
+        let lab = find("stale-acl").unwrap();
+        let (solution, _) = Posture::parse(lab.id, lab.solution_posture).unwrap();
+        for (action, promise) in scenario(lab).expect.exposure {
+            let bound = solution.policy.freshness.get(&action);
+            assert_eq!(bound, Freshness::Within(promise), "{action}");
+        }
+    }
+
+    /// A cut after the revocation would let it through, and the attack would fail of itself.
+    #[test]
+    fn the_cut_of_stale_acl_begins_before_the_revocation_whatever_is_drawn() {
+        let scenario = scenario(find("stale-acl").unwrap());
+        let revoked = scenario
+            .schedule
+            .iter()
+            .find(|step| matches!(step.act, Act::Revoke { .. }));
+        let revoked = revoked.unwrap().at;
+        assert!(scenario.step("cut").unwrap().at < revoked);
+        let mut drawn = 0;
+        for vary in &scenario.vary {
+            if let Part::At(_, latest) = vary.part {
+                assert!(latest < revoked);
+                drawn += 1;
+            }
+        }
+        assert_eq!(drawn, 1);
+    }
+
+    #[test]
+    fn each_lab_has_its_prose() {
+        for lab in all() {
+            let words = lab.readme.split_whitespace().count();
+            assert!((400..=900).contains(&words), "{} has {words} words", lab.id);
+            let hints: Vec<_> = lab
+                .hints
+                .lines()
+                .filter(|line| line.starts_with("## "))
+                .collect();
+            assert!((3..=5).contains(&hints.len()), "{}", lab.id);
+            for (at, hint) in hints.iter().enumerate() {
+                assert_eq!(*hint, format!("## Hint {}", at + 1));
+            }
+            assert!((3..=5).contains(&scenario(lab).quiz.len()));
+            assert!(lab.demo.contains(&format!("demo {}", lab.id)));
+            assert!(lab.why.contains("costs"));
+            assert_eq!(lab.wrong.len(), 3);
+            for wrong in lab.wrong {
+                assert!(!wrong.expect.trim().is_empty(), "{}", wrong.name);
+            }
+        }
+    }
+}

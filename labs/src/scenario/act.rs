@@ -1,0 +1,198 @@
+//! What a step of a schedule does: the closed set of verbs.
+//!
+//! A verb that a scenario may name and that is not built yet is refused by name; every other word
+//! is refused with the nearest verb. Faults come in opposite pairs.
+
+use serde::Serialize;
+
+/// Verbs that do something today, in order of name.
+pub const BUILT_VERBS: [&str; 13] = [
+    "crash",
+    "grant",
+    "heal",
+    "hold",
+    "isolate",
+    "partition",
+    "rejoin",
+    "release",
+    "request",
+    "restart",
+    "revoke",
+    "skew",
+    "sync",
+];
+
+/// Verbs that are known and whose mechanism is not built yet, in order of name.
+pub const PLANNED_VERBS: [&str; 38] = [
+    "activate",
+    "backdate",
+    "break_glass",
+    "connect",
+    "delay",
+    "duplicate",
+    "equivocate",
+    "fill_disk",
+    "flood",
+    "forge",
+    "fork",
+    "free_disk",
+    "freeze_feed",
+    "issue",
+    "log_out",
+    "lose",
+    "poison",
+    "prepare",
+    "promote",
+    "provision",
+    "put_entities",
+    "put_policy",
+    "renew",
+    "reorder",
+    "replay",
+    "resume",
+    "retire",
+    "revoke_authority",
+    "revoke_leaf",
+    "rogue_issue",
+    "rollback_feed",
+    "settle",
+    "slow",
+    "steal",
+    "stream",
+    "taint",
+    "tamper",
+    "truncate",
+];
+
+/// Kinds of message that the courier carries, in order of name.
+pub const KINDS: [&str; 3] = ["policy-update", "replicate", "request"];
+
+/// How a cut treats what crosses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum How {
+    /// Nothing arrives, and nobody is told.
+    Drop,
+    /// Connections end at once.
+    Reset,
+}
+
+/// Messages of one kind at the courier. An absent end means any node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Messages {
+    /// The kind of message.
+    pub kind: String,
+    /// Only from this node.
+    pub from: Option<String>,
+    /// Only to this node.
+    pub to: Option<String>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Act {
+    /// A node stops.
+    Crash {
+        /// Which.
+        node: String,
+        /// Whether what was not synced is lost.
+        power: bool,
+    },
+    /// A principal is given a role.
+    Grant {
+        /// Who.
+        principal: String,
+        /// Which.
+        role: String,
+    },
+    /// Every partition ends.
+    Heal,
+    /// Messages of a kind wait at the courier.
+    Hold(Messages),
+    /// A node is cut from every other.
+    Isolate {
+        /// Which.
+        node: String,
+    },
+    /// Groups of regions or nodes are cut from each other.
+    Partition {
+        /// The groups; none shares a member with another.
+        between: Vec<Vec<String>>,
+        /// Whether only what the first group sends to the second is cut.
+        one_way: bool,
+        /// What happens to what crosses.
+        how: How,
+    },
+    /// An isolated node is reachable again.
+    Rejoin {
+        /// Which.
+        node: String,
+    },
+    /// Held messages go on.
+    Release(Messages),
+    /// A user asks for something.
+    Request {
+        /// The user.
+        #[serde(rename = "as")]
+        as_: String,
+        /// The node that is asked, `records.<region>`.
+        via: String,
+        /// What is asked for each time, one request an action.
+        actions: Vec<String>,
+        /// The group that the requests are counted in.
+        tag: String,
+        /// The record; the world's first if absent.
+        resource: Option<String>,
+    },
+    /// A crashed node starts again.
+    Restart {
+        /// Which.
+        node: String,
+    },
+    /// A principal loses a role.
+    Revoke {
+        /// Who.
+        principal: String,
+        /// Which.
+        role: String,
+    },
+    /// A node's clock is set wrong.
+    Skew {
+        /// Which.
+        node: String,
+        /// By how much, in milliseconds; below zero is in the past.
+        by_ms: i64,
+    },
+    /// A node's clock is right again.
+    Sync {
+        /// Which.
+        node: String,
+    },
+}
+
+impl Act {
+    /// The verb, as a scenario writes it.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Crash { .. } => "crash",
+            Self::Grant { .. } => "grant",
+            Self::Heal => "heal",
+            Self::Hold(_) => "hold",
+            Self::Isolate { .. } => "isolate",
+            Self::Partition { .. } => "partition",
+            Self::Rejoin { .. } => "rejoin",
+            Self::Release(_) => "release",
+            Self::Request { .. } => "request",
+            Self::Restart { .. } => "restart",
+            Self::Revoke { .. } => "revoke",
+            Self::Skew { .. } => "skew",
+            Self::Sync { .. } => "sync",
+        }
+    }
+}
+
+/// True for a fault that has an end, and so may say `for`.
+pub(super) fn lasts(verb: &str) -> bool {
+    matches!(verb, "crash" | "hold" | "isolate" | "partition" | "skew")
+}

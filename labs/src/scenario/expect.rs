@@ -1,0 +1,203 @@
+//! What a scenario demands of a good posture: the refusal, the promise, the floors.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+use services::posture::{ACTIONS, DIALS, Dial};
+use services::refusal::Refusal;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::act::{Act, lasts};
+use super::fields::{Fields, word};
+use super::flaw::{Placed, incoherent};
+use super::step::Step;
+
+/// The invariants that a scenario can name, in order of name.
+pub const INVARIANTS: [&str; 5] = [
+    "legitimate-users-served",
+    "monotone-policy",
+    "no-permit-after-revoke",
+    "no-permit-on-stale-policy",
+    "no-unlogged-decision",
+];
+
+/// The tag of the attacker's requests.
+pub const ATTACK_TAG: &str = "attack";
+
+/// The most floors of a scenario.
+const MAX_FLOORS: usize = 20;
+
+/// Which of a group's requests a floor counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum When {
+    /// Those of the cut-off side while the named step lasts.
+    Inside(String),
+    /// All others.
+    Outside(String),
+}
+
+/// The least share of a group's requests that must be served.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Floor {
+    /// The group.
+    pub tag: String,
+    /// Which of its requests.
+    pub when: When,
+    /// The share, from 0 to 1.
+    pub floor: f64,
+    /// Only this action, if there is one.
+    pub action: Option<String>,
+}
+
+/// What a good posture does.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Expect {
+    /// What it answers to the attack.
+    #[serde(serialize_with = "by_name")]
+    pub refusal: Refusal,
+    /// For each action: no success later than this after the acknowledgement.
+    pub exposure: BTreeMap<String, Duration>,
+    /// What is kept, in the order of the file.
+    pub invariants: Vec<String>,
+    /// The dials that the learner may turn; all must stand in the learner's posture.
+    pub dials: Vec<String>,
+    /// What is owed to whom.
+    pub availability: Vec<Floor>,
+}
+
+fn by_name<S: Serializer>(refusal: &Refusal, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(refusal.name())
+}
+
+impl Expect {
+    pub(super) fn read(value: &Spanned<DeValue<'_>>, schedule: &[Step]) -> Placed<Self> {
+        let known = ["refusal", "exposure", "invariants", "dials", "availability"];
+        let fields = Fields::of("[expect]", value, &known)?;
+        if !tags(schedule).contains(&ATTACK_TAG) {
+            return incoherent(
+                fields.span(),
+                format!("no request has the tag `{ATTACK_TAG}`"),
+            );
+        }
+        let refusal = fields.needed("refusal")?;
+        refusal.known("refusal", Refusal::ALL.iter().map(|refusal| refusal.name()))?;
+        let Some(refusal) = Refusal::from_name(refusal.text) else {
+            return incoherent(&refusal.span, "a refusal is one of the closed list");
+        };
+        let mut invariants: Vec<String> = Vec::new();
+        for word in fields.words("invariants")? {
+            let invariant = word.known("invariant", INVARIANTS)?;
+            if invariants.contains(&invariant) {
+                return incoherent(&word.span, format!("`{invariant}` is named twice"));
+            }
+            invariants.push(invariant);
+        }
+        if invariants.is_empty() {
+            fields.need::<()>("invariants", None)?;
+        }
+        let floors = fields.list("availability", MAX_FLOORS)?;
+        Ok(Self {
+            refusal,
+            exposure: exposure(&fields, schedule)?,
+            invariants,
+            dials: dials(&fields)?,
+            availability: floors
+                .into_iter()
+                .map(|value| floor(value, schedule))
+                .collect::<Placed<_>>()?,
+        })
+    }
+}
+
+/// A promise for each action that the attack tries, and for no other.
+fn exposure(fields: &Fields<'_, '_>, schedule: &[Step]) -> Placed<BTreeMap<String, Duration>> {
+    let value = fields.need("exposure", fields.get("exposure"))?;
+    let promises = Fields::of("`exposure`", value, &ACTIONS)?;
+    let mut exposure = BTreeMap::new();
+    for action in ACTIONS {
+        let Some(value) = promises.get(action) else {
+            continue;
+        };
+        let word = word(action, value)?;
+        let promise = word.span(action)?;
+        if promise.is_zero() || promise > super::world::MAX_DURATION {
+            return Err(word.out_of_range(action, "a promise is from 5 ms to 10 min"));
+        }
+        exposure.insert(action.to_owned(), promise);
+    }
+    let attacked = |action: &str| {
+        schedule.iter().any(|step| {
+            matches!(&step.act, Act::Request { tag, actions, .. }
+                if tag == ATTACK_TAG && actions.iter().any(|tried| tried == action))
+        })
+    };
+    for action in ACTIONS {
+        match (attacked(action), exposure.contains_key(action)) {
+            (true, false) => {
+                let why = format!("the attack tries `{action}`, for which nothing is promised");
+                return incoherent(&value.span(), why);
+            }
+            (false, true) => {
+                let why = format!("a promise for `{action}`, which the attack never tries");
+                return incoherent(&value.span(), why);
+            }
+            _ => {}
+        }
+    }
+    Ok(exposure)
+}
+
+fn dials(fields: &Fields<'_, '_>) -> Placed<Vec<String>> {
+    let mut dials: Vec<String> = Vec::new();
+    for word in fields.words("dials")? {
+        let dial = word.known("dial", DIALS.iter().map(|dial| dial.name))?;
+        if !Dial::find(&dial).is_some_and(Dial::is_built) {
+            let why = format!("dial `{dial}`: its mechanism is not built yet; remove it");
+            return incoherent(&word.span, why);
+        }
+        if dials.contains(&dial) {
+            return incoherent(&word.span, format!("`{dial}` is named twice"));
+        }
+        dials.push(dial);
+    }
+    Ok(dials)
+}
+
+fn floor(value: &Spanned<DeValue<'_>>, schedule: &[Step]) -> Placed<Floor> {
+    let known = ["tag", "inside", "outside", "floor", "action"];
+    let fields = Fields::of("[[expect.availability]]", value, &known)?;
+    let faults = || {
+        let faults = schedule.iter().filter(|step| lasts(step.act.verb()));
+        faults.filter_map(|step| step.name.as_deref())
+    };
+    let when = match (fields.word("inside")?, fields.word("outside")?) {
+        (Some(step), None) => When::Inside(step.known("named fault", faults())?),
+        (None, Some(step)) => When::Outside(step.known("named fault", faults())?),
+        _ => return incoherent(fields.span(), "a floor has either `inside` or `outside`"),
+    };
+    Ok(Floor {
+        tag: fields.needed("tag")?.known("tag", tags(schedule))?,
+        when,
+        floor: fields.share("floor")?,
+        action: match fields.word("action")? {
+            Some(word) => Some(word.known("action", ACTIONS)?),
+            None => None,
+        },
+    })
+}
+
+fn tags(schedule: &[Step]) -> Vec<&str> {
+    let mut tags: Vec<&str> = schedule
+        .iter()
+        .filter_map(|step| match &step.act {
+            Act::Request { tag, .. } => Some(tag.as_str()),
+            _ => None,
+        })
+        .collect();
+    tags.sort_unstable();
+    tags.dedup();
+    tags
+}

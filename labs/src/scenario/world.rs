@@ -1,0 +1,131 @@
+//! The world of a scenario: regions, users, and for how long it runs.
+//!
+//! There are always three regions, because each has one witness and a quorum is two of three.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::fields::{Fields, TICK};
+use super::flaw::{Flaw, Placed, incoherent};
+
+/// Regions of a world: one witness in each, and a quorum is two of three.
+pub const REGIONS: usize = 3;
+
+/// The most users of a world.
+pub const MAX_USERS: usize = 12;
+
+/// The longest run, in true time.
+pub const MAX_DURATION: Duration = Duration::from_secs(600);
+
+/// Services that each region has one of; their nodes are `<service>.<region>`.
+pub const REGIONAL_SERVICES: [&str; 2] = ["records", "witness"];
+
+/// Nodes that a world has one of.
+pub const SINGLE_NODES: [&str; 3] = ["ca", "policy", "token"];
+
+/// Someone who asks for records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct User {
+    /// Unique in the world.
+    pub name: String,
+    /// The role held at the start.
+    pub role: String,
+    /// Where the user is.
+    pub region: String,
+}
+
+/// Who and what there is, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct World {
+    /// The regions, in the order of the file.
+    pub regions: Vec<String>,
+    /// The users, in the order of the file.
+    pub users: Vec<User>,
+    /// How long the run lasts in true time; at most [`MAX_DURATION`].
+    pub duration: Duration,
+}
+
+impl World {
+    /// The user of that name.
+    pub fn user(&self, name: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.name == name)
+    }
+
+    /// Every node that a step can name, services of regions first.
+    pub fn nodes(&self) -> Vec<String> {
+        let regional = REGIONAL_SERVICES.iter().flat_map(|service| {
+            self.regions
+                .iter()
+                .map(move |region| format!("{service}.{region}"))
+        });
+        regional
+            .chain(SINGLE_NODES.iter().map(|node| (*node).into()))
+            .collect()
+    }
+
+    pub(super) fn read(value: &Spanned<DeValue<'_>>) -> Placed<Self> {
+        let fields = Fields::of("[world]", value, &["regions", "users", "duration"])?;
+        let mut regions: Vec<String> = Vec::new();
+        for word in fields.words("regions")? {
+            let region = word.name("regions")?;
+            if SINGLE_NODES.contains(&word.text) {
+                return incoherent(&word.span, format!("`{region}` is the name of a node"));
+            }
+            if regions.contains(&region) {
+                return incoherent(&word.span, format!("region `{region}` is named twice"));
+            }
+            regions.push(region);
+        }
+        if regions.len() != REGIONS {
+            let why = format!(
+                "a world has {REGIONS} regions, one witness in each; this one has {}",
+                regions.len()
+            );
+            return incoherent(fields.span(), why);
+        }
+        let duration = fields.duration("duration")?;
+        let duration = fields.need("duration", duration)?;
+        if duration < TICK || duration > MAX_DURATION {
+            let word = fields.needed("duration")?;
+            return Err(word.out_of_range("duration", "a run lasts from 5 ms to 10 min"));
+        }
+        let mut world = Self {
+            regions,
+            users: Vec::new(),
+            duration,
+        };
+        for value in fields.list("users", MAX_USERS)? {
+            let user = world.read_user(value)?;
+            world.users.push(user);
+        }
+        if world.users.is_empty() {
+            let place = "[world]".into();
+            return Err((
+                fields.span().clone(),
+                Flaw::Missing {
+                    place,
+                    field: "users",
+                },
+            ));
+        }
+        Ok(world)
+    }
+
+    fn read_user(&self, value: &Spanned<DeValue<'_>>) -> Placed<User> {
+        let fields = Fields::of("a user", value, &["name", "role", "region"])?;
+        let name = fields.needed("name")?;
+        let region = fields.needed("region")?;
+        let user = User {
+            name: name.name("name")?,
+            role: fields.needed("role")?.name("role")?,
+            region: region.known("region", self.regions.iter().map(String::as_str))?,
+        };
+        if self.user(&user.name).is_some() {
+            return incoherent(&name.span, format!("user `{}` is named twice", user.name));
+        }
+        Ok(user)
+    }
+}

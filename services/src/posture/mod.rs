@@ -1,0 +1,235 @@
+//! The posture: every dial of a node in one value, hardened unless a file says otherwise.
+//!
+//! It holds only what is built; [`dials`] lists the rest, and [`Posture::parse`] refuses it by
+//! name. Nothing here enforces anything: guard, tokens, policy and audit read these values.
+
+use std::time::Duration;
+
+pub mod dials;
+pub mod document;
+mod flaw;
+mod freshness;
+mod parse;
+pub mod span;
+mod text;
+
+pub use dials::{DIALS, Dial};
+pub use flaw::{Flaw, PostureError};
+pub use freshness::{ACTIONS, Freshness, Freshnesses, HEARTBEAT, ROUNDING, least_bound};
+pub use parse::{MAX_POSTURE, Source, Sources};
+
+/// Gives each value of a dial its word in a file.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $name {
+            $($(#[$value_doc])* $value,)+
+        }
+
+        impl $name {
+            /// The word in a posture file.
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$value => $word,)+
+                }
+            }
+
+            /// The value of that word.
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$value),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// When a peer's leaf is looked at again.
+    Recheck {
+        /// Never: what held at the handshake holds for the connection's life.
+        Handshake = "handshake",
+        /// At the start of every request.
+        Request = "request",
+        /// At every request, and before every message of a stream.
+        Message = "message",
+    }
+}
+
+words! {
+    /// When a connection must end.
+    ConnectionDeadline {
+        /// With the peer's leaf.
+        Leaf = "leaf",
+        /// When either end likes.
+        None = "none",
+    }
+}
+
+words! {
+    /// Whether a token must name this service.
+    Audience {
+        /// It must.
+        Require = "require",
+        /// Any token of the issuer will do.
+        Ignore = "ignore",
+    }
+}
+
+words! {
+    /// What a token is tied to.
+    Binding {
+        /// The leaf of the connection that it comes over.
+        Certificate = "certificate",
+        /// Nothing: whoever holds it may use it.
+        None = "none",
+    }
+}
+
+words! {
+    /// What happens when a token names a key that is not in the key set.
+    UnknownKey {
+        /// The set is fetched again, once for each unknown key and not too often.
+        RefetchOnce = "refetch-once",
+        /// The token is refused until the set is replaced.
+        Refuse = "refuse",
+    }
+}
+
+words! {
+    /// What happens when the policy is older than an action allows.
+    OnStale {
+        /// The request is refused.
+        Deny = "deny",
+        /// The old policy decides.
+        Allow = "allow",
+    }
+}
+
+words! {
+    /// What happens when a policy fails to evaluate.
+    Errors {
+        /// The request is refused.
+        Deny = "deny",
+        /// The decision is made without that policy, even if it is a `forbid`.
+        Skip = "skip",
+    }
+}
+
+words! {
+    /// What happens when a policy is offered that is older than one already enforced.
+    Rollback {
+        /// It is refused.
+        Refuse = "refuse",
+        /// It is enforced.
+        Accept = "accept",
+    }
+}
+
+words! {
+    /// What an audit entry must have survived before the reply leaves.
+    Durability {
+        /// A sync of its own or of its group.
+        Sync = "sync",
+        /// A write; syncs follow at intervals.
+        Batch = "batch",
+        /// Nothing: it is written when there is time.
+        Async = "async",
+    }
+}
+
+/// Dials of the transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// When a peer's leaf is looked at again.
+    pub recheck: Recheck,
+    /// When a connection must end.
+    pub connection_deadline: ConnectionDeadline,
+    /// How far apart two clocks may be without it showing; 0 s to 5 min.
+    pub tolerance: Duration,
+}
+
+/// Dials of token verification.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// Whether a token must name this service.
+    pub audience: Audience,
+    /// How long past its end a token still counts; 0 s to 300 s.
+    pub leeway: Duration,
+    /// What a token is tied to.
+    pub binding: Binding,
+    /// What happens when a token names an unknown key.
+    pub unknown_key: UnknownKey,
+}
+
+/// Dials of the policy view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How old the policy may be, for each action.
+    pub freshness: Freshnesses,
+    /// What happens when it is older.
+    pub on_stale: OnStale,
+    /// What happens when a policy fails to evaluate.
+    pub errors: Errors,
+    /// Witnesses of three that must have cosigned: 0 or 2.
+    pub quorum: u8,
+    /// What happens when an older policy is offered.
+    pub rollback: Rollback,
+}
+
+/// Dials of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// What an entry must have survived before the reply leaves.
+    pub durability: Durability,
+}
+
+/// Every dial of a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posture {
+    /// Dials of the transport.
+    pub tls: Tls,
+    /// Dials of token verification.
+    pub token: Token,
+    /// Dials of the policy view.
+    pub policy: Policy,
+    /// Dials of the audit log.
+    pub audit: Audit,
+}
+
+impl Posture {
+    /// Every dial at its hardened value.
+    pub fn hardened() -> Self {
+        Self {
+            tls: Tls {
+                recheck: Recheck::Message,
+                connection_deadline: ConnectionDeadline::Leaf,
+                tolerance: Duration::from_millis(500),
+            },
+            token: Token {
+                audience: Audience::Require,
+                leeway: Duration::from_secs(2),
+                binding: Binding::Certificate,
+                unknown_key: UnknownKey::RefetchOnce,
+            },
+            policy: Policy {
+                freshness: Freshnesses::hardened(),
+                on_stale: OnStale::Deny,
+                errors: Errors::Deny,
+                quorum: 2,
+                rollback: Rollback::Refuse,
+            },
+            audit: Audit {
+                durability: Durability::Sync,
+            },
+        }
+    }
+}
+
+impl Default for Posture {
+    fn default() -> Self {
+        Self::hardened()
+    }
+}

@@ -1,0 +1,560 @@
+//! Reads a posture file: sections of dials, everything absent at its hardened value.
+//!
+//! ```toml
+//! [tls]
+//! recheck = "message"
+//!
+//! [policy]
+//! freshness = { read = "10s", write = "3s", share = "latest" }   # or "any" for all
+//! ```
+//!
+//! Nothing is ignored: an unknown dial, a value out of range, and a dial or value whose mechanism
+//! is not built are errors that name the line.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::dials::{DIALS, Dial, Form};
+use super::document::{Document, instead, kind, ordered, quoted};
+use super::flaw::{Flaw, Placed, PostureError, unknown_dial, unknown_section};
+use super::{ACTIONS, Freshness, Freshnesses, Posture, least_bound, span};
+
+/// A posture file is at most this long, in bytes.
+pub const MAX_POSTURE: usize = 64 * 1024;
+
+/// The longest bound on freshness; beyond it, `any` is the honest word.
+const LONGEST_BOUND: Duration = Duration::from_secs(24 * 3600);
+
+/// Where the value of a dial came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The file says nothing.
+    Hardened,
+    /// A line of the file, from 1.
+    Line(usize),
+}
+
+/// Where the value of each dial came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources(BTreeMap<&'static str, usize>);
+
+impl Sources {
+    /// Where the value of a dial came from.
+    pub fn get(&self, dial: &str) -> Source {
+        self.0
+            .get(dial)
+            .map_or(Source::Hardened, |line| Source::Line(*line))
+    }
+
+    /// The dials that the file sets, in order of name.
+    pub fn set_by_file(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+}
+
+impl Posture {
+    /// Reads a posture; `file` is its name for errors.
+    ///
+    /// # Errors
+    ///
+    /// The first line that does not hold, and why.
+    pub fn parse(file: &str, text: &str) -> Result<(Self, Sources), PostureError> {
+        let document = Document::new(file, text);
+        let error = |line, flaw| PostureError {
+            file: file.into(),
+            line,
+            flaw,
+        };
+        if text.len() > MAX_POSTURE {
+            return Err(error(1, Flaw::TooLarge(text.len())));
+        }
+        let table = document
+            .table()
+            .map_err(|(line, why)| error(line, Flaw::Toml(why)))?;
+        let mut reader = Reader {
+            posture: Self::hardened(),
+            spans: BTreeMap::new(),
+        };
+        let read = reader.sections(&table).and_then(|()| reader.check_bounds());
+        read.map_err(|(span, flaw)| error(document.line(&span), flaw))?;
+        let lines = reader
+            .spans
+            .iter()
+            .map(|(dial, span)| (*dial, document.line(span)));
+        Ok((reader.posture, Sources(lines.collect())))
+    }
+}
+
+struct Reader {
+    posture: Posture,
+    spans: BTreeMap<&'static str, Range<usize>>,
+}
+
+impl Reader {
+    fn sections(&mut self, table: &toml::de::DeTable<'_>) -> Placed<()> {
+        for (section, value) in ordered(table) {
+            let name = section.get_ref().as_ref();
+            let known: Vec<&str> = sections();
+            if !known.contains(&name) {
+                return Err((section.span(), unknown_section(name, &known)));
+            }
+            let Some(dials) = value.get_ref().as_table() else {
+                let kind = kind(value.get_ref());
+                let flaw = Flaw::WrongKind(name.into(), kind, "a section of dials");
+                return Err((value.span(), flaw));
+            };
+            for (key, value) in ordered(dials) {
+                self.dial(name, key, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn dial(
+        &mut self,
+        section: &str,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Placed<()> {
+        let name = format!("{section}.{}", key.get_ref());
+        let Some(dial) = Dial::find(&name) else {
+            return Err((key.span(), unknown_dial(section, key.get_ref())));
+        };
+        if !dial.is_built() {
+            return Err((key.span(), Flaw::DialNotBuilt(dial.name)));
+        }
+        match dial.form {
+            Form::Freshness => self.freshness(dial, value)?,
+            Form::Quorum => self.quorum(dial, value)?,
+            Form::Span(least, most) => self.span(dial, value, least, most)?,
+            Form::Words => self.word(dial, value)?,
+        }
+        self.spans.insert(dial.name, key.span());
+        Ok(())
+    }
+
+    fn word(&mut self, dial: &'static Dial, value: &Spanned<DeValue<'_>>) -> Placed<()> {
+        let word = string(dial.name, value, "one of its words, in quotes")?;
+        if dial.built.contains(&word) && assign(&mut self.posture, dial.name, word) {
+            return Ok(());
+        }
+        let built = instead("", dial.built.iter().copied());
+        let known = dial.hardened == word || dial.shipped_by(word).is_some();
+        let flaw = if known {
+            Flaw::ValueNotBuilt(dial.name, word.into(), built)
+        } else {
+            let hint = instead(word, dial.built.iter().copied());
+            Flaw::UnknownValue(dial.name, quoted(word), hint)
+        };
+        Err((value.span(), flaw))
+    }
+
+    fn span(
+        &mut self,
+        dial: &'static Dial,
+        value: &Spanned<DeValue<'_>>,
+        least: Duration,
+        most: Duration,
+    ) -> Placed<()> {
+        let text = string(
+            dial.name,
+            value,
+            "a span such as \"500ms\", \"5s\" or \"2m\"",
+        )?;
+        let Some(span) = span::parse(text) else {
+            let hint = "it takes a span such as `500ms`, `5s` or `2m`".into();
+            return Err((
+                value.span(),
+                Flaw::UnknownValue(dial.name, quoted(text), hint),
+            ));
+        };
+        if span < least || span > most {
+            let range = format!("{} to {}", span::write(least), span::write(most));
+            return Err((
+                value.span(),
+                Flaw::OutOfRange(dial.name, quoted(text), range),
+            ));
+        }
+        match dial.name {
+            "tls.tolerance" => self.posture.tls.tolerance = span,
+            _ => self.posture.token.leeway = span,
+        }
+        Ok(())
+    }
+
+    fn quorum(&mut self, dial: &'static Dial, value: &Spanned<DeValue<'_>>) -> Placed<()> {
+        const WANTED: &str = "0 or 2, of three witnesses";
+        let text = match value.get_ref() {
+            DeValue::Integer(number) => number.as_str(),
+            DeValue::String(text) => text,
+            other => return Err((value.span(), wrong_kind(dial.name, other, WANTED))),
+        };
+        self.posture.policy.quorum = match text {
+            "0" => 0,
+            "2" | "2 of 3" => 2,
+            _ => {
+                let why = match text {
+                    "1" => "0 or 2: one fast witness could make an old policy look young",
+                    "3" => "0 or 2: with 3 of 3, one region cut off stops every act",
+                    _ => WANTED,
+                };
+                return Err((
+                    value.span(),
+                    Flaw::OutOfRange(dial.name, quoted(text), why.into()),
+                ));
+            }
+        };
+        Ok(())
+    }
+
+    fn freshness(&mut self, dial: &'static Dial, value: &Spanned<DeValue<'_>>) -> Placed<()> {
+        let Some(actions) = value.get_ref().as_table() else {
+            self.posture.policy.freshness = Freshnesses::all(demand(dial, value)?);
+            return Ok(());
+        };
+        for (action, value) in ordered(actions) {
+            let name = action.get_ref().as_ref();
+            if !ACTIONS.contains(&name) {
+                let flaw = Flaw::UnknownAction(quoted(name), instead(name, ACTIONS));
+                return Err((action.span(), flaw));
+            }
+            let demand = demand(dial, value)?;
+            self.posture.policy.freshness.set(name, demand);
+            self.spans.insert(action_place(name), action.span());
+        }
+        Ok(())
+    }
+
+    /// A bound below what heartbeats, rounding and tolerance take from it would refuse everyone
+    /// even on a healthy network.
+    fn check_bounds(&mut self) -> Placed<()> {
+        let tolerance = self.posture.tls.tolerance;
+        let least = least_bound(tolerance);
+        for (action, demand) in self.posture.policy.freshness.iter() {
+            let Freshness::Within(bound) = demand else {
+                continue;
+            };
+            if bound >= least {
+                continue;
+            }
+            let place = [action_place(action), "policy.freshness", "tls.tolerance"];
+            let span = place
+                .iter()
+                .find_map(|place| self.spans.get(place).cloned());
+            let flaw = Flaw::BoundTooShort {
+                action: action.into(),
+                bound,
+                tolerance,
+            };
+            return Err((span.unwrap_or(0..0), flaw));
+        }
+        for action in ACTIONS {
+            self.spans.remove(action_place(action));
+        }
+        Ok(())
+    }
+}
+
+fn demand(dial: &'static Dial, value: &Spanned<DeValue<'_>>) -> Placed<Freshness> {
+    let text = string(
+        dial.name,
+        value,
+        "\"any\", \"latest\", a span, or one of these an action",
+    )?;
+    let Some(demand) = Freshness::parse(text) else {
+        let hint = "it takes `any`, `latest` or a span such as `10s`".into();
+        return Err((
+            value.span(),
+            Flaw::UnknownValue(dial.name, quoted(text), hint),
+        ));
+    };
+    match demand {
+        Freshness::Within(bound) if bound > LONGEST_BOUND => {
+            let range = format!(
+                "at most {}; `any` is the honest word",
+                span::write(LONGEST_BOUND)
+            );
+            Err((
+                value.span(),
+                Flaw::OutOfRange(dial.name, quoted(text), range),
+            ))
+        }
+        _ => Ok(demand),
+    }
+}
+
+fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
+    fn put<T>(place: &mut T, value: Option<T>) -> bool {
+        value.map(|value| *place = value).is_some()
+    }
+    use super::{
+        Audience, Binding, ConnectionDeadline, Durability, Errors, OnStale, Recheck, Rollback,
+        UnknownKey,
+    };
+    let Posture {
+        tls,
+        token,
+        policy,
+        audit,
+    } = posture;
+    match dial {
+        "audit.durability" => put(&mut audit.durability, Durability::from_word(word)),
+        "policy.errors" => put(&mut policy.errors, Errors::from_word(word)),
+        "policy.on_stale" => put(&mut policy.on_stale, OnStale::from_word(word)),
+        "policy.rollback" => put(&mut policy.rollback, Rollback::from_word(word)),
+        "tls.connection_deadline" => put(
+            &mut tls.connection_deadline,
+            ConnectionDeadline::from_word(word),
+        ),
+        "tls.recheck" => put(&mut tls.recheck, Recheck::from_word(word)),
+        "token.audience" => put(&mut token.audience, Audience::from_word(word)),
+        "token.binding" => put(&mut token.binding, Binding::from_word(word)),
+        "token.unknown_key" => put(&mut token.unknown_key, UnknownKey::from_word(word)),
+        // One value only, and it holds by construction.
+        "policy.gap" | "tls.resumption" | "token.algorithm" => true,
+        _ => false,
+    }
+}
+
+/// The place of one action's demand among the spans, beside those of dials.
+fn action_place(action: &str) -> &'static str {
+    match action {
+        "read" => "policy.freshness.read",
+        "share" => "policy.freshness.share",
+        "watch" => "policy.freshness.watch",
+        _ => "policy.freshness.write",
+    }
+}
+
+fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<_> = DIALS
+        .iter()
+        .filter_map(|dial| dial.name.split('.').next())
+        .collect();
+    sections.dedup();
+    sections
+}
+
+fn string<'v>(
+    name: &str,
+    value: &'v Spanned<DeValue<'_>>,
+    wanted: &'static str,
+) -> Placed<&'v str> {
+    let wrong = || (value.span(), wrong_kind(name, value.get_ref(), wanted));
+    value.get_ref().as_str().ok_or_else(wrong)
+}
+
+fn wrong_kind(name: &str, value: &DeValue<'_>, wanted: &'static str) -> Flaw {
+    Flaw::WrongKind(name.into(), kind(value), wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::{ConnectionDeadline, Durability, OnStale, Recheck};
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        Posture::parse("posture.toml", text)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn an_empty_file_is_the_hardened_posture() {
+        for text in ["", "\n# nothing\n", "\u{feff}", "[tls]\n[policy]\n"] {
+            let (posture, sources) = Posture::parse("p", text).unwrap();
+            assert_eq!(posture, Posture::hardened());
+            assert_eq!(sources.get("tls.recheck"), Source::Hardened);
+        }
+    }
+
+    #[test]
+    fn each_dial_is_set_and_its_line_is_known() {
+        let text = "\u{feff}[tls]\nrecheck = \"request\"\nconnection_deadline = \"none\"\n\
+                    tolerance = \"1s\"\n[policy]\n\
+                    freshness = { read = \"10s\", share = \"latest\" }\n\
+                    on_stale = \"allow\"\nquorum = 0\n[audit]\ndurability = \"async\"\n"
+            .replace('\n', "\r\n");
+        let (posture, sources) = Posture::parse("p", &text).unwrap();
+        let within = |secs| Freshness::Within(Duration::from_secs(secs));
+        assert_eq!(posture.tls.recheck, Recheck::Request);
+        assert_eq!(posture.tls.connection_deadline, ConnectionDeadline::None);
+        assert_eq!(posture.tls.tolerance, Duration::from_secs(1));
+        assert_eq!(posture.policy.freshness.get("read"), within(10));
+        assert_eq!(posture.policy.freshness.get("write"), within(5));
+        assert_eq!(posture.policy.freshness.get("share"), Freshness::Latest);
+        assert_eq!(posture.policy.on_stale, OnStale::Allow);
+        assert_eq!(posture.policy.quorum, 0);
+        assert_eq!(posture.audit.durability, Durability::Async);
+        assert_eq!(sources.get("policy.freshness"), Source::Line(6));
+        assert_eq!(sources.get("audit.durability"), Source::Line(10));
+        assert_eq!(sources.get("policy.errors"), Source::Hardened);
+        assert!(
+            !sources
+                .set_by_file()
+                .any(|dial| dial.starts_with("policy.freshness."))
+        );
+    }
+
+    #[test]
+    fn freshness_can_be_one_word_for_all_actions() {
+        let (posture, _) = Posture::parse("p", "policy.freshness = \"any\"").unwrap();
+        for action in ACTIONS {
+            assert_eq!(posture.policy.freshness.get(action), Freshness::Any);
+        }
+    }
+
+    #[test]
+    fn every_value_of_every_dial_is_taken_or_refused_by_name() {
+        for dial in DIALS {
+            let exposed = dial.exposed.iter().map(|exposed| exposed.value);
+            for value in std::iter::once(dial.hardened).chain(exposed) {
+                if dial.form == Form::Freshness && value == dial.hardened {
+                    continue;
+                }
+                let spans = matches!(dial.form, Form::Span(..) | Form::Freshness);
+                match Posture::parse("p", &format!("{} = \"{value}\"", dial.name)) {
+                    Ok((posture, _)) => {
+                        assert!(
+                            spans || dial.built.contains(&value),
+                            "{} {value}",
+                            dial.name
+                        );
+                        assert_eq!(posture.value(dial.name).as_deref(), Some(value));
+                    }
+                    // A tolerance of 5 min leaves the hardened bounds out of reach.
+                    Err(error) if matches!(error.flaw, Flaw::BoundTooShort { .. }) => {
+                        assert_eq!((dial.name, value), ("tls.tolerance", "5m"));
+                    }
+                    Err(error) => {
+                        assert!(!dial.built.contains(&value), "{error}");
+                        let text = error.to_string();
+                        assert!(text.contains("is not built yet"), "{text}");
+                        assert!(text.contains(dial.name), "{text}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_refused_by_name() {
+        assert_eq!(
+            refused("\n[revocation]\ncrl = \"require\"\n"),
+            "posture.toml:3: dial `revocation.crl`: its mechanism is not built yet; remove it"
+        );
+        assert_eq!(
+            refused("[tls]\nresumption = \"on\"\n"),
+            "posture.toml:2: dial `tls.resumption`: the mechanism of `on` is not built yet; \
+             it is `off`"
+        );
+    }
+
+    #[test]
+    fn a_wrong_word_is_answered_with_the_nearest() {
+        let cases = [
+            (
+                "[policy]\n\nfreshnes = \"any\"\n",
+                "3: unknown dial `policy.freshnes`; the nearest is `policy.freshness`",
+            ),
+            (
+                "[tls]\nrecheck = \"mesage\"\n",
+                "2: dial `tls.recheck`: unknown value `mesage`; the nearest is `message`",
+            ),
+            (
+                "[polcy]\n",
+                "1: unknown section `polcy`; the nearest is `policy`",
+            ),
+            (
+                "[tls]\nfreshness = \"any\"\n",
+                "2: dial `freshness` belongs under `[policy]`",
+            ),
+            (
+                "recheck = \"any\"",
+                "1: dial `recheck` belongs under `[tls]`",
+            ),
+            (
+                "policy.freshness = { raed = \"5s\" }",
+                "1: unknown action `raed` in `policy.freshness`; the nearest is `read`",
+            ),
+            (
+                "tls.recheck = true",
+                "1: `tls.recheck` is true or false; it takes one of its words, in quotes",
+            ),
+            (
+                "tls = 3",
+                "1: `tls` is a whole number; it takes a section of dials",
+            ),
+        ];
+        for (text, answer) in cases {
+            assert_eq!(refused(text), format!("posture.toml:{answer}"));
+        }
+    }
+
+    #[test]
+    fn a_bound_that_no_healthy_replica_could_meet_is_refused_with_the_sum() {
+        assert_eq!(
+            refused("[policy.freshness]\nread = \"10s\"\nwrite = \"2s\""),
+            "posture.toml:3: freshness bound 2s for `write` is below 2500ms: \
+             heartbeat 1s + rounding 1s + tls.tolerance 500ms"
+        );
+        // The hardened bound of 5 s is not in the file; the tolerance that breaks it is.
+        assert_eq!(
+            refused("[tls]\ntolerance = \"5m\""),
+            "posture.toml:2: freshness bound 5s for `read` is below 302s: \
+             heartbeat 1s + rounding 1s + tls.tolerance 5m"
+        );
+        assert!(Posture::parse("p", "policy.freshness = \"2500ms\"").is_ok());
+        assert!(Posture::parse("p", "policy.freshness = \"2499ms\"").is_err());
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_refused_with_the_range() {
+        assert_eq!(
+            refused("token.leeway = \"301s\""),
+            "posture.toml:1: dial `token.leeway`: `301s` is outside 0s to 5m"
+        );
+        assert!(refused("tls.tolerance = \"301s\"").contains("outside 0s to 5m"));
+        assert!(refused("policy.freshness = \"99999m\"").contains("`any` is the honest word"));
+        assert!(refused("policy.quorum = 1").contains("one fast witness"));
+        assert!(refused("policy.quorum = 3").contains("one region cut off"));
+        assert!(refused("policy.quorum = -2").contains("0 or 2, of three witnesses"));
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_or_not_toml_is_refused() {
+        assert!(refused(&"#".repeat(MAX_POSTURE + 1)).contains("at most 65536"));
+        assert!(refused("[tls]\nrecheck =").starts_with("posture.toml:2: "));
+        let twice = "[tls]\nrecheck = \"message\"\nrecheck = \"message\"";
+        assert!(refused(twice).starts_with("posture.toml:3: "));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_parser_panic(text in "(?s).{0,200}") {
+            let _ = Posture::parse("p", &text);
+        }
+
+        #[test]
+        fn no_arrangement_of_known_words_makes_the_parser_panic(
+            words in prop::collection::vec(
+                prop::sample::select(vec![
+                    "[tls]", "[policy]", "[[policy]]", "freshness", "tls.tolerance", "quorum", "=",
+                    "{", "}", "[", "]", "read", ",", ".", "\"5s\"", "\"any\"", "\"5m\"", "2",
+                    "0x2", "nan", "1979-05-27", "\n", "\r\n", "\u{feff}", "\"\"\"", "é",
+                ]),
+                0..40,
+            )
+        ) {
+            if let Err(error) = Posture::parse("p", &words.join(" ")) {
+                prop_assert!(error.line >= 1);
+            }
+        }
+    }
+}
