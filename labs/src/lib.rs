@@ -1,1 +1,5 @@
-//! Placeholder.
+//! The course and the instrument: histories of runs, what is judged of them, and how it is told.
+
+pub mod history;
+pub mod invariant;
+pub mod trace;
