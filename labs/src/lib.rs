@@ -2,4 +2,5 @@
 
 pub mod history;
 pub mod invariant;
+pub mod report;
 pub mod trace;
