@@ -43,7 +43,9 @@ impl History {
             for entry in log.iter().flatten() {
                 let request = requests.get(entry.request.as_str()).copied();
                 let decided = self.place(node, entry, request, floor_us);
-                floor_us = decided.earliest_us;
+                if decided.consistent {
+                    floor_us = floor_us.max(decided.earliest_us);
+                }
                 decisions.push(decided);
             }
         }
@@ -51,6 +53,8 @@ impl History {
         decisions
     }
 
+    /// `floor_us`: an entry before this one was decided then. Neighbours may be written in
+    /// another order than they were decided, so it only chooses between several times.
     fn place<'a>(
         &'a self,
         node: &'a str,
@@ -58,25 +62,23 @@ impl History {
         request: Option<&'a Request>,
         floor_us: u64,
     ) -> Decided<'a> {
-        let from = request.map_or(0, |r| r.started_us.saturating_sub(PLACEMENT_SLACK_US));
+        let asked = request.map_or(0, |r| r.started_us);
         let heard = request.and_then(|r| r.finished_us);
+        let from = asked.saturating_sub(PLACEMENT_SLACK_US);
         let to = heard.map_or(u64::MAX, |us| us.saturating_add(PLACEMENT_SLACK_US));
-        let fits = |us: &u64| (from.max(floor_us)..=to).contains(us);
-        let times = self.true_times(node, entry.at_us);
-        let inside: Vec<u64> = times.iter().copied().filter(fits).collect();
-        let consistent = !inside.is_empty();
-        let last = heard.unwrap_or(self.duration_us);
-        let first = request.map_or(0, |r| r.started_us);
+        let mut times = self.true_times(node, entry.at_us);
+        times.retain(|us| (from..=to).contains(us));
+        let after = floor_us.saturating_sub(PLACEMENT_SLACK_US);
+        if times.iter().any(|us| *us >= after) {
+            times.retain(|us| *us >= after);
+        }
+        let last = heard.unwrap_or(self.duration_us).max(asked);
         Decided {
             node,
             entry,
-            earliest_us: inside.iter().copied().min().unwrap_or(first.max(floor_us)),
-            latest_us: inside
-                .iter()
-                .copied()
-                .max()
-                .unwrap_or(last.max(first).max(floor_us)),
-            consistent,
+            earliest_us: times.iter().copied().min().unwrap_or(asked),
+            latest_us: times.iter().copied().max().unwrap_or(last),
+            consistent: !times.is_empty(),
             request,
         }
     }
@@ -154,6 +156,31 @@ mod tests {
             placed(&stepped_back, 8 * SEC, heard),
             (11 * SEC, 11 * SEC, true)
         );
+    }
+
+    #[test]
+    fn the_order_of_the_log_chooses_too_and_never_contradicts() {
+        let mut sample = Sample::new(60);
+        for at in [9, 8, 5] {
+            let (id, at_us) = (format!("m-{at}"), at * SEC);
+            sample.entry("records.south", &id, "mallory", "read", None, at_us);
+        }
+        let back = vec![(10 * SEC, -3_000_000)];
+        sample
+            .history
+            .clocks
+            .insert("records.south".to_owned(), back);
+        let decisions = sample.history.decisions();
+        let placed: Vec<_> = decisions
+            .iter()
+            .map(|d| (d.entry.seq, d.earliest_us))
+            .collect();
+        assert_eq!(placed, [(2, 5 * SEC), (0, 9 * SEC), (1, 11 * SEC)]);
+        let second = decisions
+            .iter()
+            .find(|d| d.entry.seq == 1)
+            .expect("it is there");
+        assert_eq!(second.latest_us, 11 * SEC);
     }
 
     #[test]

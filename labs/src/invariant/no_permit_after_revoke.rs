@@ -385,7 +385,7 @@ mod tests {
             "mallory",
             "read",
             None,
-            20_000_000,
+            19_000_000,
         );
         let back = vec![(25_000_000, -5_000_000)];
         sample
@@ -395,9 +395,9 @@ mod tests {
         assert_eq!(
             check(&sample.history).verdict,
             Verdict::Kept,
-            "20 s was read once"
+            "19 s was read once"
         );
-        sample.log("records.south")[1].at_us += 2_000_000;
+        sample.log("records.south")[1].at_us += 3_000_000;
         assert_eq!(
             check(&sample.history).verdict,
             Verdict::Unknown,

@@ -7,8 +7,8 @@ use services::audit::entry::Entry;
 
 use super::page::{Page, Tone};
 use crate::history::{Decided, History, Outcome};
-use crate::invariant::{self, Finding, Verdict, Violation};
-use crate::invariant::{legitimate_users_served, no_permit_after_revoke};
+use crate::invariant::legitimate_users_served::{self, Group};
+use crate::invariant::{self, Finding, Verdict, Violation, no_permit_after_revoke};
 use crate::report::RunReport;
 use crate::report::figure;
 
@@ -75,7 +75,7 @@ fn allowed(page: &mut Page<'_>, decided: &Decided<'_>) {
     let words = format!("{honest}; its policy was {} old", figure::seconds(age_us));
     page.wrapped(Tone::Plain, "  entry   ", &words);
     for (name, value) in fields(entry) {
-        page.wrapped(Tone::Faint, &format!("    {name:<12} "), &value);
+        page.wrapped(Tone::Faint, &format!("    {name:<11} "), &value);
     }
 }
 
@@ -148,28 +148,24 @@ fn verdict(page: &mut Page<'_>, run: &RunReport, history: &History, finding: &Fi
 }
 
 fn kept(history: &History, finding: &Finding) -> String {
+    if finding.judged == 0 {
+        return "there was nothing to judge".to_owned();
+    }
     if finding.name != legitimate_users_served::NAME {
         return format!("{} judged", finding.judged);
     }
-    let margin = |group: &legitimate_users_served::Group<'_>| {
-        group
-            .ratio()
-            .map_or(f64::INFINITY, |ratio| ratio - group.spec.floor)
-    };
+    let share = |group: &Group<'_>| group.ratio().unwrap_or(0.0);
     let groups = legitimate_users_served::groups(history);
-    let nearest = groups.iter().min_by(|a, b| margin(a).total_cmp(&margin(b)));
-    nearest.map_or("no floor stated".to_owned(), |group| {
-        format!(
-            "{} groups; nearest to its floor: {} in {}, {}: {} of {}, floor {}",
-            groups.len(),
-            group.spec.tag,
-            group.region,
-            group.when(),
-            group.ok,
-            group.total,
-            group.spec.floor
-        )
-    })
+    let least = history.expect.floors.iter().filter_map(|floor| {
+        let of = groups.iter().filter(|group| group.spec == floor);
+        let group = of.min_by(|a, b| share(a).total_cmp(&share(b)))?;
+        let (when, region) = (group.when(), group.region);
+        Some(format!(
+            "{when}: {} of {} in {region}, floor {}",
+            group.ok, group.total, floor.floor
+        ))
+    });
+    format!("the least served {}", least.collect::<Vec<_>>().join("; "))
 }
 
 fn broken(finding: &Finding) -> String {

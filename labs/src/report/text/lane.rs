@@ -208,7 +208,7 @@ pub(super) fn legend(page: &mut Page<'_>, scale: Scale) {
         .iter()
         .collect();
     let words = format!(
-        "{} permitted  {} refused  {} permitted and not  {} no answer  {cut} cut  {} policy; {} a mark",
+        "{} permitted, {} refused, {} mixed, {} no answer; {cut} cut, {} policy; a mark is {}",
         marks.permitted,
         marks.refused,
         marks.mixed,
@@ -271,7 +271,7 @@ mod tests {
         });
         let expected = "                 \
              0s        10s       20s       30s       40s       50s       60s\n\
-             cut                        ╳━━━━━━━ south | north east ━━━━━━━━╳\n";
+             cut                        ╳━━━━━━━ south | north east ━━━━━━━╳\n";
         assert_eq!(lanes, expected);
     }
 

@@ -215,3 +215,182 @@ fn outcome(run: &RunReport, history: &History) -> String {
         .join(", ")
         + "."
 }
+
+#[cfg(test)]
+mod tests {
+    use super::sample::{demo, exposed, solution};
+    use super::*;
+    use crate::history::sample::Sample;
+
+    const ASCII: Style = Style {
+        width: 80,
+        ascii: true,
+        color: false,
+    };
+
+    fn page(samples: &[&Sample], style: &Style) -> String {
+        let histories: Vec<&History> = samples.iter().map(|sample| &sample.history).collect();
+        render(&demo(&histories), &histories, style)
+    }
+
+    #[test]
+    fn the_page_tells_the_run_in_80_columns() {
+        let (exposed, solution) = (exposed(), solution());
+        let text = page(&[&exposed, &solution], &Style::default());
+        println!("{text}");
+        let expected = [
+            "stale-acl · Revoked in the north, welcome in the south",
+            "seed 7 · sim · 2 x 60 s in 0.4 s",
+            "                 0s        10s       20s       30s       40s       50s       60s",
+            "cut                        ╳━━━━━━━ south | north east ━━━━━━━╳",
+            "policy                       ▼ 12.1 s revoke mallory acknowledged, checkpoint 18",
+            "exposed  mallory  ●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●○○○○○○○○○○○○○",
+            "         alice    ●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●",
+            "solution mallory  ●●●●●●●●●●●●●◐◐◐◐◐◐○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○",
+            "         alice    ●●●●●●●●●●●●●◐◐◐◐◐◐○○○○○○○○○○○○○○○○○○○○○○○○○●●●●●●●●●●●●●",
+            "● permitted, ○ refused, ◐ mixed, · no answer; ╳━╳ cut, ▼ policy; a mark is 1s",
+            "         mallory let in after the revocation  price: alice (south) unserved",
+            "exposed  read        31.9 s   of no promise   never (57 asked)",
+            "         write       32.4 s   of no promise   never (57 asked)",
+            "solution read         6.9 s   of 10.0 s       25.0 s (25 of 57)",
+            "         write        1.4 s   of 3.0 s        31.0 s (31 of 57)",
+            "exposed  leaves renewed 1 before, 1 after, 2 failed during the cut; 1234 calls,",
+            "         about 4.2 MB; p50 20.0 p95 20.0 p99 20.0 ms",
+        ];
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        assert_eq!(lines[..expected.len()], expected);
+        let last = [
+            "The lesson stands: the attack worked exposed, was refused (policy-stale) with",
+            "the solution, 100 % served outside the cut, 28 % served inside the cut.",
+            "Next:",
+            "  schism lab start stale-acl",
+        ];
+        assert_eq!(lines[lines.len() - last.len()..], last);
+    }
+
+    #[test]
+    fn the_wrongful_permit_is_shown_whole_with_its_entry() {
+        let (exposed, solution) = (exposed(), solution());
+        let text = page(&[&exposed, &solution], &ASCII);
+        for line in [
+            "The first wrongful permit",
+            "  exposed: mallory was let in to write 4.390 s after the revocation was",
+            "  record  mallory-33 write of r1 by mallory (south) at records.south, asked",
+            "          16.500000 s, answered 16.520000 s: served under policy 18",
+            "  entry   the log verifies and the client lived the same: an honest entry,",
+            "          nobody lied; its policy was 1.0 s old",
+            &format!("    policy_root {}", "e9".repeat(32)),
+            "    at_us       1767225616510000",
+            "    solution kept     the least served outside cut: 57 of 57 in north, floor",
+        ] {
+            assert!(
+                text.lines().any(|shown| shown == line),
+                "{line} is not in\n{text}"
+            );
+        }
+        let mut lying = exposed.history;
+        lying
+            .clocks
+            .insert("records.south".to_owned(), vec![(0, 60_000_000)]);
+        let text = render(&demo(&[&lying]), &[&lying], &ASCII);
+        assert!(
+            !text.contains("honest"),
+            "its time is not what the client lived"
+        );
+    }
+
+    #[test]
+    fn no_line_is_wider_than_80_whatever_the_names() {
+        let mut exposed = exposed();
+        let long = "a-very-long-name-indeed-".repeat(9);
+        exposed.history.faults[0].name.clone_from(&long);
+        exposed.history.faults[0].groups[1].push(long.clone());
+        exposed.history.acts[0].principal.clone_from(&long);
+        for request in &mut exposed.history.requests {
+            request.resource.clone_from(&long);
+            request.principal = format!("{long}{}", request.principal);
+        }
+        for entry in exposed.log("records.south") {
+            entry.principal.clone_from(&long);
+            entry.action.push_str(&long);
+        }
+        let histories = [&exposed.history, &exposed.history];
+        let mut report = demo(&histories);
+        for run in &mut report.runs {
+            run.posture.clone_from(&long);
+        }
+        report.title = "長い".repeat(60);
+        for ascii in [true, false] {
+            let text = render(
+                &report,
+                &histories,
+                &Style {
+                    ascii,
+                    ..Style::default()
+                },
+            );
+            for line in text.lines() {
+                assert!(width(line) <= 80, "{} columns: {line}", width(line));
+                assert_eq!(line.trim_end(), line);
+            }
+        }
+    }
+
+    #[test]
+    fn ascii_is_ascii_and_colour_only_repeats() {
+        let (exposed, solution) = (exposed(), solution());
+        let samples = [&exposed, &solution];
+        let ascii = page(&samples, &ASCII);
+        assert!(ascii.is_ascii());
+        assert!(ascii.contains("exposed  mallory  ####"));
+        let plain = page(&samples, &Style::default());
+        assert!(!plain.contains('\u{1b}') && !ascii.contains('\u{1b}'));
+        let colored = page(
+            &samples,
+            &Style {
+                color: true,
+                ..Style::default()
+            },
+        );
+        assert_ne!(colored, plain);
+        let mut bare = String::new();
+        for (at, part) in colored.split('\u{1b}').enumerate() {
+            bare.push_str(if at == 0 {
+                part
+            } else {
+                part.split_once('m').expect("a code").1
+            });
+        }
+        assert_eq!(bare, plain);
+    }
+
+    #[test]
+    fn what_does_not_stand_says_why() {
+        let (exposed, solution) = (exposed(), solution());
+        let text = page(&[&solution, &solution], &Style::default());
+        assert!(text.contains("The lesson does not stand: exposed: the attack no longer works."));
+        let text = page(&[&exposed], &Style::default());
+        assert!(text.contains("Broken: solution: the attack succeeded;"));
+        let mut torn = solution;
+        torn.history
+            .audits
+            .insert("records.south".to_owned(), Err("entry 9 is cut".to_owned()));
+        let text = page(&[&exposed, &torn], &Style::default());
+        assert!(text.contains("Cannot tell: solution: "));
+        assert!(!text.contains("lesson stands"));
+    }
+
+    #[test]
+    fn an_empty_history_makes_a_page_and_never_a_pass() {
+        let empty = History::default();
+        let report = demo(&[&empty]);
+        assert_eq!(
+            report.control,
+            Verdict::Broken,
+            "nothing was refused by name"
+        );
+        assert!(!render(&report, &[&empty], &Style::default()).contains("stands"));
+        assert_eq!(demo(&[]).control, Verdict::Unknown);
+        render(&demo(&[]), &[], &Style::default());
+    }
+}

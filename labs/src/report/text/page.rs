@@ -7,7 +7,7 @@
 /// How a page is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// Columns, from 60 to 200; anything else is brought to the nearer end.
+    /// Columns, from 72 to 200; anything else is brought to the nearer end.
     pub width: usize,
     /// Only ASCII.
     pub ascii: bool,
@@ -70,7 +70,7 @@ impl Style {
     }
 
     pub(super) fn columns(&self) -> usize {
-        self.width.clamp(60, 200)
+        self.width.clamp(72, 200)
     }
 
     /// The text as it may be shown: one line, nothing that steers a terminal.
@@ -178,10 +178,9 @@ impl<'s> Page<'s> {
         let mut left = self.style.columns();
         let last = parts.len().saturating_sub(1);
         for (at, (tone, part)) in parts.iter().enumerate() {
-            let mut part = self.style.fit(part.as_ref(), left);
-            if at == last {
-                part.truncate(part.trim_end().len());
-            }
+            let part = part.as_ref();
+            let part = if at == last { part.trim_end() } else { part };
+            let part = self.style.fit(part, left);
             left -= width(&part);
             if self.style.color && *tone != Tone::Plain && !part.trim().is_empty() {
                 line.push_str(tone.code());
@@ -290,48 +289,43 @@ mod tests {
         assert_eq!(ascii.clean("día · …"), "d?a - ~");
     }
 
+    fn narrow(color: bool) -> Style {
+        Style {
+            width: 0,
+            ascii: false,
+            color,
+        }
+    }
+
     #[test]
     fn wrapping_loses_nothing_and_keeps_the_width() {
-        let style = Style {
-            width: 60,
-            ..Style::default()
-        };
+        let style = narrow(false);
         let mut page = Page::new(&style);
         let long = format!("one two {} three", "x".repeat(150));
         page.wrapped(Tone::Plain, "  lead  ", &long);
         let text = page.finish();
-        assert!(text.lines().all(|line| width(line) <= 60));
+        assert!(text.lines().all(|line| width(line) <= 72));
         let kept: String = text.split_whitespace().skip(1).collect();
         assert_eq!(kept, long.replace(' ', ""));
     }
 
     #[test]
     fn a_long_command_is_continued_as_a_shell_expects() {
-        let style = Style {
-            width: 60,
-            ..Style::default()
-        };
+        let style = narrow(false);
         let mut page = Page::new(&style);
-        page.command("cargo run -q --release -- demo stale-acl --seed 7 --posture exposed");
-        let text = page.finish();
-        assert_eq!(
-            text,
-            "  cargo run -q --release -- demo stale-acl --seed 7 \\\n    --posture exposed\n"
-        );
+        page.command("cargo run -q --release -- demo stale-acl --seed 7 --posture my/posture.toml");
+        let first = "  cargo run -q --release -- demo stale-acl --seed 7 --posture \\\n";
+        assert_eq!(page.finish(), format!("{first}    my/posture.toml\n"));
     }
 
     #[test]
     fn colour_repeats_and_never_counts() {
-        let style = Style {
-            width: 60,
-            color: true,
-            ..Style::default()
-        };
+        let style = narrow(true);
         let mut page = Page::new(&style);
         page.row(&[(Tone::Good, "kept".repeat(20))]);
         let text = page.finish();
         assert!(text.starts_with("\u{1b}[32m") && text.ends_with("\u{1b}[0m\n"));
         let bare = text.replace("\u{1b}[32m", "").replace("\u{1b}[0m", "");
-        assert_eq!(width(bare.trim_end()), 60);
+        assert_eq!(width(bare.trim_end()), 72);
     }
 }
