@@ -168,7 +168,7 @@ mod tests {
             change(&mut other);
             assert_ne!(trace_hash(&[other]), hash);
         }
-        let mut request = base.clone();
+        let mut request = base;
         request.event.request.push_str("only for people");
         request.seq += 1;
         assert_eq!(trace_hash(&[request]), hash);

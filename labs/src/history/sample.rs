@@ -125,7 +125,7 @@ impl Sample {
     }
 
     /// Moves the last request with that id to another region.
-    pub(crate) fn from_region(&mut self, id: &str, region: &str) {
+    pub(crate) fn move_to(&mut self, id: &str, region: &str) {
         self.last(id).region = region.to_owned();
     }
 

@@ -233,11 +233,11 @@ mod tests {
         for at in 0..100 {
             let id = format!("n-{at}");
             sample.served(&id, "legit", "nadia", "read", 11_000_000 + at);
-            sample.from_region(&id, "north");
+            sample.move_to(&id, "north");
         }
         assert_eq!(check(&sample.history).verdict, Verdict::Kept);
         sample.refused("e-1", "legit", "emil", "read", 12_000_000);
-        sample.from_region("e-1", "east");
+        sample.move_to("e-1", "east");
         let finding = check(&sample.history);
         assert_eq!((finding.verdict, finding.broken), (Verdict::Broken, 1));
         assert!(

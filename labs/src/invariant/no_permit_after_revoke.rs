@@ -4,7 +4,7 @@
 //! audit logs, and by a client that was served when nothing was logged. A pending revocation
 //! carries no promise. It judges the loss of a principal's only role; who keeps another role that
 //! permits the same is outside it. A posture that promises nothing is held to the exposure that
-//! the scenario expects.
+//! the scenario expects; an action for which neither says anything is measured, not judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,11 +48,12 @@ impl Late {
 pub fn check(history: &History) -> Finding {
     let mut violations = Vec::new();
     let mut doubts = doubts(history);
-    let lates = successes(history);
-    for late in &lates {
+    let mut judged = 0;
+    for late in &successes(history) {
         let Some(bound) = bound_us(history, &late.action) else {
             continue;
         };
+        judged += 1;
         let limit = late.acknowledged_us.saturating_add(bound);
         let limit = limit.saturating_add(history.tolerance_us);
         if late.earliest_us > limit {
@@ -68,7 +69,7 @@ pub fn check(history: &History) -> Finding {
             ));
         }
     }
-    Finding::new(NAME, lates.len() as u64, violations, doubts)
+    Finding::new(NAME, judged, violations, doubts)
 }
 
 /// Every success of a revoked principal between the acknowledgement and a later grant, in order

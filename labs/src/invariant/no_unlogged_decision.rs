@@ -3,7 +3,8 @@
 //! Every answer that a client heard has an entry with the same decision in the log of the node it
 //! asked, and every log counts from 0 without a gap. An entry whose client never heard is no
 //! violation: the reply may have been lost. A refusal that says no entry could be written, or
-//! that no decision was reached, needs none.
+//! that no decision was reached, needs none. A refusal from before the caller or the action was
+//! known has an entry with that field empty.
 
 use std::collections::BTreeMap;
 
@@ -84,8 +85,11 @@ impl Heard {
 
 fn unlogged(request: &Request, heard: Heard, entries: &[&Entry]) -> Option<Violation> {
     let same = |entry: &&&Entry| {
-        let who = entry.principal.is_empty() || entry.principal == request.principal;
-        who && entry.action == request.action && heard.is_said_by(entry)
+        let who = entry.principal == request.principal
+            || (entry.principal.is_empty() && entry.decision == Decision::Refuse);
+        let what = entry.action == request.action
+            || (entry.action.is_empty() && entry.decision == Decision::Refuse);
+        who && what && heard.is_said_by(entry)
     };
     if entries.iter().any(|entry| same(&entry)) {
         return None;
@@ -208,6 +212,18 @@ mod tests {
             heard(&mut sample, name);
             sample.log("records.south").pop();
             assert_eq!(check(&sample.history).verdict, Verdict::Kept, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_may_come_before_the_caller_is_known_but_a_permit_may_not() {
+        for at in [0, 1] {
+            let mut sample = good();
+            let entry = &mut sample.log("records.south")[at];
+            entry.principal.clear();
+            entry.action.clear();
+            let expected = [Verdict::Broken, Verdict::Kept][at];
+            assert_eq!(check(&sample.history).verdict, expected);
         }
     }
 

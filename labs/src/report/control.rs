@@ -119,11 +119,13 @@ fn offence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
     let posture = &run.posture;
     match run.attack {
         Attack::Succeeded => {}
-        Attack::Refused => return broken.push(format!("{posture}: the attack no longer works")),
-        Attack::Unknown => {
+        Attack::Unknown if !after_revoke::check(history).doubts.is_empty() => {
             return doubts.push(format!(
                 "{posture}: it is not known whether the attack worked"
             ));
+        }
+        Attack::Refused | Attack::Unknown => {
+            return broken.push(format!("{posture}: the attack no longer works"));
         }
     }
     let lates = after_revoke::successes(history);
@@ -214,9 +216,16 @@ mod tests {
 
     #[test]
     fn an_attack_that_no_longer_works_is_a_broken_control() {
-        let (verdict, why) = verdict(&[&solution(), &solution()]);
-        assert_eq!(verdict, Verdict::Broken);
-        assert!(why.contains("no longer works"), "{why}");
+        let mut denied = solution();
+        denied.history.expect.refusal = "policy-denied".to_owned();
+        for first in [solution(), denied] {
+            let (verdict, why) = verdict(&[&first, &solution()]);
+            assert_eq!(verdict, Verdict::Broken);
+            assert!(why.contains("no longer works"), "{why}");
+        }
+        let mut pending = solution();
+        pending.history.acts[0].acknowledged_us = None;
+        assert_eq!(verdict(&[&pending, &solution()]).0, Verdict::Unknown);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Marks differ without colour. A lane is drawn from a history alone.
 
 use super::page::{Page, Tone, width};
-use crate::history::{Act, Fault, History, Outcome, Request};
+use crate::history::{Act, ActKind, Fault, History, Outcome, Request};
 use crate::report::figure;
 
 /// Columns of a lane's first label, its gap included.
@@ -111,7 +111,7 @@ fn bar(page: &Page<'_>, scale: Scale, fault: &Fault) -> String {
 
 /// One lane for each act on the policy: where it was acknowledged, or asked for if it never was.
 pub(super) fn acts(page: &mut Page<'_>, scale: Scale, history: &History, run: &str) {
-    for act in history.acts.iter().take(LANES_MAX) {
+    for act in shown(history) {
         let label = page.style.cell("policy", RUN_COLUMNS - 1) + " ";
         let who = page.style.cell(run, WHO_COLUMNS - 1) + " ";
         let at = scale.cell(act.acknowledged_us.unwrap_or(act.asked_us));
@@ -132,6 +132,37 @@ pub(super) fn acts(page: &mut Page<'_>, scale: Scale, history: &History, run: &s
         }
     }
     more(page, history.acts.len(), "acts");
+}
+
+/// The acts that get a lane: revocations before others, then in order of time.
+fn shown(history: &History) -> Vec<&Act> {
+    let mut acts: Vec<&Act> = history.acts.iter().collect();
+    acts.sort_by_key(|act| (act.kind != ActKind::Revoke, act.asked_us));
+    acts.truncate(LANES_MAX);
+    acts.sort_by_key(|act| act.asked_us);
+    acts
+}
+
+/// What the lanes of acts say: runs that say the same share them.
+pub(super) fn acts_key(history: &History) -> String {
+    shown(history)
+        .into_iter()
+        .map(words)
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// What the lanes of faults show: runs that show the same share them.
+pub(super) fn faults_key(history: &History) -> String {
+    let tenth = |us: u64| us / 100_000;
+    let shown = history.faults.iter().map(|fault| {
+        let ends = (tenth(fault.from_us), fault.to_us.map(tenth));
+        format!(
+            "{} {ends:?} {:?} {}",
+            fault.name, fault.groups, fault.one_way
+        )
+    });
+    shown.collect::<Vec<_>>().join("; ")
 }
 
 fn words(act: &Act) -> String {

@@ -81,22 +81,8 @@ fn timeline(page: &mut Page<'_>, runs: &[RunReport], histories: &[&History]) {
         .unwrap_or(0);
     let scale = Scale::new(longest, page.style.columns());
     lane::axis(page, scale);
-    shared(
-        page,
-        scale,
-        runs,
-        histories,
-        |history| format!("{:?}", history.faults),
-        lane::faults,
-    );
-    shared(
-        page,
-        scale,
-        runs,
-        histories,
-        |history| format!("{:?}", history.acts),
-        lane::acts,
-    );
+    shared(page, scale, runs, histories, lane::faults_key, lane::faults);
+    shared(page, scale, runs, histories, lane::acts_key, lane::acts);
     for (run, history) in runs.iter().zip(histories) {
         let mut label = run.posture.as_str();
         for who in [attacker(history), legitimate(history)]
@@ -362,6 +348,22 @@ mod tests {
             });
         }
         assert_eq!(bare, plain);
+    }
+
+    #[test]
+    fn runs_share_a_lane_until_they_differ() {
+        let (exposed, mut solution) = (exposed(), solution());
+        solution.history.acts[0].acknowledged_us = Some(12_121_000);
+        let policy = |text: &str| {
+            text.lines()
+                .filter(|line| line.starts_with("policy"))
+                .count()
+        };
+        assert_eq!(policy(&page(&[&exposed, &solution], &ASCII)), 1);
+        solution.history.acts[0].acknowledged_us = None;
+        let text = page(&[&exposed, &solution], &ASCII);
+        assert_eq!(policy(&text), 2);
+        assert!(text.contains("policy   soluti~"));
     }
 
     #[test]

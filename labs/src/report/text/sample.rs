@@ -62,7 +62,7 @@ fn play(sample: &mut Sample, mallory: [u64; 2], alice: [u64; 2]) {
             "read",
             at * 1_000_000 + 200_000,
         );
-        sample.from_region(&id, "north");
+        sample.move_to(&id, "north");
     }
     for (at, ok) in [(4, true), (20, false), (22, false), (50, true)] {
         let node = "records.south".to_owned();
