@@ -223,7 +223,6 @@ mod tests {
     fn the_page_tells_the_run_in_80_columns() {
         let (exposed, solution) = (exposed(), solution());
         let text = page(&[&exposed, &solution], &Style::default());
-        println!("{text}");
         let expected = [
             "stale-acl · Revoked in the north, welcome in the south",
             "seed 7 · sim · 2 x 60 s in 0.4 s",

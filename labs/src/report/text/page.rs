@@ -275,6 +275,7 @@ mod tests {
         assert_eq!(style.cell("mallory-the-nurse", 7), "mallor…");
         assert_eq!(style.cell("al", 4), "al  ");
         assert_eq!(style.cell("病院の記録", 7), "病院の…");
+        assert_eq!(style.cell("병원", 3), "병…");
         assert_eq!(style.fit("x", 0), "");
     }
 
