@@ -1,0 +1,316 @@
+//! A run as it can be proved afterwards: what was done to the world, what clients saw on true
+//! time, and what every node's signed audit log says.
+//!
+//! It refuses to hold a node's memory: verdicts rest on audit logs and on what clients heard.
+//! Invariant: true time is microseconds since the run's start; a node's clock reads
+//! `epoch_us + true time + its skew`.
+
+mod placement;
+mod prefix;
+#[cfg(test)]
+pub(crate) mod sample;
+
+use std::collections::BTreeMap;
+
+use services::audit::entry::Entry;
+use services::refusal::Refusal;
+
+pub use placement::{Decided, PLACEMENT_SLACK_US};
+
+/// A node's whole audit log in order of `seq`, or why it does not verify.
+pub type AuditLog = Result<Vec<Entry>, String>;
+
+/// Everything a verdict may rest on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// How long the run lasted, in microseconds of true time.
+    pub duration_us: u64,
+    /// What a clock without skew reads at true time 0, in microseconds since the Unix epoch.
+    pub epoch_us: u64,
+    /// What was done to the network.
+    pub faults: Vec<Fault>,
+    /// What administrators did to the policy.
+    pub acts: Vec<Act>,
+    /// What users and attackers asked, and heard.
+    pub requests: Vec<Request>,
+    /// Each node's audit log. A node that is absent handed in none.
+    pub audits: BTreeMap<String, AuditLog>,
+    /// Each node's skew: from this true time on (µs), its clock is this far ahead (µs). A node
+    /// that is absent, or a time before the first step, has no skew. In order of time.
+    pub clocks: BTreeMap<String, Vec<(u64, i64)>>,
+    /// Attempts to renew a leaf.
+    pub renewals: Vec<Renewal>,
+    /// What the posture promised about the age of the policy, by action.
+    pub promised: BTreeMap<String, Promise>,
+    /// How far honest clocks and the cosignatures' whole seconds may be off, in microseconds.
+    pub tolerance_us: u64,
+    /// Calls made between nodes.
+    pub rpcs: u64,
+    /// Bytes that went over the network, roughly.
+    pub bytes_about: u64,
+    /// What the scenario expects of a good posture.
+    pub expect: Expect,
+}
+
+/// A fault of the network between groups of regions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fault {
+    /// The step's name in the scenario.
+    pub name: String,
+    /// When it began, in true microseconds.
+    pub from_us: u64,
+    /// When it ended; `None` if it lasted to the end of the run.
+    pub to_us: Option<u64>,
+    /// The regions on each side.
+    pub groups: Vec<Vec<String>>,
+    /// Whether only messages from the first group are lost.
+    pub one_way: bool,
+}
+
+/// What an administrator did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ActKind {
+    /// A role was given.
+    Grant,
+    /// A role was taken.
+    #[default]
+    Revoke,
+    /// The policy's text was replaced.
+    Policy,
+}
+
+impl ActKind {
+    /// The verb, as in a scenario.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Grant => "grant",
+            Self::Revoke => "revoke",
+            Self::Policy => "put_policy",
+        }
+    }
+}
+
+/// One act on the policy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Act {
+    /// Which.
+    pub kind: ActKind,
+    /// Whom it is about; empty for [`ActKind::Policy`].
+    pub principal: String,
+    /// Which role; empty for [`ActKind::Policy`].
+    pub role: String,
+    /// When it was asked for, in true microseconds.
+    pub asked_us: u64,
+    /// When a quorum had cosigned it; `None` while pending, and then it carries no promise.
+    pub acknowledged_us: Option<u64>,
+    /// Size of the policy log that holds it.
+    pub policy_size: u64,
+}
+
+/// One request, as its client lived it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The identifier it carried through every hop.
+    pub id: String,
+    /// The scenario's name for this kind of traffic.
+    pub tag: String,
+    /// Who asked.
+    pub principal: String,
+    /// Where the user is.
+    pub region: String,
+    /// Which node was asked.
+    pub node: String,
+    /// What they wanted to do.
+    pub action: String,
+    /// To what.
+    pub resource: String,
+    /// When it left the client, in true microseconds.
+    pub started_us: u64,
+    /// When the answer arrived, or the client gave up.
+    pub finished_us: Option<u64>,
+    /// What the client heard.
+    pub outcome: Outcome,
+}
+
+/// What a client heard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// The answer to what was asked.
+    Served {
+        /// Size of the policy log that the node decided under.
+        policy_size: u64,
+    },
+    /// A refusal by name, or the client's own name for a failure on the way.
+    Refused(String),
+    /// Nothing: it may have happened or not.
+    #[default]
+    Unknown,
+}
+
+impl Outcome {
+    /// Whether the user got what was asked.
+    pub const fn is_served(&self) -> bool {
+        matches!(self, Self::Served { .. })
+    }
+
+    /// The refusal, if a node named one; a failure on the way is none.
+    pub fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Refused(name) => Refusal::from_name(name),
+            Self::Served { .. } | Self::Unknown => None,
+        }
+    }
+}
+
+/// One attempt to renew a leaf.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Renewal {
+    /// Whose leaf.
+    pub node: String,
+    /// When it ended, in true microseconds.
+    pub at_us: u64,
+    /// Whether a new leaf was published.
+    pub ok: bool,
+}
+
+/// What a posture promises about the age of the policy behind a permit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// Nothing.
+    Any,
+    /// No older than this, in microseconds.
+    Within(u64),
+    /// Read from a quorum for this decision.
+    Latest,
+}
+
+impl Promise {
+    /// The longest exposure promised, in microseconds; `None` if nothing is.
+    pub const fn bound_us(self) -> Option<u64> {
+        match self {
+            Self::Any => None,
+            Self::Within(us) => Some(us),
+            Self::Latest => Some(0),
+        }
+    }
+}
+
+/// What the scenario expects: the judge's half of `lab.toml`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Expect {
+    /// The tag of the attacker's requests.
+    pub attack_tag: String,
+    /// The refusal that a good posture answers to the attack.
+    pub refusal: String,
+    /// No success later than this after the acknowledgement, in microseconds, by action.
+    pub exposure_us: BTreeMap<String, u64>,
+    /// The invariants that must be kept; `legitimate-users-served` always is.
+    pub invariants: Vec<String>,
+    /// What is owed to whom.
+    pub floors: Vec<FloorSpec>,
+}
+
+/// The least share of a group's requests that must be served.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloorSpec {
+    /// The group's tag.
+    pub tag: String,
+    /// Which of its requests.
+    pub when: When,
+    /// Only this action, if set.
+    pub action: Option<String>,
+    /// From 0 to 1.
+    pub floor: f64,
+}
+
+/// Which requests a floor counts, by when and where they started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum When {
+    /// During this fault, by users on its smaller side.
+    Inside(String),
+    /// All others: before or after it, or on its larger side.
+    Outside(String),
+}
+
+impl Fault {
+    /// When it ended, the end of the run at the latest, in true microseconds.
+    pub fn end_us(&self, duration_us: u64) -> u64 {
+        self.to_us.map_or(duration_us, |to| to.min(duration_us))
+    }
+
+    /// Whether it was in force at that true time: its first moment included, its last not.
+    pub fn holds_at(&self, at_us: u64) -> bool {
+        self.from_us <= at_us && self.to_us.is_none_or(|to| at_us < to)
+    }
+
+    /// The side with the fewest regions, the first named of equals: the cut-off regions.
+    pub fn cut_off(&self) -> &[String] {
+        let smaller = self.groups.iter().min_by_key(|group| group.len());
+        smaller.map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a user in that region, asking at that time, was cut off by it.
+    pub fn cuts_off(&self, region: &str, at_us: u64) -> bool {
+        self.holds_at(at_us) && self.cut_off().iter().any(|cut| cut == region)
+    }
+}
+
+impl History {
+    /// The promise for that action; an action without one has none.
+    pub fn promise(&self, action: &str) -> Promise {
+        self.promised.get(action).copied().unwrap_or(Promise::Any)
+    }
+
+    /// That node's clock error at that true time, in microseconds, positive when it is ahead.
+    pub fn skew_us(&self, node: &str, true_us: u64) -> i64 {
+        let steps = self.clocks.get(node).map_or(&[][..], Vec::as_slice);
+        steps
+            .iter()
+            .take_while(|(from, _)| *from <= true_us)
+            .last()
+            .map_or(0, |(_, skew)| *skew)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smaller_side_is_the_one_cut_off() {
+        let groups = vec![
+            vec!["north".to_owned(), "east".to_owned()],
+            vec!["south".to_owned()],
+        ];
+        let fault = Fault {
+            from_us: 10,
+            to_us: Some(20),
+            groups,
+            ..Fault::default()
+        };
+        assert_eq!(fault.cut_off(), ["south"]);
+        assert!(fault.cuts_off("south", 10));
+        assert!(!fault.cuts_off("south", 20));
+        assert!(!fault.cuts_off("south", 9));
+        assert!(!fault.cuts_off("north", 15));
+    }
+
+    #[test]
+    fn a_failure_on_the_way_is_not_a_refusal() {
+        assert_eq!(Outcome::Refused("unavailable".to_owned()).refusal(), None);
+        let stale = Outcome::Refused("policy-stale".to_owned());
+        assert_eq!(stale.refusal(), Some(Refusal::PolicyStale));
+    }
+
+    #[test]
+    fn a_skew_holds_from_its_step_on() {
+        let clocks = BTreeMap::from([("n".to_owned(), vec![(10, 5), (20, -5)])]);
+        let history = History {
+            clocks,
+            ..History::default()
+        };
+        let at = |us| history.skew_us("n", us);
+        assert_eq!([at(9), at(10), at(19), at(20)], [0, 5, 5, -5]);
+        assert_eq!(history.skew_us("other", 15), 0);
+    }
+}

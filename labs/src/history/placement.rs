@@ -1,0 +1,195 @@
+//! Where an audit entry lies on true time.
+//!
+//! A node writes its own clock's time. Removing the node's known skew gives one true time, or,
+//! when the clock was stepped back, several: the client's own interval and the order of the log
+//! narrow them. What cannot be narrowed stays a span, and a verdict that hangs on it is unknown.
+
+use std::collections::BTreeMap;
+
+use services::audit::entry::Entry;
+
+use super::{History, Request};
+
+/// How far a client's interval may miss the decision inside it: two ticks of the simulation.
+pub const PLACEMENT_SLACK_US: u64 = 10_000;
+
+/// One audited decision on true time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decided<'a> {
+    /// The node whose log holds it.
+    pub node: &'a str,
+    /// The entry itself.
+    pub entry: &'a Entry,
+    /// It was decided at this true time or later, in microseconds.
+    pub earliest_us: u64,
+    /// It was decided at this true time or earlier, in microseconds.
+    pub latest_us: u64,
+    /// Whether the entry's own time agrees with the clock's skew and with what the client lived.
+    pub consistent: bool,
+    /// The request that it answers, if a client kept a record of it.
+    pub request: Option<&'a Request>,
+}
+
+impl History {
+    /// Every decision of every log that verifies, in order of (true time, node, seq).
+    pub fn decisions(&self) -> Vec<Decided<'_>> {
+        let mut requests = BTreeMap::new();
+        for request in &self.requests {
+            requests.entry(request.id.as_str()).or_insert(request);
+        }
+        let mut decisions = Vec::new();
+        for (node, log) in &self.audits {
+            let mut floor_us = 0;
+            for entry in log.iter().flatten() {
+                let request = requests.get(entry.request.as_str()).copied();
+                let decided = self.place(node, entry, request, floor_us);
+                if decided.consistent {
+                    floor_us = floor_us.max(decided.earliest_us);
+                }
+                decisions.push(decided);
+            }
+        }
+        decisions.sort_by_key(|decided| (decided.earliest_us, decided.node, decided.entry.seq));
+        decisions
+    }
+
+    /// `floor_us`: an entry before this one was decided then. Neighbours may be written in
+    /// another order than they were decided, so it only chooses between several times.
+    fn place<'a>(
+        &'a self,
+        node: &'a str,
+        entry: &'a Entry,
+        request: Option<&'a Request>,
+        floor_us: u64,
+    ) -> Decided<'a> {
+        let asked = request.map_or(0, |r| r.started_us);
+        let heard = request.and_then(|r| r.finished_us);
+        let from = asked.saturating_sub(PLACEMENT_SLACK_US);
+        let to = heard.map_or(u64::MAX, |us| us.saturating_add(PLACEMENT_SLACK_US));
+        let mut times = self.true_times(node, entry.at_us);
+        times.retain(|us| (from..=to).contains(us));
+        let after = floor_us.saturating_sub(PLACEMENT_SLACK_US);
+        if times.iter().any(|us| *us >= after) {
+            times.retain(|us| *us >= after);
+        }
+        let last = heard.unwrap_or(self.duration_us).max(asked);
+        Decided {
+            node,
+            entry,
+            earliest_us: times.iter().copied().min().unwrap_or(asked),
+            latest_us: times.iter().copied().max().unwrap_or(last),
+            consistent: !times.is_empty(),
+            request,
+        }
+    }
+
+    /// Every true time at which that node's clock read `at_us`.
+    fn true_times(&self, node: &str, at_us: u64) -> Vec<u64> {
+        let steps = self.clocks.get(node).map_or(&[][..], Vec::as_slice);
+        let mut spans = vec![(0, 0)];
+        spans.extend_from_slice(steps);
+        let ends = spans
+            .iter()
+            .skip(1)
+            .map(|(from, _)| *from)
+            .chain([u64::MAX]);
+        let mut times: Vec<u64> = (spans.iter().zip(ends))
+            .filter_map(|(&(from, skew), end)| {
+                let unskewed = at_us.checked_add_signed(skew.checked_neg()?)?;
+                let at = unskewed.checked_sub(self.epoch_us)?;
+                (from..end).contains(&at).then_some(at)
+            })
+            .collect();
+        times.dedup();
+        times
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{EPOCH_US, Sample};
+
+    const SEC: u64 = 1_000_000;
+
+    fn placed(clock: &[(u64, i64)], at_us: u64, heard: Option<(u64, u64)>) -> (u64, u64, bool) {
+        let mut sample = Sample::new(60);
+        if let Some((started, finished)) = heard {
+            sample.ask("m-1", "attack", "mallory", "read", started);
+            sample.answered("m-1", finished);
+        }
+        sample.entry("records.south", "m-1", "mallory", "read", None, 0);
+        let mut history = sample.history;
+        history
+            .clocks
+            .insert("records.south".to_owned(), clock.to_vec());
+        let log = history
+            .audits
+            .get_mut("records.south")
+            .expect("just written");
+        log.as_mut().expect("it verifies")[0].at_us = EPOCH_US + at_us;
+        let decided = history.decisions()[0];
+        (decided.earliest_us, decided.latest_us, decided.consistent)
+    }
+
+    #[test]
+    fn a_known_skew_is_removed() {
+        let stepped_forward = [(10 * SEC, 3_000_000)];
+        assert_eq!(
+            placed(&stepped_forward, 5 * SEC, None),
+            (5 * SEC, 5 * SEC, true)
+        );
+        assert_eq!(
+            placed(&stepped_forward, 15 * SEC, None),
+            (12 * SEC, 12 * SEC, true)
+        );
+    }
+
+    #[test]
+    fn a_clock_stepped_back_leaves_two_times_and_the_client_chooses() {
+        let stepped_back = [(10 * SEC, -3_000_000)];
+        assert_eq!(
+            placed(&stepped_back, 8 * SEC, None),
+            (8 * SEC, 11 * SEC, true)
+        );
+        let heard = Some((10_900_000, 11_100_000));
+        assert_eq!(
+            placed(&stepped_back, 8 * SEC, heard),
+            (11 * SEC, 11 * SEC, true)
+        );
+    }
+
+    #[test]
+    fn the_order_of_the_log_chooses_too_and_never_contradicts() {
+        let mut sample = Sample::new(60);
+        for at in [9, 8, 5] {
+            let (id, at_us) = (format!("m-{at}"), at * SEC);
+            sample.entry("records.south", &id, "mallory", "read", None, at_us);
+        }
+        let back = vec![(10 * SEC, -3_000_000)];
+        sample
+            .history
+            .clocks
+            .insert("records.south".to_owned(), back);
+        let decisions = sample.history.decisions();
+        let placed: Vec<_> = decisions
+            .iter()
+            .map(|d| (d.entry.seq, d.earliest_us))
+            .collect();
+        assert_eq!(placed, [(2, 5 * SEC), (0, 9 * SEC), (1, 11 * SEC)]);
+        let second = decisions
+            .iter()
+            .find(|d| d.entry.seq == 1)
+            .expect("it is there");
+        assert_eq!(second.latest_us, 11 * SEC);
+    }
+
+    #[test]
+    fn a_time_the_client_cannot_have_lived_gives_way_to_the_clients_interval() {
+        let heard = Some((20 * SEC, 21 * SEC));
+        assert_eq!(placed(&[], 40 * SEC, heard), (20 * SEC, 21 * SEC, false));
+        assert_eq!(
+            placed(&[(10 * SEC, 5_000_000)], 12 * SEC, None),
+            (0, 60 * SEC, false)
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! `monotone-policy`: no node goes back to an older policy, and one size has one root.
+//!
+//! Along each audit log the policy's size never falls; over all logs one size never has two
+//! roots, which would be two histories. A refusal by a node that held no policy yet (no root)
+//! enforced nothing and is passed over; a permit never is.
+
+use std::collections::BTreeMap;
+
+use services::audit::entry::Decision;
+
+use super::{Finding, Violation, unverified};
+use crate::history::{Decided, History};
+
+/// The invariant's name.
+pub const NAME: &str = "monotone-policy";
+
+/// Judges the history.
+pub fn check(history: &History) -> Finding {
+    let mut decisions = history.decisions();
+    decisions.retain(|decided| {
+        !decided.entry.policy_root.is_empty() || decided.entry.decision == Decision::Permit
+    });
+    let mut violations = Vec::new();
+    let mut roots: BTreeMap<u64, Decided<'_>> = BTreeMap::new();
+    for decided in &decisions {
+        let first = roots.entry(decided.entry.policy_size).or_insert(*decided);
+        if first.entry.policy_root != decided.entry.policy_root {
+            let evidence = format!(
+                "policy {} has one root here and another at {}, entry {}",
+                decided.entry.policy_size, first.node, first.entry.seq
+            );
+            violations.push(violation(decided, evidence));
+        }
+    }
+    decisions.sort_by_key(|decided| (decided.node, decided.entry.seq));
+    let mut largest: Option<Decided<'_>> = None;
+    for decided in &decisions {
+        let before = largest.filter(|before| before.node == decided.node);
+        let Some(before) = before else {
+            largest = Some(*decided);
+            continue;
+        };
+        if decided.entry.policy_size < before.entry.policy_size {
+            let evidence = format!(
+                "decided under policy {} after entry {} had enforced policy {}",
+                decided.entry.policy_size, before.entry.seq, before.entry.policy_size
+            );
+            violations.push(violation(decided, evidence));
+        } else {
+            largest = Some(*decided);
+        }
+    }
+    Finding::new(
+        NAME,
+        decisions.len() as u64,
+        violations,
+        unverified(history),
+    )
+}
+
+fn violation(decided: &Decided<'_>, evidence: String) -> Violation {
+    Violation {
+        at_us: decided.earliest_us,
+        node: decided.node.to_owned(),
+        request: Some(decided.entry.request.clone()),
+        seq: Some(decided.entry.seq),
+        evidence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+    use crate::history::sample::Sample;
+
+    /// One entry for each (node, policy size), a second apart.
+    fn sizes(of: &[(&str, u64)]) -> Sample {
+        let mut sample = Sample::new(60);
+        for (at, (node, size)) in (1..).zip(of) {
+            sample.entry(
+                node,
+                &format!("a-{at}"),
+                "alice",
+                "read",
+                None,
+                at * 1_000_000,
+            );
+            sample
+                .log(node)
+                .last_mut()
+                .expect("just written")
+                .policy_size = *size;
+        }
+        sample
+    }
+
+    #[test]
+    fn a_policy_that_only_grows_is_kept_each_node_at_its_own_pace() {
+        let grows = sizes(&[("north", 4), ("south", 3), ("north", 7), ("south", 3)]);
+        let mut grows = grows;
+        for entry in grows.log("south") {
+            entry.policy_root = "aa".repeat(32);
+        }
+        assert_eq!(check(&grows.history).verdict, Verdict::Kept);
+    }
+
+    #[test]
+    fn a_fall_is_a_violation_and_stays_one_until_the_node_catches_up() {
+        let falls = sizes(&[("south", 5), ("south", 3), ("south", 4), ("south", 6)]);
+        let finding = check(&falls.history);
+        assert_eq!(finding.verdict, Verdict::Broken);
+        assert_eq!(finding.broken, 2);
+        assert_eq!(finding.violations[0].seq, Some(1));
+        assert!(
+            finding.violations[0]
+                .evidence
+                .contains("after entry 0 had enforced policy 5")
+        );
+    }
+
+    #[test]
+    fn one_size_with_two_roots_is_two_histories() {
+        let mut forked = sizes(&[("north", 5), ("south", 5)]);
+        forked.log("south")[0].policy_root = "aa".repeat(32);
+        let finding = check(&forked.history);
+        assert_eq!(finding.verdict, Verdict::Broken);
+        assert_eq!(finding.violations[0].node, "south");
+    }
+
+    #[test]
+    fn a_refusal_before_any_policy_is_no_fall_but_a_permit_is() {
+        let mut restarted = sizes(&[("south", 5), ("south", 0)]);
+        restarted.log("south")[1].policy_root = String::new();
+        assert_eq!(check(&restarted.history).verdict, Verdict::Broken);
+        restarted.log("south")[1].decision = Decision::Refuse;
+        assert_eq!(check(&restarted.history).verdict, Verdict::Kept);
+    }
+
+    #[test]
+    fn a_log_that_does_not_verify_leaves_it_unknown() {
+        let mut sample = sizes(&[("north", 5)]);
+        sample
+            .history
+            .audits
+            .insert("south".to_owned(), Err("forged".to_owned()));
+        assert_eq!(check(&sample.history).verdict, Verdict::Unknown);
+    }
+}

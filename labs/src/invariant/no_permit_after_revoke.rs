@@ -1,0 +1,408 @@
+//! `no-permit-after-revoke`: nobody revoked is let in later than was promised.
+//!
+//! Measured at the deciding node on true time, from the revocation's acknowledgement: by the
+//! audit logs, and by a client that was served when nothing was logged. A pending revocation
+//! carries no promise. It judges the loss of a principal's only role; who keeps another role that
+//! permits the same is outside it. A posture that promises nothing is held to the exposure that
+//! the scenario expects; an action for which neither says anything is measured, not judged.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use services::audit::entry::Decision;
+
+use super::{Finding, Violation, seconds};
+use crate::history::{Act, ActKind, Decided, History, Promise, Request};
+
+/// The invariant's name.
+pub const NAME: &str = "no-permit-after-revoke";
+
+/// One success after a revocation's acknowledgement, late or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Late {
+    /// Who was let in.
+    pub principal: String,
+    /// To do what.
+    pub action: String,
+    /// Where.
+    pub node: String,
+    /// On which request.
+    pub request: String,
+    /// The entry that allowed it, if one was logged.
+    pub seq: Option<u64>,
+    /// When at the earliest, in true microseconds.
+    pub earliest_us: u64,
+    /// When at the latest, in true microseconds.
+    pub latest_us: u64,
+    /// When the revocation was acknowledged, in true microseconds.
+    pub acknowledged_us: u64,
+}
+
+impl Late {
+    /// How long after the acknowledgement, at the least, in microseconds.
+    pub const fn after_us(&self) -> u64 {
+        self.earliest_us.saturating_sub(self.acknowledged_us)
+    }
+}
+
+/// Judges the history.
+pub fn check(history: &History) -> Finding {
+    let mut violations = Vec::new();
+    let mut doubts = doubts(history);
+    let mut judged = 0;
+    for late in &successes(history) {
+        let Some(bound) = bound_us(history, &late.action) else {
+            continue;
+        };
+        judged += 1;
+        let limit = late.acknowledged_us.saturating_add(bound);
+        let limit = limit.saturating_add(history.tolerance_us);
+        if late.earliest_us > limit {
+            violations.push(violation(history, late, bound));
+        } else if late.latest_us > limit {
+            doubts.push(format!(
+                "{} of {} was decided between {} and {}: the clock of {} does not say when",
+                late.request,
+                late.principal,
+                seconds(late.earliest_us),
+                seconds(late.latest_us),
+                late.node,
+            ));
+        }
+    }
+    Finding::new(NAME, judged, violations, doubts)
+}
+
+/// Every success of a revoked principal between the acknowledgement and a later grant, in order
+/// of (principal, true time).
+pub fn successes(history: &History) -> Vec<Late> {
+    let decisions = history.decisions();
+    let permits: Vec<_> = decisions
+        .iter()
+        .filter(|d| d.entry.decision == Decision::Permit)
+        .collect();
+    let logged: BTreeSet<&str> = permits.iter().map(|d| d.entry.request.as_str()).collect();
+    let mut lates = Vec::new();
+    for (revoke, acknowledged_us) in revocations(history) {
+        let until_us = granted_again(history, revoke);
+        let inside = |us: u64| us > acknowledged_us && us < until_us;
+        let audited = permits
+            .iter()
+            .filter(|d| d.entry.principal == revoke.principal);
+        lates.extend(
+            audited
+                .filter(|d| inside(d.earliest_us))
+                .map(|d| from_audit(d, acknowledged_us)),
+        );
+        let heard = history
+            .requests
+            .iter()
+            .filter(|r| r.principal == revoke.principal);
+        lates.extend(
+            heard
+                .filter(|r| r.outcome.is_served() && inside(r.started_us))
+                .filter(|r| !logged.contains(r.id.as_str()))
+                .map(|r| from_client(r, acknowledged_us, history.duration_us)),
+        );
+    }
+    lates.sort_by(|a, b| {
+        let key = |late: &Late| (late.principal.clone(), late.earliest_us, late.node.clone());
+        key(a).cmp(&key(b))
+    });
+    lates
+}
+
+/// For each action, the longest time from an acknowledgement to a success after it (µs); 0 for
+/// an action that the revoked asked for, or that the scenario names, without success.
+pub fn exposure_us(history: &History) -> BTreeMap<String, u64> {
+    let mut exposure: BTreeMap<String, u64> = history
+        .expect
+        .exposure_us
+        .keys()
+        .map(|action| (action.clone(), 0))
+        .collect();
+    for (revoke, _) in revocations(history) {
+        for request in history
+            .requests
+            .iter()
+            .filter(|r| r.principal == revoke.principal)
+        {
+            exposure.entry(request.action.clone()).or_insert(0);
+        }
+    }
+    for late in successes(history) {
+        let longest = exposure.entry(late.action.clone()).or_insert(0);
+        *longest = (*longest).max(late.after_us());
+    }
+    exposure
+}
+
+/// The revocations that were acknowledged, with the time of it.
+pub fn revocations(history: &History) -> impl Iterator<Item = (&Act, u64)> {
+    let revokes = history
+        .acts
+        .iter()
+        .filter(|act| act.kind == ActKind::Revoke);
+    revokes.filter_map(|act| Some((act, act.acknowledged_us?)))
+}
+
+/// What a success is held to, in microseconds: the posture's promise, or, where it promises
+/// nothing, the scenario's exposure; `None` if neither says.
+fn bound_us(history: &History, action: &str) -> Option<u64> {
+    let expected = || history.expect.exposure_us.get(action).copied();
+    history.promise(action).bound_us().or_else(expected)
+}
+
+/// When the principal was granted something again: the asking counts, since a grant on its way
+/// may already be enforced somewhere.
+fn granted_again(history: &History, revoke: &Act) -> u64 {
+    let grants = history.acts.iter().filter(|act| {
+        act.kind == ActKind::Grant
+            && act.principal == revoke.principal
+            && act.asked_us >= revoke.asked_us
+    });
+    grants.map(|act| act.asked_us).min().unwrap_or(u64::MAX)
+}
+
+fn from_audit(decided: &Decided<'_>, acknowledged_us: u64) -> Late {
+    Late {
+        principal: decided.entry.principal.clone(),
+        action: decided.entry.action.clone(),
+        node: decided.node.to_owned(),
+        request: decided.entry.request.clone(),
+        seq: Some(decided.entry.seq),
+        earliest_us: decided.earliest_us,
+        latest_us: decided.latest_us,
+        acknowledged_us,
+    }
+}
+
+fn from_client(request: &Request, acknowledged_us: u64, end_us: u64) -> Late {
+    Late {
+        principal: request.principal.clone(),
+        action: request.action.clone(),
+        node: request.node.clone(),
+        request: request.id.clone(),
+        seq: None,
+        earliest_us: request.started_us,
+        latest_us: request.finished_us.unwrap_or(end_us),
+        acknowledged_us,
+    }
+}
+
+fn violation(history: &History, late: &Late, bound_us: u64) -> Violation {
+    let held_to = match history.promise(&late.action) {
+        Promise::Any => format!(
+            "the posture promises nothing, the scenario {}",
+            seconds(bound_us)
+        ),
+        Promise::Within(_) | Promise::Latest => format!("promised {}", seconds(bound_us)),
+    };
+    let entry = late
+        .seq
+        .map_or(", and no audit entry says so".to_owned(), |seq| {
+            format!(" by audit entry {seq}")
+        });
+    let evidence = format!(
+        "{} was let in to {} {} after the revocation was acknowledged{entry}: {held_to}",
+        late.principal,
+        late.action,
+        seconds(late.after_us()),
+    );
+    Violation {
+        at_us: late.earliest_us,
+        node: late.node.clone(),
+        request: Some(late.request.clone()),
+        seq: late.seq,
+        evidence,
+    }
+}
+
+/// What keeps the check from saying that nobody was let in.
+fn doubts(history: &History) -> Vec<String> {
+    let mut doubts = Vec::new();
+    for act in history
+        .acts
+        .iter()
+        .filter(|act| act.kind == ActKind::Revoke)
+    {
+        if act.acknowledged_us.is_none() {
+            doubts.push(format!(
+                "the revocation of {} was never acknowledged",
+                act.principal
+            ));
+        }
+        let asked: BTreeSet<&str> = history
+            .requests
+            .iter()
+            .filter(|request| request.principal == act.principal)
+            .map(|request| request.node.as_str())
+            .collect();
+        for node in asked {
+            match history.audits.get(node) {
+                Some(Ok(_)) => {}
+                Some(Err(why)) => doubts.push(format!(
+                    "the audit log of {node}, which {} asked, does not verify: {why}",
+                    act.principal
+                )),
+                None => doubts.push(format!(
+                    "{node}, which {} asked, left no audit log",
+                    act.principal
+                )),
+            }
+        }
+    }
+    doubts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+    use crate::history::sample::Sample;
+
+    fn revoked_at_12_s() -> Sample {
+        let mut sample = Sample::new(60);
+        sample.served("m-0", "attack", "mallory", "read", 5_000_000);
+        sample.revoke("mallory", 12_000_000, Some(12_100_000));
+        sample
+    }
+
+    #[test]
+    fn a_success_inside_the_promise_is_counted_and_kept() {
+        let mut sample = revoked_at_12_s();
+        sample.served("m-1", "attack", "mallory", "read", 19_000_000);
+        sample.refused("m-2", "attack", "mallory", "read", 40_000_000);
+        let finding = check(&sample.history);
+        assert_eq!(finding.verdict, Verdict::Kept);
+        assert_eq!(finding.judged, 1);
+        let exposure = exposure_us(&sample.history);
+        assert_eq!(exposure["read"], 6_910_000);
+        assert_eq!(exposure["write"], 0);
+    }
+
+    #[test]
+    fn a_success_later_than_promise_and_tolerance_is_a_violation() {
+        let mut sample = revoked_at_12_s();
+        sample.served("m-1", "attack", "mallory", "write", 16_090_000);
+        assert_eq!(
+            check(&sample.history).verdict,
+            Verdict::Kept,
+            "exactly at the limit"
+        );
+        sample.served("m-2", "attack", "mallory", "write", 16_090_001);
+        let finding = check(&sample.history);
+        assert_eq!(finding.verdict, Verdict::Broken);
+        assert_eq!(finding.broken, 1);
+        assert_eq!(finding.violations[0].request.as_deref(), Some("m-2"));
+        assert_eq!(finding.violations[0].seq, Some(2));
+        assert!(finding.violations[0].evidence.contains("promised 3.000 s"));
+    }
+
+    #[test]
+    fn a_posture_without_promise_is_held_to_the_scenario() {
+        let mut sample = revoked_at_12_s();
+        sample.promise_nothing();
+        sample.served("m-1", "attack", "mallory", "read", 44_000_000);
+        let finding = check(&sample.history);
+        assert_eq!(finding.verdict, Verdict::Broken);
+        assert!(
+            finding.violations[0]
+                .evidence
+                .contains("promises nothing, the scenario 10.000 s")
+        );
+    }
+
+    #[test]
+    fn true_time_counts_and_not_the_nodes_own_clock() {
+        let mut sample = revoked_at_12_s();
+        sample.served("m-1", "attack", "mallory", "read", 40_000_000);
+        let behind = vec![(14_000_000, -25_000_000)];
+        sample
+            .history
+            .clocks
+            .insert("records.south".to_owned(), behind);
+        for entry in sample.log("records.south").iter_mut().skip(1) {
+            entry.at_us -= 25_000_000;
+            entry.as_of_us -= 25_000_000;
+        }
+        let finding = check(&sample.history);
+        assert_eq!(finding.verdict, Verdict::Broken);
+        assert_eq!(finding.violations[0].at_us, 40_010_000);
+    }
+
+    #[test]
+    fn a_grant_ends_the_revocation() {
+        let mut sample = revoked_at_12_s();
+        sample.act(ActKind::Grant, "mallory", 30_000_000, Some(30_100_000));
+        sample.served("m-1", "attack", "mallory", "read", 40_000_000);
+        assert_eq!(check(&sample.history).verdict, Verdict::Kept);
+        sample.served("m-2", "attack", "mallory", "read", 29_000_000);
+        assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+    }
+
+    #[test]
+    fn others_may_go_on() {
+        let mut sample = revoked_at_12_s();
+        sample.served("a-1", "legit", "alice", "read", 40_000_000);
+        assert_eq!(check(&sample.history).verdict, Verdict::Kept);
+    }
+
+    #[test]
+    fn a_served_client_convicts_a_node_that_logged_nothing() {
+        let mut sample = revoked_at_12_s();
+        sample.ask("m-1", "attack", "mallory", "read", 40_000_000);
+        sample.answered("m-1", 40_020_000);
+        let finding = check(&sample.history);
+        assert_eq!(finding.verdict, Verdict::Broken);
+        assert_eq!(finding.violations[0].seq, None);
+    }
+
+    #[test]
+    fn a_pending_revocation_and_an_unverified_log_leave_it_unknown() {
+        let mut pending = Sample::new(60);
+        pending.revoke("mallory", 12_000_000, None);
+        pending.served("m-1", "attack", "mallory", "read", 40_000_000);
+        assert_eq!(check(&pending.history).verdict, Verdict::Unknown);
+
+        let mut torn = revoked_at_12_s();
+        let why = Err("entry 3 is cut".to_owned());
+        torn.history.audits.insert("records.south".to_owned(), why);
+        let finding = check(&torn.history);
+        assert_eq!(finding.verdict, Verdict::Unknown);
+        assert!(finding.doubts[0].contains("entry 3 is cut"));
+
+        let mut missing = revoked_at_12_s();
+        missing.history.audits.clear();
+        missing.history.requests[0].outcome = crate::history::Outcome::Unknown;
+        assert_eq!(check(&missing.history).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_clock_that_may_mean_early_or_late_leaves_it_unknown() {
+        let mut sample = revoked_at_12_s();
+        sample.entry(
+            "records.south",
+            "nobody-heard",
+            "mallory",
+            "read",
+            None,
+            19_000_000,
+        );
+        let back = vec![(25_000_000, -5_000_000)];
+        sample
+            .history
+            .clocks
+            .insert("records.south".to_owned(), back);
+        assert_eq!(
+            check(&sample.history).verdict,
+            Verdict::Kept,
+            "19 s was read once"
+        );
+        sample.log("records.south")[1].at_us += 3_000_000;
+        assert_eq!(
+            check(&sample.history).verdict,
+            Verdict::Unknown,
+            "22 s was read twice"
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! `no-permit-on-stale-policy`: no permit rests on a policy older than its action's bound.
+//!
+//! Judged on the deciding node's own clock, as the node itself had to: `at - as_of`. A clock set
+//! back makes a policy look young; `no-permit-after-revoke` is what catches that. An action whose
+//! posture promises nothing has no bound. For `latest` the policy must be no older than the
+//! request, but for the cosignatures' whole seconds and the tolerance.
+
+use services::audit::entry::Decision;
+
+use super::{Finding, Violation, seconds, unverified};
+use crate::history::{Decided, History, Promise};
+
+/// The invariant's name.
+pub const NAME: &str = "no-permit-on-stale-policy";
+
+/// Cosignature times are whole seconds, rounded down.
+const COSIGNATURE_ROUNDING_US: u64 = 1_000_000;
+
+/// Judges the history.
+pub fn check(history: &History) -> Finding {
+    let mut violations = Vec::new();
+    let mut doubts = unverified(history);
+    let mut judged = 0;
+    for decided in history.decisions() {
+        if decided.entry.decision != Decision::Permit {
+            continue;
+        }
+        match history.promise(&decided.entry.action) {
+            Promise::Any => continue,
+            Promise::Within(bound_us) => violations.extend(older_than(&decided, bound_us)),
+            Promise::Latest => match asked_us(history, &decided) {
+                Some(asked_us) => violations.extend(before(history, &decided, asked_us)),
+                None => doubts.push(format!(
+                    "{} at {} was permitted at `latest`, and no client says when it was asked",
+                    decided.entry.request, decided.node
+                )),
+            },
+        }
+        judged += 1;
+    }
+    Finding::new(NAME, judged, violations, doubts)
+}
+
+/// When the request was asked, on the deciding node's clock.
+fn asked_us(history: &History, decided: &Decided<'_>) -> Option<u64> {
+    let started_us = decided.request?.started_us;
+    let reading = history.epoch_us.checked_add(started_us)?;
+    reading.checked_add_signed(history.skew_us(decided.node, started_us))
+}
+
+fn older_than(decided: &Decided<'_>, bound_us: u64) -> Option<Violation> {
+    let age_us = decided.entry.at_us.saturating_sub(decided.entry.as_of_us);
+    let evidence = format!(
+        "{} was permitted under a policy {} old: the bound is {}",
+        decided.entry.action,
+        seconds(age_us),
+        seconds(bound_us)
+    );
+    (age_us > bound_us).then(|| violation(decided, evidence))
+}
+
+fn before(history: &History, decided: &Decided<'_>, asked_us: u64) -> Option<Violation> {
+    let slack_us = COSIGNATURE_ROUNDING_US.saturating_add(history.tolerance_us);
+    let early_us = asked_us.saturating_sub(decided.entry.as_of_us);
+    let evidence = format!(
+        "{} at `latest` was permitted under a policy from {} before it was asked",
+        decided.entry.action,
+        seconds(early_us)
+    );
+    (early_us > slack_us).then(|| violation(decided, evidence))
+}
+
+fn violation(decided: &Decided<'_>, evidence: String) -> Violation {
+    Violation {
+        at_us: decided.earliest_us,
+        node: decided.node.to_owned(),
+        request: Some(decided.entry.request.clone()),
+        seq: Some(decided.entry.seq),
+        evidence,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+    use crate::history::sample::Sample;
+
+    fn with_policy_aged(age_us: u64) -> Sample {
+        let mut sample = Sample::new(60);
+        sample.served("a-1", "legit", "alice", "write", 20_000_000);
+        let entry = &mut sample.log("records.south")[0];
+        entry.as_of_us = entry.at_us - age_us;
+        sample
+    }
+
+    #[test]
+    fn a_policy_as_old_as_the_bound_is_fresh_and_one_older_is_not() {
+        assert_eq!(
+            check(&with_policy_aged(3_000_000).history).verdict,
+            Verdict::Kept
+        );
+        let finding = check(&with_policy_aged(3_000_001).history);
+        assert_eq!(finding.verdict, Verdict::Broken);
+        assert_eq!(finding.violations[0].at_us, 20_010_000);
+    }
+
+    #[test]
+    fn a_refusal_may_rest_on_any_policy_and_so_may_a_permit_without_promise() {
+        let mut refused = Sample::new(60);
+        refused.refused("a-1", "legit", "alice", "write", 20_000_000);
+        refused.log("records.south")[0].as_of_us = 0;
+        assert_eq!(check(&refused.history).verdict, Verdict::Kept);
+        let mut exposed = with_policy_aged(30_000_000);
+        exposed.promise_nothing();
+        assert_eq!(check(&exposed.history).verdict, Verdict::Kept);
+    }
+
+    #[test]
+    fn a_log_that_does_not_verify_leaves_it_unknown() {
+        let mut sample = with_policy_aged(1_000_000);
+        sample
+            .history
+            .audits
+            .insert("records.north".to_owned(), Err("forged".to_owned()));
+        assert_eq!(check(&sample.history).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn latest_means_no_older_than_the_question() {
+        let latest = |age_us| {
+            let mut sample = with_policy_aged(age_us);
+            sample
+                .history
+                .promised
+                .insert("write".to_owned(), Promise::Latest);
+            sample
+        };
+        assert_eq!(check(&latest(1_500_000).history).verdict, Verdict::Kept);
+        assert_eq!(check(&latest(2_500_000).history).verdict, Verdict::Broken);
+        let mut unasked = latest(1_500_000);
+        unasked.history.requests.clear();
+        assert_eq!(check(&unasked.history).verdict, Verdict::Unknown);
+    }
+}

@@ -1,0 +1,279 @@
+//! The control: an attack that must work exposed and must be refused with the solution.
+//!
+//! A lab whose attack stopped working is as broken as one whose defence did. What cannot be told
+//! is unknown, never kept.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::RunReport;
+use super::figure::seconds;
+use crate::history::History;
+use crate::invariant::{self, Verdict, no_permit_after_revoke as after_revoke};
+
+/// How near to the heal the exposed run's last success must lie, in microseconds.
+pub const HEAL_MARGIN_US: u64 = 1_500_000;
+
+/// How the attack ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attack {
+    /// A success later than the scenario's exposure and the tolerance.
+    Succeeded,
+    /// No such success, and the named refusal was heard.
+    Refused,
+    /// Neither, or the evidence does not say.
+    Unknown,
+}
+
+impl Attack {
+    /// What it means for the run that it was tried on.
+    pub const fn verdict(self) -> Verdict {
+        match self {
+            Self::Succeeded => Verdict::Broken,
+            Self::Refused => Verdict::Kept,
+            Self::Unknown => Verdict::Unknown,
+        }
+    }
+}
+
+/// Whether the lesson stands, and if not, why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// Kept: it stands.
+    pub verdict: Verdict,
+    /// Why it does not, or why it cannot be told; empty if it stands.
+    pub reasons: Vec<String>,
+}
+
+/// How the attack on this run ended.
+pub fn attack(history: &History) -> Attack {
+    let expect = &history.expect;
+    let attacks = || {
+        history
+            .requests
+            .iter()
+            .filter(|r| r.tag == expect.attack_tag)
+    };
+    let attackers: BTreeSet<&str> = attacks().map(|r| r.principal.as_str()).collect();
+    let too_late = |late: &after_revoke::Late| {
+        let promised = expect.exposure_us.get(&late.action);
+        promised.is_some_and(|promised| {
+            attackers.contains(late.principal.as_str())
+                && late.after_us() > promised.saturating_add(history.tolerance_us)
+        })
+    };
+    if after_revoke::successes(history).iter().any(too_late) {
+        return Attack::Succeeded;
+    }
+    if !after_revoke::check(history).doubts.is_empty() {
+        return Attack::Unknown;
+    }
+    let since_us = after_revoke::revocations(history)
+        .map(|(_, acknowledged)| acknowledged)
+        .min();
+    let refused = attacks().any(|request| {
+        let refusal = request.outcome.refusal();
+        let named = refusal.is_some_and(|refusal| refusal.name() == expect.refusal);
+        named && request.started_us >= since_us.unwrap_or(0)
+    });
+    if refused {
+        Attack::Refused
+    } else {
+        Attack::Unknown
+    }
+}
+
+/// Whether the lesson stands: the first run is the exposed one and the last is the solution's.
+/// Of a single run it is that run's own verdict.
+pub fn control(runs: &[RunReport], histories: &[&History]) -> Control {
+    let (mut broken, mut doubts) = (Vec::new(), Vec::new());
+    let judged: Vec<_> = runs.iter().zip(histories.iter().copied()).collect();
+    match judged.as_slice() {
+        [] => doubts.push("there was no run".to_owned()),
+        [(run, history)] => defence(run, history, &mut broken, &mut doubts),
+        [(exposed, history), .., (solution, defended)] => {
+            offence(exposed, history, &mut broken, &mut doubts);
+            defence(solution, defended, &mut broken, &mut doubts);
+        }
+    }
+    match (broken.is_empty(), doubts.is_empty()) {
+        (false, _) => Control {
+            verdict: Verdict::Broken,
+            reasons: broken,
+        },
+        (true, false) => Control {
+            verdict: Verdict::Unknown,
+            reasons: doubts,
+        },
+        (true, true) => Control {
+            verdict: Verdict::Kept,
+            reasons: Vec::new(),
+        },
+    }
+}
+
+/// What the exposed run owes: a success, and one that lasts to the heal.
+fn offence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts: &mut Vec<String>) {
+    let posture = &run.posture;
+    match run.attack {
+        Attack::Succeeded => {}
+        Attack::Unknown if !after_revoke::check(history).doubts.is_empty() => {
+            return doubts.push(format!(
+                "{posture}: it is not known whether the attack worked"
+            ));
+        }
+        Attack::Refused | Attack::Unknown => {
+            return broken.push(format!("{posture}: the attack no longer works"));
+        }
+    }
+    let lates = after_revoke::successes(history);
+    let last_us = lates.iter().map(|late| late.earliest_us).max();
+    if let (Some(heal_us), Some(last_us)) = (heal_us(history), last_us)
+        && heal_us.abs_diff(last_us) > HEAL_MARGIN_US
+    {
+        broken.push(format!(
+            "{posture}: the last success was at {}, and the heal at {}",
+            seconds(last_us),
+            seconds(heal_us)
+        ));
+    }
+}
+
+/// What the solution owes: the named refusal, every invariant, every floor.
+fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts: &mut Vec<String>) {
+    let posture = &run.posture;
+    let before = broken.len() + doubts.len();
+    if run.attack == Attack::Succeeded {
+        broken.push(format!("{posture}: the attack succeeded"));
+    }
+    for finding in invariant::check_expected(history) {
+        match finding.verdict {
+            Verdict::Kept => {}
+            Verdict::Broken => broken.push(format!("{posture}: {} is broken", finding.name)),
+            Verdict::Unknown => doubts.extend(
+                finding
+                    .doubts
+                    .iter()
+                    .map(|doubt| format!("{posture}: {}: {doubt}", finding.name)),
+            ),
+        }
+    }
+    if run.attack == Attack::Unknown && broken.len() + doubts.len() == before {
+        let named = &history.expect.refusal;
+        broken.push(format!(
+            "{posture}: the attack was never refused by {named}"
+        ));
+    }
+}
+
+/// When the cut that hid the revocation ended: the last end of those in force at the first
+/// acknowledgement, or, if none was, of those that began later (µs).
+fn heal_us(history: &History) -> Option<u64> {
+    let acknowledged = after_revoke::revocations(history).map(|(_, at)| at).min()?;
+    let end = |fault: &crate::history::Fault| fault.end_us(history.duration_us);
+    let now = history
+        .faults
+        .iter()
+        .filter(|fault| fault.holds_at(acknowledged))
+        .map(end)
+        .max();
+    let later = || {
+        history
+            .faults
+            .iter()
+            .filter(|f| f.from_us > acknowledged)
+            .map(end)
+            .max()
+    };
+    now.or_else(later)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::text::sample::{exposed, judged, solution};
+    use super::*;
+    use crate::history::sample::Sample;
+    use crate::history::{AuditLog, Outcome};
+
+    fn verdict(pair: &[&Sample]) -> (Verdict, String) {
+        let histories: Vec<&History> = pair.iter().map(|sample| &sample.history).collect();
+        let control = control(&judged(&histories), &histories);
+        (control.verdict, control.reasons.join("; "))
+    }
+
+    #[test]
+    fn it_stands_when_the_attack_works_exposed_and_is_refused_with_the_solution() {
+        assert_eq!(attack(&exposed().history), Attack::Succeeded);
+        assert_eq!(attack(&solution().history), Attack::Refused);
+        assert_eq!(
+            verdict(&[&exposed(), &solution()]),
+            (Verdict::Kept, String::new())
+        );
+        assert_eq!(verdict(&[&solution()]).0, Verdict::Kept);
+    }
+
+    #[test]
+    fn an_attack_that_no_longer_works_is_a_broken_control() {
+        let mut denied = solution();
+        denied.history.expect.refusal = "policy-denied".to_owned();
+        for first in [solution(), denied] {
+            let (verdict, why) = verdict(&[&first, &solution()]);
+            assert_eq!(verdict, Verdict::Broken);
+            assert!(why.contains("no longer works"), "{why}");
+        }
+        let mut pending = solution();
+        pending.history.acts[0].acknowledged_us = None;
+        assert_eq!(verdict(&[&pending, &solution()]).0, Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_solution_that_lets_the_attacker_in_is_a_broken_control() {
+        let (verdict, why) = verdict(&[&exposed(), &exposed()]);
+        assert_eq!(verdict, Verdict::Broken);
+        assert!(why.contains("the attack succeeded"), "{why}");
+    }
+
+    #[test]
+    fn exposure_that_ends_long_before_the_heal_is_another_lesson() {
+        let mut short = exposed();
+        short.history.faults[0].to_us = Some(55_000_000);
+        let (verdict, why) = verdict(&[&short, &solution()]);
+        assert_eq!(verdict, Verdict::Broken);
+        assert!(why.contains("and the heal at 55.0 s"), "{why}");
+    }
+
+    #[test]
+    fn a_refusal_by_another_name_is_not_the_lesson() {
+        let mut other = solution();
+        other.history.expect.refusal = "token-expired".to_owned();
+        assert_eq!(attack(&other.history), Attack::Unknown);
+        let (verdict, why) = verdict(&[&exposed(), &other]);
+        assert_eq!(verdict, Verdict::Broken);
+        assert!(why.contains("never refused by token-expired"), "{why}");
+    }
+
+    #[test]
+    fn a_locked_out_region_is_a_broken_control() {
+        let mut strict = solution();
+        for request in &mut strict.history.requests {
+            if request.tag == "legit" && request.outcome.is_served() {
+                request.outcome = Outcome::Unknown;
+            }
+        }
+        let (verdict, why) = verdict(&[&exposed(), &strict]);
+        assert_eq!(verdict, Verdict::Broken);
+        assert!(why.contains("legitimate-users-served is broken"), "{why}");
+    }
+
+    #[test]
+    fn a_log_that_does_not_verify_leaves_it_unknown() {
+        let mut torn = solution();
+        let log: AuditLog = Err("entry 9 is cut".to_owned());
+        torn.history.audits.insert("records.south".to_owned(), log);
+        let (verdict, why) = verdict(&[&exposed(), &torn]);
+        assert_eq!(verdict, Verdict::Unknown);
+        assert!(why.contains("entry 9 is cut"), "{why}");
+    }
+}

@@ -1,0 +1,78 @@
+//! Figures in words: the same digits on every machine.
+//!
+//! Integers only, so no float's printing decides what a reader sees. A share is rounded down:
+//! 96.9 % served is not 97 %.
+
+/// Microseconds as seconds with one decimal, rounded to the nearest: `33.2 s`.
+pub fn seconds(us: u64) -> String {
+    let tenths = us / 100_000 + u64::from(us % 100_000 >= 50_000);
+    format!("{}.{} s", tenths / 10, tenths % 10)
+}
+
+/// Microseconds as seconds with as few decimals as are exact, at most three: `10s`, `0.5s`.
+pub fn tick(us: u64) -> String {
+    let decimals = format!("{:03}", us / 1_000 % 1_000);
+    let decimals = decimals.trim_end_matches('0');
+    let point = if decimals.is_empty() { "" } else { "." };
+    format!("{}{point}{decimals}s", us / 1_000_000)
+}
+
+/// A share in whole percent, rounded down; nothing of nothing is `0 %`.
+pub fn percent(ok: u64, total: u64) -> String {
+    let share = u128::from(ok) * 100 / u128::from(total.max(1));
+    format!("{share} %")
+}
+
+/// A share as a number with four decimals, rounded to the nearest; nothing of nothing is 0.
+pub fn ratio(ok: u64, total: u64) -> f64 {
+    if total == 0 {
+        return 0.0;
+    }
+    let (ok, total) = (u128::from(ok), u128::from(total));
+    let ten_thousandths = (ok * 20_000 + total) / (2 * total);
+    ten_thousandths as f64 / 10_000.0
+}
+
+/// Bytes in the largest unit that leaves a digit before the point: `4.2 MB`.
+pub fn bytes(count: u64) -> String {
+    let (unit, name) = match count {
+        0..1_000 => return format!("{count} B"),
+        1_000..1_000_000 => (1_000, "kB"),
+        1_000_000..1_000_000_000 => (1_000_000, "MB"),
+        _ => (1_000_000_000, "GB"),
+    };
+    format!("{}.{} {name}", count / unit, count % unit * 10 / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_round_to_the_nearest_tenth() {
+        assert_eq!(seconds(33_249_999), "33.2 s");
+        assert_eq!(seconds(33_250_000), "33.3 s");
+        assert_eq!(seconds(59_999_999), "60.0 s");
+    }
+
+    #[test]
+    fn a_tick_has_no_idle_zeros() {
+        assert_eq!(
+            [tick(10_000_000), tick(500_000), tick(0)],
+            ["10s", "0.5s", "0s"]
+        );
+    }
+
+    #[test]
+    fn shares_never_flatter_in_words_and_are_near_in_numbers() {
+        assert_eq!(percent(969, 1_000), "96 %");
+        assert_eq!(percent(0, 0), "0 %");
+        assert_eq!(ratio(2, 3).to_string(), "0.6667");
+        assert_eq!(ratio(97, 100).to_string(), "0.97");
+    }
+
+    #[test]
+    fn bytes_take_the_largest_unit() {
+        assert_eq!([bytes(999), bytes(4_299_999)], ["999 B", "4.2 MB"]);
+    }
+}
