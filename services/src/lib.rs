@@ -1,4 +1,5 @@
 //! The nodes: what the world's services are made of, and what stands between a request and them.
 
 pub mod audit;
+pub mod policy;
 pub mod refusal;
