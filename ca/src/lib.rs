@@ -10,4 +10,5 @@ pub mod keys;
 pub mod net;
 pub mod rng;
 pub mod seams;
+pub mod tlog;
 pub mod work;
