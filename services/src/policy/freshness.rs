@@ -43,7 +43,7 @@ pub(super) fn as_of(cosigned: &[(String, Time)], quorum: usize, bug: Mutation) -
 
 /// The cosignatures that may count towards an age at `now`: a time that has not come yet, by more
 /// than `tolerance`, proves a wrong clock or a lie, and counts for nothing.
-pub fn not_from_the_future(
+pub(super) fn not_from_the_future(
     cosigned: &[(String, Time)],
     now: Time,
     tolerance: Duration,

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use ca::clock::Time;
-type Hash = [u8; 32];
+use ca::tlog::tree::Hash;
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, Entity, PolicySet, Request, Response, ValidationMode,
 };
@@ -116,6 +116,14 @@ impl PolicyView {
             mark,
             as_of,
         })
+    }
+
+    /// The same policy, vouched for again.
+    pub(super) fn renewed(&self, as_of: Time) -> Self {
+        Self {
+            as_of,
+            ..self.clone()
+        }
     }
 
     /// Size of the log that this view enforces, and its root.
