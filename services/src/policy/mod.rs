@@ -20,4 +20,11 @@ pub mod view;
 mod vocabulary;
 pub mod witness;
 
+#[cfg(test)]
+mod argument;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod power;
+
 pub use vocabulary::{actions, schema_freshness};

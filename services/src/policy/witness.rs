@@ -134,3 +134,166 @@ fn read(bytes: &[u8]) -> Result<BTreeMap<String, WitnessState>, WitnessError> {
     }
     Ok(states)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::authority::CosignRequest;
+    use crate::policy::fixture::{ORIGIN, World, grant, revoke, shared};
+    use ca::disk::MemDisk;
+    use ca::rng::SeededRng;
+
+    fn witness(world: &World, disk: &MemDisk) -> Result<DurableWitness, WitnessError> {
+        let (key, log) = (world.keys.witness(0), world.keys.log().verifying());
+        DurableWitness::open(&shared(disk), "witness", key, vec![log])
+    }
+
+    /// A request to a witness that has cosigned `old` of the acts there are.
+    fn request(world: &mut World, old: u64) -> CosignRequest {
+        world.authority.conflict("east", old).unwrap();
+        world.authority.request("east").unwrap()
+    }
+
+    fn ask(
+        witness: &mut DurableWitness,
+        request: &CosignRequest,
+    ) -> Result<Signature, WitnessError> {
+        let CosignRequest {
+            old_size,
+            proof,
+            checkpoint,
+            ..
+        } = request;
+        witness.cosign(*old_size, proof, checkpoint, Time::from_secs(10))
+    }
+
+    #[test]
+    fn what_it_vouched_for_outlives_a_restart_and_binds_it() {
+        let mut world = World::new();
+        let disk = MemDisk::new();
+        world.act(&grant("alice"));
+        let first = request(&mut world, 0);
+        world.act(&revoke("alice"));
+        let second = request(&mut world, 0);
+        ask(&mut witness(&world, &disk).unwrap(), &second).unwrap();
+
+        let mut again = witness(&world, &disk).unwrap();
+        assert_eq!(again.size(ORIGIN), 2);
+        let error = ask(&mut again, &first).unwrap_err();
+        let conflict = WitnessRefusal::Conflict { size: 2 };
+        assert!(matches!(error, WitnessError::Refused(refused) if refused == conflict));
+
+        let mut fork = World::of(world.keys.clone());
+        fork.act(&grant("mallory"));
+        fork.act(&grant("mallory"));
+        let error = ask(&mut again, &request(&mut fork, 2)).unwrap_err();
+        let split = WitnessRefusal::SplitView { size: 2 };
+        assert!(matches!(error, WitnessError::Refused(refused) if refused == split));
+
+        fork.act(&grant("mallory"));
+        let error = ask(&mut again, &request(&mut fork, 2)).unwrap_err();
+        assert!(matches!(
+            error,
+            WitnessError::Refused(WitnessRefusal::Inconsistent(_))
+        ));
+        assert_eq!(again.size(ORIGIN), 2);
+    }
+
+    #[test]
+    fn no_cosignature_leaves_a_witness_whose_disk_did_not_take_its_state() {
+        let mut world = World::new();
+        let disk = MemDisk::new();
+        let mut witness = witness(&world, &disk).unwrap();
+        world.act(&grant("alice"));
+        let first = request(&mut world, 0);
+        disk.fail(true);
+        assert!(matches!(
+            ask(&mut witness, &first),
+            Err(WitnessError::Disk(_))
+        ));
+        let second = request(&mut world, 1);
+        assert!(
+            ask(&mut witness, &second).is_err(),
+            "remembered is not yet stored"
+        );
+        disk.fail(false);
+        assert!(ask(&mut witness, &second).is_ok());
+        assert!(disk.read("witness/state").unwrap().is_some());
+    }
+
+    #[test]
+    fn whenever_the_power_goes_it_remembers_what_it_let_go() {
+        for (seed, fuse) in (0..20).flat_map(|seed| (0..4).map(move |fuse| (seed, fuse))) {
+            let mut world = World::new();
+            let disk = MemDisk::new();
+            let mut before = witness(&world, &disk).unwrap();
+            disk.cut_power_after(fuse);
+            let mut let_go = 0;
+            for size in 1..=3 {
+                world.act(&grant(&size.to_string()));
+                if ask(&mut before, &request(&mut world, size - 1)).is_ok() {
+                    let_go = size;
+                }
+            }
+            disk.cut_power();
+            disk.restore(&SeededRng::new(seed));
+            let after = witness(&world, &disk).unwrap();
+            assert!(after.size(ORIGIN) >= let_go, "seed {seed}, fuse {fuse}");
+            assert_eq!(let_go, fuse.min(3));
+        }
+    }
+
+    #[test]
+    fn a_heartbeat_needs_no_write() {
+        let mut world = World::new();
+        let disk = MemDisk::new();
+        let mut witness = witness(&world, &disk).unwrap();
+        world.act(&grant("alice"));
+        ask(&mut witness, &request(&mut world, 0)).unwrap();
+        let syncs = disk.syncs();
+        let beat = ask(&mut witness, &request(&mut world, 1));
+        assert!(beat.is_ok() && disk.syncs() == syncs);
+    }
+
+    #[test]
+    fn a_damaged_memory_stops_it() {
+        let mut world = World::new();
+        let disk = MemDisk::new();
+        world.act(&grant("alice"));
+        ask(
+            &mut witness(&world, &disk).unwrap(),
+            &request(&mut world, 0),
+        )
+        .unwrap();
+        let good = disk.read("witness/state").unwrap().unwrap();
+        let twice = [good.as_slice(), b"\n", good.as_slice()].concat();
+        for bad in [&b""[..], b"\n", &good[..good.len() - 9], b"\xff\n", &twice] {
+            disk.replace("witness/state", bad).unwrap();
+            assert!(
+                matches!(witness(&world, &disk), Err(WitnessError::State(_))),
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn it_remembers_several_logs_apart() {
+        let states = BTreeMap::from([
+            (
+                "a".to_owned(),
+                WitnessState {
+                    size: 1,
+                    root: [1; 32],
+                },
+            ),
+            (
+                "b".to_owned(),
+                WitnessState {
+                    size: 2,
+                    root: [2; 32],
+                },
+            ),
+        ]);
+        assert_eq!(read(&write(&states)).unwrap(), states);
+    }
+}
