@@ -1,12 +1,13 @@
 //! The argument for the bound, as a test: *no checkpoint without an acknowledged act gains an
 //! as-of later than the acknowledgement.*
 //!
-//! Any two quorums share a witness; that witness signed the act's checkpoint before the
-//! acknowledgement, and afterwards signs no smaller one; so of the k times that a smaller checkpoint
-//! needs, at least one is from before the acknowledgement, and the k-th newest is no newer. Rounding
-//! down only ages it. Here the authority, the witnesses and the replica are the real ones; the
-//! adversary orders, delays and repeats every message, and hands each replica the youngest note that
-//! can be put together. Two planted bugs must break the property, or the test would prove nothing.
+//! Any two quorums share a witness. It signed the act's checkpoint before the acknowledgement, and
+//! afterwards signs no smaller one. So of the k times that a smaller checkpoint needs, at least one
+//! is from before the acknowledgement, and the k-th newest is no newer; rounding down only ages it.
+//!
+//! Here the authority, the witnesses and the replica are the real ones. The adversary orders, delays
+//! and repeats every message, and hands the replica the youngest note that can be put together. Two
+//! planted bugs must break the property, or the test would prove nothing.
 
 use std::time::Duration;
 
@@ -44,7 +45,7 @@ impl Outcome {
 
 /// Plays moves: move `m` lets witness `m % 3` answer the old request if `m < 3`, else the new one.
 fn play(keys: &KeyRing, moves: &[u64], bug: Mutation) -> Outcome {
-    let mut world = World::with(keys.clone(), bug);
+    let mut world = World::with(keys, bug);
     world.act(&doctors());
     world.act(&grant("mallory"));
     for who in 0..3 {

@@ -86,15 +86,15 @@ pub(super) fn open(keys: &KeyRing, disk: &MemDisk) -> Result<Authority, Authorit
 
 impl World {
     pub(super) fn new() -> Self {
-        Self::of(KeyRing::new())
+        Self::of(&KeyRing::new())
     }
 
     /// A world whose authority and witnesses begin anew with the keys of another.
-    pub(super) fn of(keys: KeyRing) -> Self {
+    pub(super) fn of(keys: &KeyRing) -> Self {
         Self::with(keys, Mutation::None)
     }
 
-    pub(super) fn with(keys: KeyRing, bug: Mutation) -> Self {
+    pub(super) fn with(keys: &KeyRing, bug: Mutation) -> Self {
         let disk = MemDisk::new();
         let (log, quorum) = (keys.log(), keys.quorum());
         let (authority, _) = Authority::open(&shared(&disk), "policy", log, quorum, bug).unwrap();
@@ -104,7 +104,7 @@ impl World {
         };
         let witnesses = vec![witness(0), witness(1), witness(2)];
         Self {
-            keys,
+            keys: keys.clone(),
             disk,
             authority,
             witnesses,

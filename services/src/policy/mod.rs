@@ -25,6 +25,8 @@ mod argument;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod offers;
+#[cfg(test)]
 mod power;
 
 pub use vocabulary::{actions, schema_freshness};

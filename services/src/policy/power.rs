@@ -142,7 +142,7 @@ fn files_that_are_not_what_was_stored_are_refused() {
             needed: 2
         }
     ));
-    let mut other = World::of(world.keys.clone());
+    let mut other = World::of(&world.keys);
     other.acknowledged(&grant("mallory"), 10, 0);
     let text = other.authority.commit().unwrap().checkpoint.to_text();
     assert!(matches!(

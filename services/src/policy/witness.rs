@@ -183,7 +183,7 @@ mod tests {
         let conflict = WitnessRefusal::Conflict { size: 2 };
         assert!(matches!(error, WitnessError::Refused(refused) if refused == conflict));
 
-        let mut fork = World::of(world.keys.clone());
+        let mut fork = World::of(&world.keys);
         fork.act(&grant("mallory"));
         fork.act(&grant("mallory"));
         let error = ask(&mut again, &request(&mut fork, 2)).unwrap_err();
