@@ -3,5 +3,6 @@
 pub mod audit;
 pub mod courier;
 pub mod posture;
+pub mod policy;
 pub mod refusal;
 pub mod token;

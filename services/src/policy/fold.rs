@@ -1,0 +1,183 @@
+//! The state that the policy log's entries add up to.
+//!
+//! A pure fold: the same entries in the same order give the same state everywhere. It reads no
+//! clock and knows no checkpoint. What it refuses (more than it may hold) it refuses for every
+//! reader alike, so the authority never appends it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::entry::Entry;
+
+/// The most principals that may have a role.
+pub const MAX_PRINCIPALS: usize = 100_000;
+
+/// The most roles that one principal may have.
+pub const MAX_ROLES: usize = 64;
+
+/// Which roles each principal has. A principal without roles is not listed.
+pub type Memberships = BTreeMap<String, BTreeSet<String>>;
+
+/// The entry would make the state larger than it may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StateFull {
+    /// One principal more than [`MAX_PRINCIPALS`].
+    #[error("more than {MAX_PRINCIPALS} principals")]
+    Principals,
+    /// One role more than [`MAX_ROLES`] for a principal.
+    #[error("more than {MAX_ROLES} roles for one principal")]
+    Roles,
+}
+
+/// Policies and memberships after some number of entries. Cheap to clone: both parts are shared
+/// until one changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyState {
+    policies: Arc<str>,
+    memberships: Arc<Memberships>,
+}
+
+impl PolicyState {
+    /// The whole policy set as Cedar text; empty at first, which permits nothing.
+    pub fn policies(&self) -> &Arc<str> {
+        &self.policies
+    }
+
+    /// Who is in which role.
+    pub fn memberships(&self) -> &Arc<Memberships> {
+        &self.memberships
+    }
+
+    /// Takes one entry in.
+    ///
+    /// # Errors
+    /// When the state would grow beyond its bounds; it is then unchanged.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), StateFull> {
+        match entry {
+            Entry::Grant { principal, role } => self.grant(principal, role)?,
+            Entry::Revoke { principal, role } => self.revoke(principal, role),
+            Entry::PutPolicy { policy } => self.policies = policy.as_str().into(),
+        }
+        Ok(())
+    }
+
+    fn grant(&mut self, principal: &str, role: &str) -> Result<(), StateFull> {
+        match self.memberships.get(principal) {
+            Some(roles) if roles.contains(role) => return Ok(()),
+            Some(roles) if roles.len() >= MAX_ROLES => return Err(StateFull::Roles),
+            None if self.memberships.len() >= MAX_PRINCIPALS => return Err(StateFull::Principals),
+            _ => {}
+        }
+        let roles = Arc::make_mut(&mut self.memberships).entry(principal.to_owned());
+        roles.or_default().insert(role.to_owned());
+        Ok(())
+    }
+
+    fn revoke(&mut self, principal: &str, role: &str) {
+        let held = self.memberships.get(principal);
+        if !held.is_some_and(|roles| roles.contains(role)) {
+            return;
+        }
+        let memberships = Arc::make_mut(&mut self.memberships);
+        if let Some(roles) = memberships.get_mut(principal) {
+            roles.remove(role);
+            if roles.is_empty() {
+                memberships.remove(principal);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(principal: &str, role: &str) -> Entry {
+        Entry::Grant {
+            principal: principal.to_owned(),
+            role: role.to_owned(),
+        }
+    }
+
+    fn revoke(principal: &str, role: &str) -> Entry {
+        Entry::Revoke {
+            principal: principal.to_owned(),
+            role: role.to_owned(),
+        }
+    }
+
+    fn fold(entries: &[Entry]) -> PolicyState {
+        let mut state = PolicyState::default();
+        for entry in entries {
+            state.apply(entry).unwrap();
+        }
+        state
+    }
+
+    #[test]
+    fn a_revoke_takes_exactly_one_role_away() {
+        let state = fold(&[
+            grant("alice", "doctor"),
+            grant("alice", "auditor"),
+            grant("bob", "doctor"),
+            revoke("alice", "doctor"),
+        ]);
+        assert_eq!(
+            state.memberships()["alice"],
+            BTreeSet::from(["auditor".to_owned()])
+        );
+        assert_eq!(
+            state.memberships()["bob"],
+            BTreeSet::from(["doctor".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_principal_without_roles_leaves_no_trace() {
+        let state = fold(&[grant("alice", "doctor"), revoke("alice", "doctor")]);
+        assert_eq!(state, PolicyState::default());
+    }
+
+    #[test]
+    fn granting_twice_and_revoking_what_is_not_there_change_nothing() {
+        let once = fold(&[grant("alice", "doctor")]);
+        let more = fold(&[
+            grant("alice", "doctor"),
+            grant("alice", "doctor"),
+            revoke("alice", "nurse"),
+            revoke("bob", "nurse"),
+        ]);
+        assert_eq!(once, more);
+    }
+
+    #[test]
+    fn a_policy_replaces_all_earlier_ones_and_no_membership() {
+        let put = |text: &str| Entry::PutPolicy {
+            policy: text.to_owned(),
+        };
+        let state = fold(&[put("a"), grant("alice", "doctor"), put("b")]);
+        assert_eq!(&**state.policies(), "b");
+        assert!(state.memberships().contains_key("alice"));
+    }
+
+    #[test]
+    fn one_role_too_many_is_refused_and_leaves_the_state_as_it_was() {
+        let roles: Vec<Entry> = (0..MAX_ROLES)
+            .map(|n| grant("alice", &n.to_string()))
+            .collect();
+        let mut state = fold(&roles);
+        let before = state.clone();
+        assert_eq!(state.apply(&grant("alice", "more")), Err(StateFull::Roles));
+        assert_eq!(state, before);
+        assert_eq!(state.apply(&grant("alice", "0")), Ok(()), "held already");
+    }
+
+    #[test]
+    fn a_clone_is_shared_until_it_changes() {
+        let first = fold(&[grant("alice", "doctor")]);
+        let mut second = first.clone();
+        assert!(Arc::ptr_eq(first.memberships(), second.memberships()));
+        second.apply(&revoke("alice", "doctor")).unwrap();
+        assert!(first.memberships().contains_key("alice"));
+    }
+}

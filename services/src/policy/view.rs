@@ -1,0 +1,371 @@
+//! The policy at one checkpoint, ready to decide.
+//!
+//! A view never changes: policies and memberships change together, when the next checkpoint's view
+//! takes its place. A decision is a function of the view and the request alone; whether the view is
+//! too old to be asked is the caller's question ([`super::freshness`]).
+//!
+//! Cedar decides as if a policy that fails to evaluate were not there, a `forbid` too. Here any
+//! such failure is [`Verdict::Error`], which refuses.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use ca::clock::Time;
+use ca::tlog::tree::Hash;
+use cedar_policy::{
+    Authorizer, Context, Decision, Entities, Entity, PolicySet, Request, Response, ValidationMode,
+};
+
+use super::fold::{Memberships, PolicyState};
+use super::vocabulary::VOCABULARY;
+
+/// How far a policy log has come: its size, and the root that stands for all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// How many entries.
+    pub size: u64,
+    /// The RFC 6962 root of those entries.
+    pub root: Hash,
+}
+
+/// What a view says to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A policy permits it and none forbids it.
+    Permit,
+    /// No policy permits it, or one forbids it.
+    Deny,
+    /// It could not be decided: the sorted reasons. To be refused.
+    Error(String),
+}
+
+/// This Cedar text cannot be a policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidPolicy {
+    /// Not Cedar.
+    #[error("not a Cedar policy set: {0}")]
+    Syntax(String),
+    /// A template: nothing links one here, so a `forbid` in it would never apply.
+    #[error("`{0}` is a template, and nothing would link it")]
+    Template(String),
+    /// Strict validation against the schema found fault.
+    #[error("the policy does not fit the schema: {0}")]
+    Schema(String),
+}
+
+/// A validated policy set, with the text that it came from.
+#[derive(Debug)]
+pub struct Policies {
+    text: Arc<str>,
+    set: PolicySet,
+}
+
+impl Policies {
+    /// Parses and strictly validates a policy set. The empty text is the empty set.
+    ///
+    /// # Errors
+    /// When the text is not Cedar, holds a template, or does not fit the schema.
+    pub fn compile(text: &Arc<str>) -> Result<Arc<Self>, InvalidPolicy> {
+        let set: PolicySet = text
+            .parse()
+            .map_err(|error: cedar_policy::ParseErrors| InvalidPolicy::Syntax(error.to_string()))?;
+        if let Some(template) = set.templates().next() {
+            return Err(InvalidPolicy::Template(template.id().to_string()));
+        }
+        let result = VOCABULARY.validator.validate(&set, ValidationMode::Strict);
+        if !result.validation_passed() {
+            let faults = result.validation_errors().map(ToString::to_string);
+            return Err(InvalidPolicy::Schema(sorted(faults)));
+        }
+        Ok(Arc::new(Self {
+            text: Arc::clone(text),
+            set,
+        }))
+    }
+}
+
+/// An immutable snapshot of who may do what, and how old it is.
+#[derive(Clone, Debug)]
+pub struct PolicyView {
+    policies: Arc<Policies>,
+    memberships: Arc<Memberships>,
+    mark: Mark,
+    as_of: Time,
+}
+
+impl PolicyView {
+    /// A view of `state`, which is that of the log at `mark`. Whatever is the same in `previous`
+    /// is shared with it: a heartbeat copies nothing, a grant parses no policy.
+    ///
+    /// # Errors
+    /// When the policy text is not a valid policy set.
+    pub fn build(
+        previous: Option<&Self>,
+        state: &PolicyState,
+        mark: Mark,
+        as_of: Time,
+    ) -> Result<Self, InvalidPolicy> {
+        let policies = match previous {
+            Some(view) if view.policies.text == *state.policies() => Arc::clone(&view.policies),
+            _ => Policies::compile(state.policies())?,
+        };
+        let memberships = Arc::clone(state.memberships());
+        Ok(Self {
+            policies,
+            memberships,
+            mark,
+            as_of,
+        })
+    }
+
+    /// The same policy, vouched for again.
+    pub(super) fn renewed(&self, as_of: Time) -> Self {
+        Self {
+            as_of,
+            ..self.clone()
+        }
+    }
+
+    /// Size of the log that this view enforces, and its root.
+    pub fn mark(&self) -> Mark {
+        self.mark
+    }
+
+    /// Number of entries that this view enforces.
+    pub fn size(&self) -> u64 {
+        self.mark.size
+    }
+
+    /// Root of the log that this view enforces.
+    pub fn root(&self) -> Hash {
+        self.mark.root
+    }
+
+    /// When a quorum last vouched that there is no larger log; the epoch if none has.
+    pub fn as_of(&self) -> Time {
+        self.as_of
+    }
+
+    /// Decides. Any policy that fails to evaluate makes it an error.
+    pub fn decide(&self, principal: &str, action: &str, resource: &str) -> Verdict {
+        match self.evaluate(principal, action, resource) {
+            Err(reason) => Verdict::Error(reason),
+            Ok(response) => {
+                let mut errors = response.diagnostics().errors().peekable();
+                if errors.peek().is_some() {
+                    return Verdict::Error(sorted(errors.map(ToString::to_string)));
+                }
+                verdict(&response)
+            }
+        }
+    }
+
+    /// Asks Cedar, with no entity but the principal and its roles.
+    fn evaluate(&self, principal: &str, action: &str, resource: &str) -> Result<Response, String> {
+        let words = &*VOCABULARY;
+        let Some(act) = words.actions.get(action) else {
+            return Err(format!("no action `{}`", action.escape_default()));
+        };
+        let user = words.user(principal);
+        let held = self.memberships.get(principal);
+        let roles: HashSet<_> = held
+            .into_iter()
+            .flatten()
+            .map(|role| words.role(role))
+            .collect();
+        let mut entities: Vec<Entity> = Vec::with_capacity(roles.len() + 1);
+        for role in &roles {
+            entities.push(Entity::new_no_attrs(role.clone(), HashSet::new()));
+        }
+        entities.push(Entity::new_no_attrs(user.clone(), roles));
+        let entities = Entities::from_entities(entities, None).map_err(|e| e.to_string())?;
+        let record = words.record(resource);
+        let request = Request::new(user, act.clone(), record, Context::empty(), None)
+            .map_err(|error| error.to_string())?;
+        Ok(Authorizer::new().is_authorized(&request, &self.policies.set, &entities))
+    }
+}
+
+/// What an exposed posture uses instead.
+pub mod danger {
+    use super::{PolicyView, Verdict, verdict};
+
+    /// Decides as Cedar does by default: a policy that fails to evaluate, `forbid` included, is as
+    /// if it were not there.
+    pub fn decide_skipping_errors(
+        view: &PolicyView,
+        principal: &str,
+        action: &str,
+        resource: &str,
+    ) -> Verdict {
+        match view.evaluate(principal, action, resource) {
+            Ok(response) => verdict(&response),
+            Err(reason) => Verdict::Error(reason),
+        }
+    }
+}
+
+fn verdict(response: &Response) -> Verdict {
+    match response.decision() {
+        Decision::Allow => Verdict::Permit,
+        Decision::Deny => Verdict::Deny,
+    }
+}
+
+/// Cedar gives its findings in no order.
+fn sorted(findings: impl Iterator<Item = String>) -> String {
+    let mut findings: Vec<String> = findings.collect();
+    findings.sort_unstable();
+    findings.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::entry::Entry;
+
+    const DOCTORS: &str = r#"permit (principal in Role::"doctor", action, resource);"#;
+    /// Valid under strict validation, and overflows for every request.
+    const BROKEN_FORBID: &str = "forbid (principal, action, resource) \
+        when { 9223372036854775807 + 1 > 0 };";
+
+    fn state(policy: &str, grants: &[(&str, &str)]) -> PolicyState {
+        let mut state = PolicyState::default();
+        state
+            .apply(&Entry::PutPolicy {
+                policy: policy.to_owned(),
+            })
+            .unwrap();
+        for (principal, role) in grants {
+            let (principal, role) = ((*principal).to_owned(), (*role).to_owned());
+            state.apply(&Entry::Grant { principal, role }).unwrap();
+        }
+        state
+    }
+
+    fn mark(size: u64) -> Mark {
+        Mark {
+            size,
+            root: [0; 32],
+        }
+    }
+
+    fn view(policy: &str, grants: &[(&str, &str)]) -> PolicyView {
+        PolicyView::build(None, &state(policy, grants), mark(1), Time::default()).unwrap()
+    }
+
+    fn refused(policy: &str) -> InvalidPolicy {
+        Policies::compile(&policy.into()).unwrap_err()
+    }
+
+    #[test]
+    fn an_empty_policy_permits_nobody_anything() {
+        let view = view("", &[("alice", "doctor")]);
+        assert_eq!(view.decide("alice", "read", "r1"), Verdict::Deny);
+    }
+
+    #[test]
+    fn a_role_permits_its_members_and_no_others() {
+        let view = view(DOCTORS, &[("alice", "doctor"), ("bob", "nurse")]);
+        for action in ["read", "write", "share", "watch"] {
+            assert_eq!(view.decide("alice", action, "r1"), Verdict::Permit);
+            assert_eq!(view.decide("bob", action, "r1"), Verdict::Deny);
+            assert_eq!(view.decide("carol", action, "r1"), Verdict::Deny);
+        }
+    }
+
+    #[test]
+    fn a_principal_named_like_a_role_gains_nothing() {
+        let view = view(DOCTORS, &[("alice", "nurse")]);
+        assert_eq!(view.decide("doctor", "read", "r1"), Verdict::Deny);
+        assert_eq!(
+            view.decide("alice\", \"doctor", "read", "r1"),
+            Verdict::Deny
+        );
+    }
+
+    #[test]
+    fn policies_may_name_one_action_and_one_record() {
+        let view = view(
+            r#"permit (principal, action == Action::"read", resource == Record::"r1");"#,
+            &[],
+        );
+        assert_eq!(view.decide("alice", "read", "r1"), Verdict::Permit);
+        assert_eq!(view.decide("alice", "write", "r1"), Verdict::Deny);
+        assert_eq!(view.decide("alice", "read", "r2"), Verdict::Deny);
+    }
+
+    #[test]
+    fn an_unknown_action_is_an_error_and_no_permit() {
+        let view = view("permit (principal, action, resource);", &[]);
+        let error = Verdict::Error("no action `erase`".to_owned());
+        assert_eq!(view.decide("alice", "erase", "r1"), error);
+        assert_eq!(
+            danger::decide_skipping_errors(&view, "alice", "erase", "r1"),
+            error
+        );
+    }
+
+    #[test]
+    fn a_forbid_that_fails_refuses_unless_errors_are_skipped() {
+        let view = view(&format!("{DOCTORS}{BROKEN_FORBID}"), &[("alice", "doctor")]);
+        assert!(matches!(
+            view.decide("alice", "read", "r1"),
+            Verdict::Error(_)
+        ));
+        let skipped = danger::decide_skipping_errors(&view, "alice", "read", "r1");
+        assert_eq!(skipped, Verdict::Permit);
+    }
+
+    #[test]
+    fn reasons_come_in_the_same_order_every_time() {
+        let policy = BROKEN_FORBID.repeat(9);
+        let view = view(&policy, &[]);
+        let Verdict::Error(reasons) = view.decide("alice", "read", "r1") else {
+            panic!("nine policies fail");
+        };
+        let parts: Vec<&str> = reasons.split("; ").collect();
+        assert!(parts.is_sorted() && parts.len() == 9, "{reasons}");
+    }
+
+    #[test]
+    fn what_is_no_policy_is_refused_by_name() {
+        assert!(matches!(
+            refused("permit (principal"),
+            InvalidPolicy::Syntax(_)
+        ));
+        let typo = r#"permit (principal in Rolle::"doctor", action, resource);"#;
+        assert!(matches!(refused(typo), InvalidPolicy::Schema(_)));
+        let attribute = "permit (principal, action, resource) when { principal.age > 1 };";
+        assert!(matches!(refused(attribute), InvalidPolicy::Schema(_)));
+        let template = "forbid (principal == ?principal, action, resource);";
+        assert!(matches!(refused(template), InvalidPolicy::Template(_)));
+        let deep = format!(
+            "permit (principal, action, resource) when {{ {}",
+            "(".repeat(60_000)
+        );
+        assert!(matches!(refused(&deep), InvalidPolicy::Syntax(_)));
+    }
+
+    #[test]
+    fn a_heartbeat_copies_nothing_and_a_grant_parses_no_policy() {
+        let mut state = state(DOCTORS, &[("alice", "doctor")]);
+        let first = PolicyView::build(None, &state, mark(2), Time::from_secs(1)).unwrap();
+        let beat = PolicyView::build(Some(&first), &state, mark(2), Time::from_secs(2)).unwrap();
+        assert!(Arc::ptr_eq(&first.policies, &beat.policies));
+        assert!(Arc::ptr_eq(&first.memberships, &beat.memberships));
+        let grant = Entry::Grant {
+            principal: "bob".to_owned(),
+            role: "doctor".to_owned(),
+        };
+        state.apply(&grant).unwrap();
+        let next = PolicyView::build(Some(&beat), &state, mark(3), Time::from_secs(3)).unwrap();
+        assert!(Arc::ptr_eq(&first.policies, &next.policies));
+        assert_eq!(
+            beat.decide("bob", "read", "r1"),
+            Verdict::Deny,
+            "a view never changes"
+        );
+        assert_eq!(next.decide("bob", "read", "r1"), Verdict::Permit);
+    }
+}
