@@ -1,12 +1,13 @@
-//! placeholder
-pub mod fabric;
-//! The course and the instrument: scenarios, and what is made of them.
+//! The course and the instrument: what runs scenarios, what is judged of them, and how it is told.
+//!
+//! A scenario and a posture go in; a history comes out; verdicts rest on the history alone. No
+//! service knows that it is being watched.
 
 pub mod catalog;
-pub mod scenario;
-//! The course and the instrument: histories of runs, what is judged of them, and how it is told.
-
+pub mod fabric;
 pub mod history;
 pub mod invariant;
 pub mod report;
+pub mod run;
+pub mod scenario;
 pub mod trace;

@@ -2,7 +2,7 @@
 
 pub mod audit;
 pub mod courier;
-pub mod posture;
 pub mod policy;
+pub mod posture;
 pub mod refusal;
 pub mod token;
