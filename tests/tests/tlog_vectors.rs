@@ -19,6 +19,7 @@ use ca::tlog::tree::Hash;
 use serde_json::Value;
 
 /// The folder of the vectors, if there is one.
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn vectors() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let named = env::var_os("SCHISM_VECTORS").map(PathBuf::from);
@@ -39,8 +40,8 @@ fn vectors() -> Option<PathBuf> {
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+        .expect("a vector of the known form")
+        .map(|entry| entry.expect("a vector of the known form").path());
     let mut entries: Vec<PathBuf> = entries.collect();
     entries.sort();
     assert!(!entries.is_empty(), "nothing in {}", folder.display());
@@ -48,14 +49,14 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn number(vector: &Value, field: &str) -> u64 {
-    vector[field].as_u64().unwrap()
+    vector[field].as_u64().expect("a vector of the known form")
 }
 
 /// A hash of another length is refused by the type itself.
 fn hash(value: &Value) -> Option<Hash> {
     BASE64_STANDARD
-        .decode(value.as_str().unwrap())
-        .unwrap()
+        .decode(value.as_str().expect("a vector of the known form"))
+        .expect("a vector of the known form")
         .try_into()
         .ok()
 }
@@ -63,7 +64,12 @@ fn hash(value: &Value) -> Option<Hash> {
 fn proof(vector: &Value) -> Option<Vec<Hash>> {
     match &vector["proof"] {
         Value::Null => Some(Vec::new()),
-        hashes => hashes.as_array().unwrap().iter().map(hash).collect(),
+        hashes => hashes
+            .as_array()
+            .expect("a vector of the known form")
+            .iter()
+            .map(hash)
+            .collect(),
     }
 }
 
@@ -108,7 +114,7 @@ fn every_published_proof_is_judged_as_published() {
 /// A key from its seed, in the PKCS#8 of RFC 8410 that has no public half.
 fn key(name: &str, seed: &[u8]) -> SigningKey {
     let header = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
-    SigningKey::new(name, &[header, seed].concat()).unwrap()
+    SigningKey::new(name, &[header, seed].concat()).expect("any seed is a key")
 }
 
 const TEXT: &str = "If you think cryptography is the answer to your problem,\n\

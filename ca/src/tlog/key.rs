@@ -301,6 +301,18 @@ mod tests {
     }
 
     #[test]
+    fn a_time_beyond_what_the_format_allows_is_refused() {
+        let key = key("witness.example");
+        for (secs, allowed) in [((1 << 63) - 1, true), (1_u64 << 63, false)] {
+            let signed = key.pair.sign(&cosigned("text\n", secs));
+            let bytes = [&secs.to_be_bytes(), signed.as_ref()].concat();
+            let cosignature = Signature::new(key.name(), key.cosigner().id(), bytes);
+            let verdict = key.cosigner().verify(&note("text\n", vec![cosignature]));
+            assert_eq!(verdict.is_ok(), allowed, "at {secs}");
+        }
+    }
+
+    #[test]
     fn the_newest_of_several_cosignatures_counts_and_a_wrong_one_spoils_all() {
         let key = key("witness.example");
         let at = |secs| key.cosign("text\n", Time::from_secs(secs));

@@ -275,7 +275,7 @@ fn place_at(bytes: &[u8], at: usize) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::disk::MemDisk;
+    use crate::disk::{FsDisk, MemDisk};
     use crate::keys::{Keys, RingKeys};
     use crate::tlog::note::VerifyingKey;
 
@@ -356,6 +356,25 @@ mod tests {
             place.verify().unwrap(),
             [b"one".to_vec(), vec![], b"three".to_vec()]
         );
+    }
+
+    #[test]
+    fn it_is_the_same_on_the_machines_own_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk: Arc<dyn Disk> = Arc::new(FsDisk::new(folder.path()));
+        let place = Place::new();
+        for round in 0..3_u64 {
+            let (mut log, recovery) = Log::open(&disk, "audit", ORIGIN, place.key()).unwrap();
+            let cut_bytes = if round == 0 { 0 } else { 6 };
+            let entries = round;
+            assert_eq!(recovery, Recovery { entries, cut_bytes });
+            log.append(&round.to_be_bytes()).unwrap();
+            log.commit().unwrap();
+            let entries = disk.open("audit/entries").unwrap();
+            entries
+                .write_at(entries.len().unwrap(), b"\0\x09torn")
+                .unwrap();
+        }
     }
 
     #[test]

@@ -156,9 +156,9 @@ impl Note {
     }
 }
 
-/// Whether a key may have this name.
+/// Whether a key may have this name. Control characters are those that a note may not have.
 pub(super) fn is_name(name: &str) -> bool {
-    let bad = |c: char| c.is_whitespace() || c.is_ascii_control() || c == '+';
+    let bad = |c: char| c.is_whitespace() || c < ' ' || c == '+';
     !name.is_empty() && !name.contains(bad)
 }
 
@@ -167,11 +167,12 @@ mod tests {
     use super::*;
 
     /// From the documentation of Go's `golang.org/x/mod/sumdb/note`.
-    pub(crate) const PUBLISHED: &str = "\
+    const PUBLISHED: &str = "\
 If you think cryptography is the answer to your problem,
 then you don't know what your problem is.
 
-\u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=
+\u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInN\
+IuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=
 ";
 
     #[test]
