@@ -107,7 +107,6 @@ pub struct Identity {
 /// The certificate authority of one trust domain.
 #[derive(Debug)]
 pub struct Ca {
-    seams: Seams,
     config: CaConfig,
     store: Store,
     issuer: Issuer,
@@ -160,7 +159,6 @@ impl Ca {
             .map_err(|error| CaError::Log(error.to_string()))?;
         let issuances = Issuances::new(log, now, config.tolerance)?;
         Ok(Self {
-            seams: seams.clone(),
             config,
             store,
             issuer,

@@ -103,6 +103,13 @@ fn events_stand_in_the_order_of_time() {
 }
 
 #[test]
+fn a_wall_clock_in_the_trace_changes_the_hash() {
+    let hash = |without| ground::run(5, without).hash();
+    assert_eq!(hash(Without::Nothing), hash(Without::Nothing));
+    assert_ne!(hash(Without::VirtualTime), hash(Without::VirtualTime));
+}
+
+#[test]
 fn a_link_has_one_latency_for_the_whole_run() {
     // Without it every message draws from one source, and what one node writes shifts another.
     let spread = |without| {

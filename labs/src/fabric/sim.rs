@@ -43,6 +43,8 @@ pub enum Without {
     Nothing,
     /// Links draw a latency for every message.
     FixedLatency,
+    /// Events are stamped by the wall clock.
+    VirtualTime,
     /// Work costs nothing.
     Work,
 }
@@ -83,7 +85,11 @@ impl SimFabric {
             .min_message_latency(LATENCY.0)
             .max_message_latency(LATENCY.1)
             .simulation_duration(Duration::from_secs(24 * 3600));
-        let (links, ledger) = (Links::default(), Ledger::new(TrueTime::Sim));
+        let stamp = match without {
+            Without::VirtualTime => TrueTime::local(),
+            Without::Nothing | Without::FixedLatency | Without::Work => TrueTime::Sim,
+        };
+        let (links, ledger) = (Links::default(), Ledger::new(stamp));
         let (sim, places, running) = (builder.build(), BTreeMap::new(), BTreeSet::new());
         Self {
             sim,
@@ -101,7 +107,9 @@ impl SimFabric {
         let (disk, skew) = (MemDisk::new(), Skew::default());
         let work: Arc<dyn Work> = match self.without {
             Without::Work => Arc::new(RealWork),
-            Without::Nothing | Without::FixedLatency => Arc::new(QueuedWork::new(TrueTime::Sim)),
+            Without::Nothing | Without::FixedLatency | Without::VirtualTime => {
+                Arc::new(QueuedWork::new(TrueTime::Sim))
+            }
         };
         let seams = Seams {
             clock: Arc::new(NodeClock::new(EPOCH, TrueTime::Sim, skew.clone())),

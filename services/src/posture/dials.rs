@@ -230,7 +230,7 @@ pub const DIALS: &[Dial] = &[
         hardened: "refuse",
         exposed: &[exposed("accept", "OPA bundles")],
         refusals: &["policy-rolled-back"],
-        built: &["refuse", "accept"],
+        built: &["refuse"],
     },
     Dial {
         name: "policy.gap",

@@ -119,16 +119,6 @@ words! {
 }
 
 words! {
-    /// What happens when a policy is offered that is older than one already enforced.
-    Rollback {
-        /// It is refused.
-        Refuse = "refuse",
-        /// It is enforced.
-        Accept = "accept",
-    }
-}
-
-words! {
     /// What an audit entry must have survived before the reply leaves.
     Durability {
         /// A sync of its own or of its group.
@@ -175,8 +165,6 @@ pub struct Policy {
     pub errors: Errors,
     /// Witnesses of three that must have cosigned: 0 or 2.
     pub quorum: u8,
-    /// What happens when an older policy is offered.
-    pub rollback: Rollback,
 }
 
 /// Dials of the audit log.
@@ -219,7 +207,6 @@ impl Posture {
                 on_stale: OnStale::Deny,
                 errors: Errors::Deny,
                 quorum: 2,
-                rollback: Rollback::Refuse,
             },
             audit: Audit {
                 durability: Durability::Sync,

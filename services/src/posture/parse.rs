@@ -292,8 +292,7 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         value.map(|value| *place = value).is_some()
     }
     use super::{
-        Audience, Binding, ConnectionDeadline, Durability, Errors, OnStale, Recheck, Rollback,
-        UnknownKey,
+        Audience, Binding, ConnectionDeadline, Durability, Errors, OnStale, Recheck, UnknownKey,
     };
     let Posture {
         tls,
@@ -305,7 +304,6 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         "audit.durability" => put(&mut audit.durability, Durability::from_word(word)),
         "policy.errors" => put(&mut policy.errors, Errors::from_word(word)),
         "policy.on_stale" => put(&mut policy.on_stale, OnStale::from_word(word)),
-        "policy.rollback" => put(&mut policy.rollback, Rollback::from_word(word)),
         "tls.connection_deadline" => put(
             &mut tls.connection_deadline,
             ConnectionDeadline::from_word(word),
@@ -315,7 +313,7 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         "token.binding" => put(&mut token.binding, Binding::from_word(word)),
         "token.unknown_key" => put(&mut token.unknown_key, UnknownKey::from_word(word)),
         // One value only, and it holds by construction.
-        "policy.gap" | "tls.resumption" | "token.algorithm" => true,
+        "policy.gap" | "policy.rollback" | "tls.resumption" | "token.algorithm" => true,
         _ => false,
     }
 }

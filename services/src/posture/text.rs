@@ -27,7 +27,7 @@ impl Posture {
                 2 => "2 of 3",
                 other => return Some(other.to_string()),
             },
-            "policy.rollback" => self.policy.rollback.word(),
+            "policy.rollback" => "refuse",
             "policy.gap" => "stop",
             "audit.durability" => self.audit.durability.word(),
             _ => return None,
