@@ -7,7 +7,7 @@ use ca::conn::{Connection, Dialer, MAX_MESSAGE};
 use proto::policy::v1::ActRequest;
 use proto::policy::v1::policy_client::PolicyClient;
 use proto::records::v1::records_client::RecordsClient;
-use proto::records::v1::{ReadRequest, ShareRequest, WriteRequest};
+use proto::records::v1::{ReadRequest, ShareRequest, WatchRequest, WriteRequest};
 use tonic::{Code, Request, Status};
 
 use crate::courier::{Delivery, Message};
@@ -55,6 +55,34 @@ impl User {
             Ok(Ok(policy_size)) => Heard::Served { policy_size },
             Ok(Err(status)) => heard(&status),
             Err(_) => Heard::Unknown,
+        }
+    }
+
+    /// Watches a record until the stream ends, and gives every message to `hear` as it comes. Gives
+    /// how it ended: a refusal, or nothing if the connection was lost.
+    pub async fn watch(&self, resource: &str, request: &str, mut hear: impl FnMut(Heard)) -> Heard {
+        let open = async {
+            let connection = connect(&self.dialer).await?;
+            let bearer = connection.bearer.clone();
+            let client = RecordsClient::<Connection>::new(connection);
+            let mut client = client.max_decoding_message_size(MAX_MESSAGE);
+            let (id, at_least) = (resource.to_owned(), 0);
+            let ask = signed(WatchRequest { id, at_least }, bearer, request)?;
+            Ok::<_, Status>(client.watch(ask).await?.into_inner())
+        };
+        let mut stream = match tokio::time::timeout(DEADLINE, open).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(status)) => return heard(&status),
+            Err(_) => return Heard::Unknown,
+        };
+        loop {
+            match stream.message().await {
+                Ok(Some(message)) => hear(Heard::Served {
+                    policy_size: message.policy_size,
+                }),
+                Ok(None) => return Heard::Unknown,
+                Err(status) => return heard(&status),
+            }
         }
     }
 

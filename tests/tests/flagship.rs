@@ -166,3 +166,71 @@ fn a_clock_set_back_during_the_cut_buys_a_revoked_user_time_and_the_checker_says
     assert_eq!(report.attack, Attack::Succeeded, "{:?}", report.exposure_ms);
     assert!(Flagship::broken(&history).contains(&"no-permit-after-revoke"));
 }
+
+/// The flagship with one more user, who watches a record in the north, where nothing is cut.
+fn watched(revoked: bool) -> labs::history::History {
+    let mut flagship = Flagship::new(7);
+    let user = |region: &str| labs::scenario::User {
+        name: "mallory".to_owned(),
+        role: "nurse".to_owned(),
+        region: region.to_owned(),
+    };
+    flagship
+        .scenario
+        .world
+        .users
+        .retain(|user| user.name != "mallory");
+    flagship.scenario.world.users.push(user("north"));
+    flagship.scenario.schedule.retain(|step| match &step.act {
+        Act::Request { as_, .. } => as_ != "mallory",
+        Act::Revoke { .. } => revoked,
+        _ => true,
+    });
+    flagship.scenario.schedule.push(Step {
+        name: None,
+        at: Duration::from_secs(2),
+        lasts: None,
+        every: None,
+        until: None,
+        act: Act::Request {
+            as_: "mallory".to_owned(),
+            via: "records.north".to_owned(),
+            actions: vec!["watch".to_owned()],
+            tag: "attack".to_owned(),
+            resource: None,
+        },
+    });
+    flagship.judge(Side::Solution).1
+}
+
+/// True times in seconds of a user's last served message and of the refusal that ended the stream.
+fn stream_of(history: &labs::history::History) -> (u64, Option<(u64, String)>) {
+    let mut last = 0;
+    for heard in history
+        .requests
+        .iter()
+        .filter(|heard| heard.principal == "mallory")
+    {
+        match &heard.outcome {
+            Outcome::Served { .. } => last = heard.started_us / 1_000_000,
+            Outcome::Refused(name) => {
+                return (last, Some((heard.started_us / 1_000_000, name.clone())));
+            }
+            Outcome::Unknown => {}
+        }
+    }
+    (last, None)
+}
+
+#[test]
+fn an_open_stream_is_decided_again_and_ends_with_the_revocation() {
+    let (last, ended) = stream_of(&watched(true));
+    assert!(
+        (10..=12).contains(&last),
+        "served until the revocation at 12 s, not {last}"
+    );
+    let (at, name) = ended.expect("the stream was refused");
+    assert_eq!((at, &*name), (12, "policy-denied"));
+    let (last, ended) = stream_of(&watched(false));
+    assert!(last > 13, "without it the stream goes on: {last} {ended:?}");
+}

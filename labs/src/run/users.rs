@@ -124,25 +124,50 @@ pub(super) async fn live(
         let (member, region) = (member.clone(), errand.region.clone());
         let heard = Arc::clone(&heard);
         tokio::spawn(async move {
+            if ask.action == "watch" {
+                return watch(&user, &ask, &member, &region, &heard).await;
+            }
             let started_us = TrueTime::Sim.micros();
             let answer = user.ask(&ask.action, &ask.resource, &ask.id).await;
-            let request = write_down(ask, started_us, answer, &member, region);
-            heard
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .0
-                .push(request);
+            note(
+                &heard,
+                write_down(&ask, started_us, answer, &member, &region),
+            );
         });
     }
     std::future::pending().await
 }
 
+fn note(heard: &Heard, request: history::Request) {
+    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+    heard.0.push(request);
+}
+
+/// Follows a stream to its end. Each message, and the end, is one line of history: `alice-3`,
+/// `alice-3.1`, `alice-3.2`, named as the node's log names its decisions.
+async fn watch(user: &User, ask: &Ask, member: &Member, region: &str, heard: &Heard) {
+    let mut messages = 0_u64;
+    let mut hear = |answer: Answer| {
+        let mut ask = ask.clone();
+        if messages > 0 {
+            ask.id = format!("{}.{messages}", ask.id);
+        }
+        messages += 1;
+        note(
+            heard,
+            write_down(&ask, TrueTime::Sim.micros(), answer, member, region),
+        );
+    };
+    let end = user.watch(&ask.resource, &ask.id, &mut hear).await;
+    hear(end);
+}
+
 fn write_down(
-    ask: Ask,
+    ask: &Ask,
     started_us: u64,
     answer: Answer,
     member: &Member,
-    region: String,
+    region: &str,
 ) -> history::Request {
     let (outcome, decision, refusal, policy_size) = match answer {
         Answer::Served { policy_size } => (
@@ -166,13 +191,13 @@ fn write_down(
         request: ask.id.clone(),
     });
     history::Request {
-        id: ask.id,
-        tag: ask.tag,
+        id: ask.id.clone(),
+        tag: ask.tag.clone(),
         principal,
-        region,
-        node: ask.via,
-        action: ask.action,
-        resource: ask.resource,
+        region: region.to_owned(),
+        node: ask.via.clone(),
+        action: ask.action.clone(),
+        resource: ask.resource.clone(),
         started_us,
         finished_us: Some(TrueTime::Sim.micros()),
         outcome,

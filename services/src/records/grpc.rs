@@ -138,6 +138,7 @@ impl Records for RecordsService {
             .admit::<Watch, _>(&request, &id, at_least)
             .await?;
         let (service, metadata) = (self.clone(), request.metadata().clone());
+        let (opened, mut messages) = (caller.request.clone(), 0_u64);
         let (mut changed, mut policy) = (self.changed.subscribe(), self.guard.view());
         let stream = async_stream::try_stream! {
             let mut permit = Some(first);
@@ -153,6 +154,9 @@ impl Records for RecordsService {
                     None => service.guard.admit_again(&mut caller, &metadata, &id, at_least).await?,
                 };
                 yield service.message(&permit, &id)?;
+                // Each message is a decision of its own, and is called so in the log.
+                messages += 1;
+                caller.request = format!("{opened}.{messages}");
                 tokio::select! {
                     biased;
                     _ = changed.changed() => {}
