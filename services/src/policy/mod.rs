@@ -7,6 +7,7 @@
 //! can still do.
 
 pub mod authority;
+pub mod check;
 pub mod danger;
 pub mod entry;
 pub mod fold;
