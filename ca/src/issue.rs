@@ -27,6 +27,9 @@ use crate::tlog::note::{SigningKey, VerifyingKey};
 /// Where the root's private key is written at the first opening, and never read again.
 pub const ROOT_KEY_FILE: &str = "ca/root.key";
 const STORE_FILE: &str = "ca/state.redb";
+/// 2^64 divided by the golden ratio.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
 const LOG_FOLDER: &str = "ca/issuance";
 
 /// Root and issuer start this much before they were made: no verifier's clock may be ahead of
@@ -56,7 +59,7 @@ pub struct CaConfig {
 }
 
 impl CaConfig {
-    /// The lab's settings: leaves of 100 s, first ones up to 40 s old.
+    /// The lab's settings: leaves of 100 s, first ones up to 45 s old.
     pub const fn lab(trust_domain: TrustDomain) -> Self {
         Self {
             trust_domain,
@@ -64,7 +67,7 @@ impl CaConfig {
             issuer_ttl: Duration::from_secs(30 * 24 * 60 * 60),
             leaf_ttl: Duration::from_secs(100),
             backdate: Duration::from_secs(2),
-            stagger: Duration::from_secs(40),
+            stagger: Duration::from_secs(45),
             join_ttl: Duration::from_secs(10 * 60),
             tolerance: Duration::from_millis(500),
         }
@@ -111,6 +114,8 @@ pub struct Ca {
     bundle: Bundle,
     issuances: Issuances,
     log_key: VerifyingKey,
+    /// Where the next first leaf's age stands between none and all of the stagger.
+    spread: u64,
 }
 
 impl Ca {
@@ -162,6 +167,7 @@ impl Ca {
             bundle,
             issuances,
             log_key,
+            spread: seams.rng.next(),
         })
     }
 
@@ -213,9 +219,9 @@ impl Ca {
     pub fn enroll(&mut self, code: &str, csr: &[u8], now: Time) -> Result<Identity, CaError> {
         let digest = join::digest(code)?;
         let id = self.store.join_code(&digest, now)?;
-        let age = self.seams.rng.span(Duration::ZERO, self.config.stagger);
-        let issued = self.sign(csr, &id, now - age, now)?;
+        let issued = self.sign(csr, &id, now - self.age(), now)?;
         self.store.use_join_code(&digest, now)?;
+        self.spread = self.spread.wrapping_add(GOLDEN);
         self.publish(Kind::Enroll, issued, now)
     }
 
@@ -240,6 +246,14 @@ impl Ca {
         }
         let issued = self.sign(csr, &peer.spiffe_id, now, now)?;
         self.publish(Kind::Renew, issued, now)
+    }
+
+    /// How old the next first leaf begins: spread evenly however few there are, by the golden
+    /// ratio (Weyl), from a random start.
+    fn age(&self) -> Duration {
+        let stagger = self.config.stagger.as_micros();
+        let share = (u128::from(self.spread) * stagger) >> 64;
+        Duration::from_micros(u64::try_from(share).unwrap_or(0))
     }
 
     fn sign(&self, csr: &[u8], id: &SpiffeId, from: Time, now: Time) -> Result<Issued, CaError> {

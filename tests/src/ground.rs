@@ -13,10 +13,11 @@ use ca::identity::{SpiffeId, TrustDomain};
 use ca::issue::{Ca, CaConfig};
 use ca::net::Address;
 use ca::seams::Seams;
-use labs::fabric::ledger::{Ledger, Stamped};
+use labs::fabric::ledger::Ledger;
 use labs::fabric::links::Cut;
 use labs::fabric::post::{Post, Rule};
 use labs::fabric::sim::{SimFabric, Without};
+use labs::trace::{TraceEvent, trace_hash};
 
 use crate::clerk::{self, Caller};
 
@@ -36,9 +37,9 @@ pub const STORM: usize = 600;
 /// What one run left behind.
 pub struct Ran {
     /// Everything said, in order of true time.
-    pub events: Vec<Stamped>,
+    pub events: Vec<TraceEvent>,
     /// Everything said, in order of arrival.
-    pub as_arrived: Vec<Stamped>,
+    pub as_arrived: Vec<TraceEvent>,
     /// What the post office held when it was looked into.
     pub held: Vec<services::courier::Message>,
 }
@@ -46,8 +47,9 @@ pub struct Ran {
 impl Ran {
     /// How often something ended so for a caller, between two true times in seconds.
     pub fn count(&self, who: &str, decision: &str, refusal: &str, from: u64, to: u64) -> usize {
-        let during = |event: &&Stamped| (from * 1_000_000..to * 1_000_000).contains(&event.at_us);
-        let is = |event: &&Stamped| {
+        let during =
+            |event: &&TraceEvent| (from * 1_000_000..to * 1_000_000).contains(&event.at_us);
+        let is = |event: &&TraceEvent| {
             let event = &event.event;
             event.principal == who && event.decision == decision && event.refusal == refusal
         };
@@ -64,7 +66,7 @@ impl Ran {
 
     /// The hash of the run.
     pub fn hash(&self) -> String {
-        hash(&self.events)
+        trace_hash(&self.events)
     }
 }
 
@@ -239,25 +241,6 @@ fn afflict(world: &mut SimFabric, post: &Post) -> Vec<services::courier::Message
     }
     seconds(world, 60);
     held
-}
-
-fn hash(events: &[Stamped]) -> String {
-    let mut context = ring::digest::Context::new(&ring::digest::SHA256);
-    for Stamped {
-        at_us,
-        node,
-        seq,
-        event,
-    } in events
-    {
-        context.update(format!("{at_us} {node} {seq} {event:?}\n").as_bytes());
-    }
-    context
-        .finish()
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 /// How long each answered call of one caller took, in microseconds of true time, in a world where

@@ -69,7 +69,7 @@ fn everything_that_went_wrong_was_felt_and_healed() {
 }
 
 fn served_reads(ran: &ground::Ran, who: &str) -> usize {
-    let reads = |event: &&labs::fabric::ledger::Stamped| {
+    let reads = |event: &&labs::trace::TraceEvent| {
         event.event.principal == who
             && event.event.action == "read"
             && event.event.decision == "served"

@@ -5,25 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ca::journal::{Event, Journal};
 
 use super::TrueTime;
-
-/// One event, with where and when.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Stamped {
-    /// True time since the run began, microseconds.
-    pub at_us: u64,
-    /// Who said it.
-    pub node: String,
-    /// Its place among that node's events.
-    pub seq: u64,
-    /// What was said.
-    pub event: Event,
-}
+use crate::trace::{self, TraceEvent};
 
 /// Everything said in one run.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     truth: TrueTime,
-    events: Arc<Mutex<Vec<Stamped>>>,
+    events: Arc<Mutex<Vec<TraceEvent>>>,
 }
 
 impl Ledger {
@@ -47,14 +35,14 @@ impl Ledger {
 
     /// Everything so far in the order of the run: hosts of the simulation run a whole tick one
     /// after another, so the order of arrival is not the order of time.
-    pub fn sorted(&self) -> Vec<Stamped> {
+    pub fn sorted(&self) -> Vec<TraceEvent> {
         let mut events = self.as_arrived();
-        events.sort();
+        trace::sort(&mut events);
         events
     }
 
     /// Everything so far as it arrived.
-    pub fn as_arrived(&self) -> Vec<Stamped> {
+    pub fn as_arrived(&self) -> Vec<TraceEvent> {
         self.events
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -80,7 +68,7 @@ impl Journal for NodeJournal {
             .events
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        events.push(Stamped {
+        events.push(TraceEvent {
             at_us,
             node,
             seq,

@@ -31,6 +31,8 @@ struct Table {
     /// Who waits for a change: wires and dials, by number.
     waiting: BTreeMap<u64, Waker>,
     next: u64,
+    /// Bytes written so far, all links together.
+    bytes: u64,
 }
 
 /// Every link of a world. All are open at first.
@@ -86,6 +88,11 @@ impl Links {
             }
         })
         .await
+    }
+
+    /// Bytes written so far, TLS included.
+    pub fn bytes(&self) -> u64 {
+        self.lock().bytes
     }
 
     /// Puts a node's end of a connection on its link.
@@ -195,6 +202,9 @@ impl AsyncWrite for Linked {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         let wrote = std::task::ready!(Pin::new(&mut self.wire).poll_write(cx, data));
+        if let Ok(count) = wrote {
+            self.links.lock().bytes += count as u64;
+        }
         Poll::Ready(self.masked(wrote, data.len()))
     }
 

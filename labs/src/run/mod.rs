@@ -2,14 +2,24 @@
 //!
 //! Nothing here judges. The same request gives the same trace hash, on any machine.
 
+mod afflict;
+mod users;
+mod world;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use services::policy::danger::Mutation;
-use services::posture::Posture;
+use ca::disk::Disk;
+use services::audit;
 
-use crate::history::History;
-use crate::scenario::Scenario;
+use services::policy::danger::Mutation;
+use services::posture::{Freshness, Posture};
+
+use self::afflict::{Afflictions, blows, micros};
+use self::world::World;
+use crate::fabric::{EPOCH, TrueTime};
+use crate::history::{AuditLog, Expect, FloorSpec, History, Promise, Renewal, When};
+use crate::scenario::{self, ATTACK_TAG, Scenario};
 use crate::trace::TraceEvent;
 
 /// What to run.
@@ -79,6 +89,133 @@ pub fn run(
     request: &RunRequest,
     progress: &mut dyn FnMut(f64) -> ControlFlow<()>,
 ) -> Result<Ran, RunError> {
-    let _ = (request, progress);
-    Err(RunError::Interrupted)
+    let began = TrueTime::local();
+    let mut world = World::build(request)?;
+    let mut afflictions = Afflictions::default();
+    let mut next = blows(&request.scenario).into_iter().peekable();
+    let duration = request.scenario.world.duration;
+    while world.fabric.elapsed() < duration {
+        let now = world.fabric.elapsed();
+        while let Some((_, blow)) = next.next_if(|(at, _)| *at <= now) {
+            afflictions.strike(&mut world, &request.scenario, &blow);
+        }
+        world.fabric.step().map_err(|error| RunError::Broke {
+            at_ms: micros(now) / 1_000,
+            cause: error.to_string(),
+        })?;
+        if micros(now).is_multiple_of(100_000)
+            && progress(now.as_secs_f64() / duration.as_secs_f64()).is_break()
+        {
+            return Err(RunError::Interrupted);
+        }
+    }
+    let (audit, audits) = collect_audits(&world);
+    let trace = world.fabric.ledger.sorted();
+    let (requests, acts) = world.said();
+    let clocks = world.fabric.names().into_iter().filter_map(|name| {
+        let steps = world.fabric.at(&name)?.skew.steps();
+        Some((name, steps))
+    });
+    let history = History {
+        duration_us: micros(duration),
+        epoch_us: EPOCH.as_micros(),
+        faults: afflictions.faults(),
+        acts,
+        requests,
+        audits,
+        clocks: clocks.collect(),
+        renewals: renewals(&trace),
+        promised: promised(&request.posture),
+        tolerance_us: micros(request.posture.tls.tolerance),
+        rpcs: world.post.carried().values().sum(),
+        bytes_about: world.fabric.links.bytes(),
+        expect: expectations(&request.scenario),
+    };
+    let wall_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Ran {
+        history,
+        trace,
+        audit,
+        wall_ms,
+    })
+}
+
+/// Every deciding node's log, as its disk holds it and as it verifies.
+fn collect_audits(world: &World) -> (BTreeMap<String, AuditFiles>, BTreeMap<String, AuditLog>) {
+    let (mut files, mut logs) = (BTreeMap::new(), BTreeMap::new());
+    for (node, key) in &world.audit_keys {
+        let Some(place) = world.fabric.at(node) else {
+            continue;
+        };
+        let read = |name: &str| {
+            let content = place.disk.read(&format!("{}/{name}", audit::FOLDER));
+            content.ok().flatten().unwrap_or_default()
+        };
+        let (entries, checkpoint) = (read("entries"), read("checkpoint"));
+        let verified = audit::verify::verify(node, &entries, &checkpoint, key);
+        logs.insert(node.clone(), verified.map_err(|flaw| flaw.to_string()));
+        files.insert(
+            node.clone(),
+            AuditFiles {
+                entries,
+                checkpoint,
+                key: key.vkey(),
+            },
+        );
+    }
+    (files, logs)
+}
+
+fn renewals(trace: &[TraceEvent]) -> Vec<Renewal> {
+    let of = |event: &TraceEvent| {
+        let ok = match event.event.kind {
+            "renewed" => true,
+            "renewal-failed" => false,
+            _ => return None,
+        };
+        Some(Renewal {
+            node: event.node.clone(),
+            at_us: event.at_us,
+            ok,
+        })
+    };
+    trace.iter().filter_map(of).collect()
+}
+
+/// What a posture promises: nothing where it lets a stale policy decide.
+fn promised(posture: &Posture) -> BTreeMap<String, Promise> {
+    let policy = &posture.policy;
+    let of = |(action, freshness): (&str, Freshness)| {
+        let promise = match freshness {
+            _ if policy.on_stale == services::posture::OnStale::Allow => Promise::Any,
+            Freshness::Any => Promise::Any,
+            Freshness::Within(bound) => Promise::Within(micros(bound)),
+            Freshness::Latest => Promise::Latest,
+        };
+        (action.to_owned(), promise)
+    };
+    policy.freshness.iter().map(of).collect()
+}
+
+fn expectations(scenario: &Scenario) -> Expect {
+    let expect = &scenario.expect;
+    let exposure = expect.exposure.iter();
+    let floor = |floor: &scenario::Floor| FloorSpec {
+        tag: floor.tag.clone(),
+        when: match &floor.when {
+            scenario::When::Inside(name) => When::Inside(name.clone()),
+            scenario::When::Outside(name) => When::Outside(name.clone()),
+        },
+        action: floor.action.clone(),
+        floor: floor.floor,
+    };
+    Expect {
+        attack_tag: ATTACK_TAG.to_owned(),
+        refusal: expect.refusal.name().to_owned(),
+        exposure_us: exposure
+            .map(|(action, span)| (action.clone(), micros(*span)))
+            .collect(),
+        invariants: expect.invariants.clone(),
+        floors: expect.availability.iter().map(floor).collect(),
+    }
 }

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::draft::Draft;
 use super::writer::AuditLog;
+pub use crate::posture::Durability;
 use crate::refusal::Refusal;
 
 /// How many drafts may wait for their turn.
@@ -25,17 +26,6 @@ pub const QUEUE: usize = 1024;
 
 /// How long the writer waits before it asks a busy node for its turn again.
 const AGAIN: Duration = Duration::from_millis(5);
-
-/// What a reply waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Durability {
-    /// The entry is durable.
-    Sync,
-    /// The entry has its place, and the next commit will cover it.
-    Batch,
-    /// Nothing.
-    Async,
-}
 
 /// The decision could not be made as durable as was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -230,9 +230,10 @@ impl Authority {
     pub fn acknowledged_size(&self) -> u64 {
         match self.bug {
             Mutation::AckBeforeQuorum => self.log.committed(),
-            Mutation::None | Mutation::AsOfFromOneWitness | Mutation::NoStalenessCheck => {
-                self.acknowledged.unwrap_or(0)
-            }
+            Mutation::None
+            | Mutation::AsOfFromOneWitness
+            | Mutation::NoAuditAppend
+            | Mutation::NoStalenessCheck => self.acknowledged.unwrap_or(0),
         }
     }
 

@@ -13,6 +13,8 @@ pub enum Mutation {
     AckBeforeQuorum,
     /// A replica takes the newest cosignature time, of any one witness, for the as-of.
     AsOfFromOneWitness,
+    /// The guard decides and answers, and records nothing.
+    NoAuditAppend,
     /// The age of a policy is never too old.
     NoStalenessCheck,
 }

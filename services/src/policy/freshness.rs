@@ -37,7 +37,10 @@ pub(super) fn as_of(cosigned: &[(String, Time)], quorum: usize, bug: Mutation) -
     let enough = kth_newest(cosigned, quorum)?;
     match bug {
         Mutation::AsOfFromOneWitness => kth_newest(cosigned, 1),
-        Mutation::None | Mutation::AckBeforeQuorum | Mutation::NoStalenessCheck => Some(enough),
+        Mutation::None
+        | Mutation::AckBeforeQuorum
+        | Mutation::NoAuditAppend
+        | Mutation::NoStalenessCheck => Some(enough),
     }
 }
 

@@ -6,15 +6,18 @@
 //! replica's as-of is the quorum's: see [`freshness`] for why that bounds what a revoked principal
 //! can still do.
 
+pub mod attest;
 pub mod authority;
 pub mod check;
 pub mod danger;
 pub mod entry;
 pub mod fold;
+pub mod follow;
 pub mod freshness;
 pub mod quorum;
 mod rejection;
 pub mod replica;
+pub mod serve;
 mod store;
 pub mod update;
 pub mod view;

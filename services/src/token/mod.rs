@@ -6,6 +6,7 @@
 
 pub mod cache;
 pub mod claims;
+pub mod grpc;
 pub mod issue;
 pub mod keys;
 pub mod lines;

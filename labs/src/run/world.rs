@@ -1,0 +1,330 @@
+//! The world of a scenario, provisioned: every host with its keys, its join code and its software.
+//!
+//! Provisioning happens before time begins, on the nodes' own disks: the CA makes its root and a
+//! join code a node, the policy log gets its first policy and grants. From then on every node is
+//! on its own.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use ca::agent::AgentConfig;
+use ca::identity::{SpiffeId, TrustDomain};
+use ca::issue::{Ca, CaConfig};
+use ca::keys::{Keys, RingKeys};
+use ca::net::Address;
+use ca::seams::Seams;
+use services::audit;
+use services::member::Start;
+use services::node::{
+    self, NamedKey, POLICY_FOLDER, PolicyKeys, RecordsStart, run_policy, run_records, run_tokens,
+    run_witness,
+};
+use services::policy::authority::Authority;
+use services::policy::entry::Entry;
+use services::posture::Posture;
+
+use super::users::{self, Errand, Heard};
+use super::{RunError, RunRequest};
+use crate::fabric::post::Post;
+use crate::fabric::sim::{SimFabric, Without};
+use crate::history;
+use crate::scenario::Act;
+
+/// The clinic's trust domain.
+const DOMAIN: &str = "clinic.example";
+/// Where the CA listens.
+const CA_PORT: u16 = 7440;
+/// What `iss` says in tokens.
+const ISSUER: &str = "https://token.clinic.example";
+/// The origin of the policy log.
+const POLICY_LOG: &str = "clinic.example/policy";
+/// Hosts of the single services.
+const CA: &str = "ca";
+const POLICY: &str = "policy";
+const TOKEN: &str = "token";
+/// Who changes the policy.
+const ADMIN: &str = "admin";
+
+/// A world under way.
+pub(super) struct World {
+    pub(super) fabric: SimFabric,
+    pub(super) post: Post,
+    /// The region of every host.
+    pub(super) regions: BTreeMap<String, String>,
+    /// Keys that verify the audit logs, by node.
+    pub(super) audit_keys: BTreeMap<String, ca::tlog::note::VerifyingKey>,
+    /// What users heard.
+    pub(super) heard: Heard,
+}
+
+impl World {
+    /// Builds and provisions the world of a request.
+    pub(super) fn build(request: &RunRequest) -> Result<Self, RunError> {
+        let fabric = SimFabric::new(request.seed, Without::Nothing);
+        let mut world = Self {
+            fabric,
+            post: Post::default(),
+            regions: BTreeMap::new(),
+            audit_keys: BTreeMap::new(),
+            heard: Arc::default(),
+        };
+        let hosts = world.name_hosts(request);
+        let places: BTreeMap<String, Seams> = hosts
+            .iter()
+            .map(|host| (host.clone(), world.fabric.place(host).seams))
+            .collect();
+        let mut starts = world.invite(request, &places).map_err(broke)?;
+        let (policy_key, keys, witness_keys) = policy_keys(request).map_err(broke)?;
+        found_policy(request, &places[POLICY], &policy_key, &keys)?;
+        world.host_ca(&places[CA], &request.posture);
+        for region in &request.scenario.world.regions {
+            let host = format!("witness.{region}");
+            let (key, log) = (witness_keys[&host].clone(), keys.log.clone());
+            world.host(take(&mut starts, &host), move |start| {
+                run_witness(start, key.clone(), log.clone())
+            });
+        }
+        let (key, known, bug) = (policy_key, keys.clone(), request.mutation);
+        world.host(take(&mut starts, POLICY), move |start| {
+            run_policy(start, key.clone(), known.clone(), bug)
+        });
+        let key = named("token-1", RingKeys.p256()).map_err(broke)?;
+        world.host(take(&mut starts, TOKEN), move |start| {
+            run_tokens(start, ISSUER, key.clone())
+        });
+        world
+            .host_records(request, &mut starts, &keys)
+            .map_err(broke)?;
+        world.host_users(request, starts);
+        Ok(world)
+    }
+
+    /// Names every host and says where it stands; the single services stand in the first region.
+    fn name_hosts(&mut self, request: &RunRequest) -> Vec<String> {
+        let world = &request.scenario.world;
+        let first = world.regions.first().cloned().unwrap_or_default();
+        let mut hosts = Vec::new();
+        for region in &world.regions {
+            hosts.push((format!("witness.{region}"), region.clone()));
+            hosts.push((format!("records.{region}"), region.clone()));
+        }
+        hosts.extend([CA, POLICY, TOKEN, ADMIN].map(|host| (host.to_owned(), first.clone())));
+        hosts.extend(
+            world
+                .users
+                .iter()
+                .map(|user| (user.name.clone(), user.region.clone())),
+        );
+        self.regions = hosts.iter().cloned().collect();
+        hosts.into_iter().map(|(host, _)| host).collect()
+    }
+
+    /// Opens the CA's disk once, for a join code a node.
+    fn invite(
+        &self,
+        request: &RunRequest,
+        places: &BTreeMap<String, Seams>,
+    ) -> Result<BTreeMap<String, Start>, node::NodeError> {
+        let settings = settings(&request.posture)?;
+        let domain = settings.trust_domain.clone();
+        let seams = &places[CA];
+        let mut ca = Ca::open(seams, settings)?;
+        let (bundle, now) = (ca.bundle().clone(), seams.clock.now());
+        let mut starts = BTreeMap::new();
+        for (host, seams) in places.iter().filter(|(host, _)| *host != CA) {
+            let user = request.scenario.world.user(host).is_some();
+            let path = if user {
+                format!("/user/{host}")
+            } else {
+                format!("/{host}")
+            };
+            let id = SpiffeId::new(&domain, &path)?;
+            let join_code = ca.new_join_code(&id, now)?.reveal().to_owned();
+            let agent = AgentConfig {
+                id,
+                ca: Address::new(CA, CA_PORT),
+                ca_id: SpiffeId::new(&domain, ca::node::PATH)?,
+                join_code,
+                bundle: bundle.clone(),
+                tolerance: request.posture.tls.tolerance,
+            };
+            let start = Start {
+                name: host.clone(),
+                seams: seams.clone(),
+                courier: Arc::new(self.post.clone()),
+                agent,
+                posture: request.posture.clone(),
+            };
+            starts.insert(host.clone(), start);
+        }
+        Ok(starts)
+    }
+
+    fn host_ca(&mut self, seams: &Seams, posture: &Posture) {
+        let (seams, posture) = (seams.clone(), posture.clone());
+        self.fabric.host(CA, move || {
+            let (seams, settings) = (seams.clone(), settings(&posture));
+            async move { Ok(ca::node::run(seams, settings?, CA_PORT).await?) }
+        });
+    }
+
+    fn host<F, Fut>(&mut self, start: Start, software: F)
+    where
+        F: Fn(Start) -> Fut + 'static,
+        Fut: Future<Output = Result<(), node::NodeError>> + 'static,
+    {
+        let name = start.name.clone();
+        self.fabric.host(&name, move || software(start.clone()));
+    }
+
+    fn host_records(
+        &mut self,
+        request: &RunRequest,
+        starts: &mut BTreeMap<String, Start>,
+        keys: &PolicyKeys,
+    ) -> Result<(), node::NodeError> {
+        let regions = &request.scenario.world.regions;
+        for region in regions {
+            let host = format!("records.{region}");
+            let others = regions.iter().filter(|other| *other != region);
+            let audit = named(&audit::origin(&host), RingKeys.ed25519())?;
+            self.audit_keys
+                .insert(host.clone(), audit.signing()?.verifying());
+            let own = RecordsStart {
+                region: region.clone(),
+                peers: others.map(|other| format!("records.{other}")).collect(),
+                policy_host: POLICY.to_owned(),
+                token_host: TOKEN.to_owned(),
+                issuer: ISSUER.to_owned(),
+                keys: keys.clone(),
+                audit,
+                bug: request.mutation,
+            };
+            let start = take(starts, &host);
+            self.host(start, move |start| run_records(start, own.clone()));
+        }
+        Ok(())
+    }
+
+    /// Whoever is left asks, or administers.
+    fn host_users(&mut self, request: &RunRequest, starts: BTreeMap<String, Start>) {
+        for (host, start) in starts {
+            let heard = Arc::clone(&self.heard);
+            if host == ADMIN {
+                let acts = users::acts(&request.scenario);
+                self.host(start, move |start| {
+                    users::administer(start, POLICY, acts.clone(), Arc::clone(&heard))
+                });
+            } else {
+                let region = self.regions.get(&host).cloned().unwrap_or_default();
+                let errands = users::errands(&request.scenario, &host);
+                self.host(start, move |start| {
+                    let errand = Errand {
+                        region: region.clone(),
+                        token_host: TOKEN.to_owned(),
+                    };
+                    users::live(start, errand, errands.clone(), Arc::clone(&heard))
+                });
+            }
+        }
+    }
+
+    /// What users and administrators have heard so far, in the order of asking.
+    pub(super) fn said(&self) -> (Vec<history::Request>, Vec<history::Act>) {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut requests, mut acts) = heard.clone();
+        requests.sort_by(|a, b| (a.started_us, &a.id).cmp(&(b.started_us, &b.id)));
+        acts.sort_by_key(|act| act.asked_us);
+        (requests, acts)
+    }
+}
+
+/// The CA's settings under a posture.
+fn settings(posture: &Posture) -> Result<CaConfig, ca::identity::InvalidSpiffeId> {
+    let mut settings = CaConfig::lab(TrustDomain::new(DOMAIN)?);
+    settings.tolerance = posture.tls.tolerance;
+    // The laboratory's world is made before its clock starts.
+    settings.join_ttl = Duration::from_secs(3600);
+    Ok(settings)
+}
+
+type Provisioned = (NamedKey, PolicyKeys, BTreeMap<String, NamedKey>);
+
+fn policy_keys(request: &RunRequest) -> Result<Provisioned, node::NodeError> {
+    let log = named(POLICY_LOG, RingKeys.ed25519())?;
+    let mut witnesses = BTreeMap::new();
+    let mut cosigners = Vec::new();
+    for region in &request.scenario.world.regions {
+        let host = format!("witness.{region}");
+        let key = named(&host, RingKeys.ed25519())?;
+        cosigners.push(key.signing()?.cosigner());
+        witnesses.insert(host, key);
+    }
+    let keys = PolicyKeys {
+        log: log.signing()?.verifying(),
+        witnesses: cosigners,
+    };
+    Ok((log, keys, witnesses))
+}
+
+/// Puts the first policy and everyone's role into the log, to be cosigned once the world runs.
+fn found_policy(
+    request: &RunRequest,
+    seams: &Seams,
+    key: &NamedKey,
+    keys: &PolicyKeys,
+) -> Result<(), RunError> {
+    let invalid = |error: &dyn std::fmt::Display| RunError::Policy(error.to_string());
+    let quorum = keys
+        .quorum(request.posture.policy.quorum)
+        .map_err(|e| broke(e.into()))?;
+    let signing = key.signing().map_err(|error| broke(error.into()))?;
+    let opened = Authority::open(
+        &seams.disk,
+        POLICY_FOLDER,
+        signing,
+        quorum,
+        request.mutation,
+    );
+    let (mut authority, _) = opened.map_err(|error| broke(error.into()))?;
+    let mut entries = vec![Entry::PutPolicy {
+        policy: request.policy.clone(),
+    }];
+    for user in &request.scenario.world.users {
+        let (principal, role) = (user.name.clone(), user.role.clone());
+        entries.push(Entry::Grant { principal, role });
+    }
+    for entry in entries {
+        let bytes = entry.to_bytes().map_err(|error| invalid(&error))?;
+        authority.append(&bytes).map_err(|error| invalid(&error))?;
+    }
+    authority.commit().map_err(|error| broke(error.into()))?;
+    Ok(())
+}
+
+fn named(
+    name: &str,
+    key: Result<ca::keys::Pkcs8, ca::keys::NoRandomness>,
+) -> Result<NamedKey, node::NodeError> {
+    Ok(NamedKey {
+        name: name.to_owned(),
+        pkcs8: key?,
+    })
+}
+
+fn take(starts: &mut BTreeMap<String, Start>, host: &str) -> Start {
+    starts.remove(host).expect("every host was invited once")
+}
+
+fn broke(error: node::NodeError) -> RunError {
+    RunError::Broke {
+        at_ms: 0,
+        cause: error.to_string(),
+    }
+}
+
+/// The steps that administrators take, which are no faults.
+pub(super) const fn is_administration(act: &Act) -> bool {
+    matches!(act, Act::Grant { .. } | Act::Revoke { .. })
+}

@@ -1,0 +1,157 @@
+//! A user: someone with a leaf and a token, who calls the records service and says what they heard.
+
+use std::time::Duration;
+
+use ca::agent::Bearer;
+use ca::conn::{Connection, Dialer, MAX_MESSAGE};
+use proto::policy::v1::ActRequest;
+use proto::policy::v1::policy_client::PolicyClient;
+use proto::records::v1::records_client::RecordsClient;
+use proto::records::v1::{ReadRequest, ShareRequest, WriteRequest};
+use tonic::{Code, Request, Status};
+
+use crate::courier::{Delivery, Message};
+use crate::guard::REFUSAL;
+use crate::member::{Member, connect};
+use crate::policy::entry::Entry;
+
+/// How long a user waits for an answer.
+pub const DEADLINE: Duration = Duration::from_secs(1);
+
+/// What a user heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// What they asked for, decided under a policy of this size.
+    Served {
+        /// Size of the policy log.
+        policy_size: u64,
+    },
+    /// A refusal by name, or a failure of the transport: `unreachable`, `other`.
+    Refused(String),
+    /// Nothing in time: it may have happened or not.
+    Unknown,
+}
+
+/// One user's way to one region's records.
+pub struct User {
+    member: Member,
+    host: String,
+    dialer: Dialer,
+}
+
+impl User {
+    /// A user of the records on `host`.
+    pub fn new(member: &Member, host: &str) -> Self {
+        Self {
+            member: member.clone(),
+            host: host.to_owned(),
+            dialer: member.dialer(host),
+        }
+    }
+
+    /// Asks once, and waits no longer than [`DEADLINE`]. `request` is carried through every hop.
+    pub async fn ask(&self, action: &str, resource: &str, request: &str) -> Heard {
+        match tokio::time::timeout(DEADLINE, self.attempt(action, resource, request)).await {
+            Ok(Ok(policy_size)) => Heard::Served { policy_size },
+            Ok(Err(status)) => heard(&status),
+            Err(_) => Heard::Unknown,
+        }
+    }
+
+    async fn attempt(&self, action: &str, resource: &str, request: &str) -> Result<u64, Status> {
+        let (from, to) = (self.member.start.name.clone(), self.host.clone());
+        match self
+            .member
+            .start
+            .courier
+            .carry(Message {
+                kind: "request",
+                from,
+                to,
+            })
+            .await
+        {
+            Delivery::Lost => std::future::pending().await,
+            Delivery::Sent(_) => {}
+        }
+        let connection = connect(&self.dialer)
+            .await
+            .map_err(|_| Status::unavailable(""))?;
+        let bearer = connection.bearer.clone();
+        let client = RecordsClient::<Connection>::new(connection);
+        let mut client = client.max_decoding_message_size(MAX_MESSAGE);
+        let (id, at_least) = (resource.to_owned(), 0);
+        let size = match action {
+            "write" => {
+                let text = format!("{request} was here");
+                let ask = signed(WriteRequest { id, text, at_least }, bearer, request)?;
+                client.write(ask).await?.into_inner().policy_size
+            }
+            "share" => {
+                let with = "registry".to_owned();
+                let ask = signed(ShareRequest { id, with, at_least }, bearer, request)?;
+                client.share(ask).await?.into_inner().policy_size
+            }
+            _ => {
+                let ask = signed(ReadRequest { id, at_least }, bearer, request)?;
+                client.read(ask).await?.into_inner().policy_size
+            }
+        };
+        Ok(size)
+    }
+}
+
+fn signed<T>(message: T, bearer: Option<Bearer>, request: &str) -> Result<Request<T>, Status> {
+    let mut asked = Request::new(message);
+    let bad = |_| Status::internal("not a header");
+    if let Some(bearer) = bearer {
+        let value = format!("Bearer {}", bearer.text).parse().map_err(bad)?;
+        asked.metadata_mut().insert("authorization", value);
+    }
+    asked
+        .metadata_mut()
+        .insert("x-request-id", request.parse().map_err(bad)?);
+    Ok(asked)
+}
+
+fn heard(status: &Status) -> Heard {
+    let named = status
+        .metadata()
+        .get(REFUSAL)
+        .and_then(|name| name.to_str().ok());
+    match (named, status.code()) {
+        (Some(name), _) => Heard::Refused(name.to_owned()),
+        // No answer, and whether it arrived is not known.
+        (None, Code::Unknown | Code::Cancelled | Code::Internal) => Heard::Unknown,
+        (None, Code::Unavailable) => Heard::Refused("unreachable".to_owned()),
+        (None, _) => Heard::Refused("other".to_owned()),
+    }
+}
+
+/// Someone who may change the policy.
+pub struct Administrator {
+    dialer: Dialer,
+}
+
+impl Administrator {
+    /// An administrator of the authority on `host`.
+    pub fn new(member: &Member, host: &str) -> Self {
+        Self {
+            dialer: member.dialer(host),
+        }
+    }
+
+    /// One act. Gives the log's size with it, and whether it was acknowledged.
+    ///
+    /// # Errors
+    /// When the authority was not reached or refused.
+    pub async fn act(&self, entry: &Entry) -> Result<(u64, bool), Status> {
+        let entry = entry
+            .to_bytes()
+            .map_err(|e| Status::invalid_argument(e.to_string()))?;
+        let client = PolicyClient::new(connect(&self.dialer).await?);
+        let mut client = client.max_decoding_message_size(MAX_MESSAGE);
+        let reply = client.act(ActRequest { entry }).await?.into_inner();
+        Ok((reply.size, reply.acknowledged))
+    }
+}

@@ -1,0 +1,210 @@
+//! Who is calling: the connection's leaf and the token together, judged on this node's clock.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use ca::clock::Time;
+use ca::conn::{Dialer, MAX_MESSAGE, PeerIdentity};
+use ca::identity::{LeafFacts, Untimely};
+use ca::work::Kind;
+use proto::token::v1::KeysRequest;
+use proto::token::v1::tokens_client::TokensClient;
+use tonic::metadata::MetadataMap;
+
+use crate::member::{Member, connect};
+use crate::posture::{Audience, Binding, Recheck, UnknownKey};
+use crate::refusal::Refusal;
+use crate::token::cache::Cache;
+use crate::token::keys::KeySet;
+use crate::token::verify::{Demand, Verified};
+
+/// How long fetching the key set may take.
+const FETCH: Duration = Duration::from_secs(1);
+/// How soon the key set may be fetched again: a flood of unknown keys must not become one.
+const FLOOR: Duration = Duration::from_secs(1);
+/// The longest request identifier that is taken from a caller, in bytes.
+const MAX_REQUEST_ID: usize = 64;
+
+/// A caller, as far as it is known. A request that is refused early has less of one.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// The policy's name for it: the last part of its SPIFFE ID's path.
+    pub principal: String,
+    /// Its SPIFFE ID.
+    pub spiffe_id: String,
+    /// The request's identifier.
+    pub request: String,
+    /// Its leaf.
+    pub leaf: Option<LeafFacts>,
+}
+
+impl Caller {
+    /// What the connection and the headers say; nothing is verified but the leaf.
+    pub fn of<T>(request: &tonic::Request<T>) -> Self {
+        let leaf = request
+            .extensions()
+            .get::<PeerIdentity>()
+            .map(|peer| peer.facts.clone());
+        let id = request
+            .metadata()
+            .get("x-request-id")
+            .and_then(|id| id.to_str().ok());
+        let plain =
+            |id: &&str| id.len() <= MAX_REQUEST_ID && id.bytes().all(|b| b.is_ascii_graphic());
+        Self {
+            spiffe_id: leaf
+                .as_ref()
+                .map(|leaf| leaf.spiffe_id.to_string())
+                .unwrap_or_default(),
+            request: id.filter(plain).unwrap_or_default().to_owned(),
+            principal: String::new(),
+            leaf,
+        }
+    }
+}
+
+/// Judges callers.
+pub struct Identifier {
+    member: Member,
+    audience: String,
+    issuer: String,
+    keys: ArcSwap<KeySet>,
+    cache: Mutex<Cache>,
+    tokens: Dialer,
+    fetched: tokio::sync::Mutex<Option<Time>>,
+}
+
+impl Identifier {
+    /// An identifier for the service called `audience`, with its keys from the service on `host`.
+    pub fn new(member: &Member, audience: &str, issuer: &str, host: &str) -> Self {
+        let none = KeySet::parse(br#"{"keys":[]}"#).expect("an empty key set is one");
+        Self {
+            tokens: member.dialer(host),
+            member: member.clone(),
+            audience: audience.to_owned(),
+            issuer: issuer.to_owned(),
+            keys: ArcSwap::from_pointee(none),
+            cache: Mutex::new(Cache::default()),
+            fetched: tokio::sync::Mutex::new(None),
+        }
+    }
+
+    /// Fetches the key set, once for all that wait, and not sooner than [`FLOOR`] after the last.
+    pub async fn fetch_keys(&self) {
+        let mut fetched = self.fetched.lock().await;
+        let clock = &self.member.start.seams.clock;
+        if fetched.is_some_and(|last| clock.now().since(last) < FLOOR) {
+            return;
+        }
+        let ask = async {
+            let client = TokensClient::new(connect(&self.tokens).await?);
+            client
+                .max_decoding_message_size(MAX_MESSAGE)
+                .keys(KeysRequest {})
+                .await
+        };
+        match tokio::time::timeout(FETCH, ask).await {
+            Ok(Ok(reply)) => match KeySet::parse(reply.into_inner().jwks.as_bytes()) {
+                Ok(keys) => self.keys.store(keys.into()),
+                Err(error) => tracing::warn!(%error, "the key set was not taken"),
+            },
+            Ok(Err(status)) => tracing::debug!(%status, "no key set"),
+            Err(_) => tracing::debug!("no key set in time"),
+        }
+        *fetched = Some(clock.now());
+    }
+
+    /// True once there is a key to verify with.
+    pub fn has_keys(&self) -> bool {
+        !self.keys.load().is_empty()
+    }
+
+    /// Completes a caller: its leaf is valid now, and its token is good here, now, for this leaf.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub async fn identify(
+        &self,
+        caller: &mut Caller,
+        metadata: &MetadataMap,
+    ) -> Result<Verified, Refusal> {
+        let leaf = caller.leaf.clone().ok_or(Refusal::TokenNotBound)?;
+        self.recheck(&leaf)?;
+        let token = bearer(metadata)?;
+        let verified = match self.verify(token, &leaf).await {
+            Err(Refusal::TokenKeyUnknown)
+                if self.member.start.posture.token.unknown_key == UnknownKey::RefetchOnce =>
+            {
+                self.fetch_keys().await;
+                self.verify(token, &leaf).await?
+            }
+            other => other?,
+        };
+        if self.binds() && verified.subject != leaf.spiffe_id {
+            return Err(Refusal::TokenNotBound);
+        }
+        caller.principal = verified
+            .subject
+            .path()
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        caller.spiffe_id = verified.subject.to_string();
+        Ok(verified)
+    }
+
+    fn recheck(&self, leaf: &LeafFacts) -> Result<(), Refusal> {
+        let tls = &self.member.start.posture.tls;
+        if tls.recheck == Recheck::Handshake {
+            return Ok(());
+        }
+        match leaf.timely(self.member.start.seams.clock.now(), tls.tolerance) {
+            Ok(()) => Ok(()),
+            Err(Untimely::Expired { .. }) => Err(Refusal::CertificateExpired),
+            Err(Untimely::NotYetValid { .. }) => Err(Refusal::CertificateNotYetValid),
+        }
+    }
+
+    fn binds(&self) -> bool {
+        self.member.start.posture.token.binding == Binding::Certificate
+    }
+
+    async fn verify(&self, token: &str, leaf: &LeafFacts) -> Result<Verified, Refusal> {
+        let dials = &self.member.start.posture.token;
+        let demand = Demand {
+            issuer: Some(&self.issuer),
+            audience: (dials.audience == Audience::Require).then_some(&*self.audience),
+            leeway: dials.leeway,
+            leaf_sha256: self.binds().then_some(leaf.leaf_sha256),
+            require_binding: self.binds(),
+        };
+        let (keys, seams) = (self.keys.load_full(), &self.member.start.seams);
+        let recalled = self
+            .cache()
+            .recall(token, &keys, &demand, seams.clock.now());
+        if let Some(judged) = recalled {
+            return judged;
+        }
+        seams
+            .work
+            .charge(Kind::VerifyToken)
+            .await
+            .map_err(|_| Refusal::Busy)?;
+        self.cache()
+            .verify(token, &keys, &demand, seams.clock.now())
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn bearer(metadata: &MetadataMap) -> Result<&str, Refusal> {
+    let header = metadata.get("authorization").ok_or(Refusal::TokenMissing)?;
+    let header = header.to_str().map_err(|_| Refusal::TokenMalformed)?;
+    header
+        .strip_prefix("Bearer ")
+        .ok_or(Refusal::TokenMalformed)
+}

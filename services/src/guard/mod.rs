@@ -1,0 +1,278 @@
+//! The guard: identify, verify, decide, record, and only then let in.
+//!
+//! Every request ends in one audit entry and either a [`Permit`] or a [`Refusal`]. The reply
+//! waits for the entry as long as the posture says. Which policy decided, and how old it was,
+//! stands in the entry.
+
+mod caller;
+mod permit;
+
+use std::sync::Arc;
+
+use ca::clock::Time;
+use ca::journal::Event;
+use ca::work::Kind;
+use tokio::sync::watch;
+use tonic::{Request, Status};
+
+pub use caller::{Caller, Identifier};
+pub use permit::{Action, Permit, Read, Share, Watch, Write};
+
+use crate::audit::draft::Draft;
+use crate::audit::group::AuditWriter;
+use crate::member::Member;
+use crate::policy::danger::Mutation;
+use crate::policy::follow::Follower;
+use crate::policy::freshness::is_stale;
+use crate::policy::schema_freshness;
+use crate::policy::view::{PolicyView, Verdict, danger::decide_skipping_errors};
+use crate::posture::{Durability, Errors, Freshness, OnStale};
+use crate::refusal::Refusal;
+
+/// Header that carries a refusal's name to the caller.
+pub const REFUSAL: &str = "x-refusal";
+
+/// What a node's guard is made of.
+pub struct Guard {
+    member: Member,
+    identifier: Identifier,
+    follower: Follower,
+    view: watch::Receiver<Arc<PolicyView>>,
+    audit: AuditWriter,
+    bug: Mutation,
+}
+
+/// A decision with what it was based on.
+struct Decided {
+    view: Arc<PolicyView>,
+    refusal: Option<Refusal>,
+    at: Time,
+}
+
+impl Guard {
+    /// A guard over one node's identity, policy and log. `bug` is a planted one, for the proof.
+    pub fn new(
+        member: &Member,
+        identifier: Identifier,
+        follower: Follower,
+        audit: AuditWriter,
+        bug: Mutation,
+    ) -> Self {
+        let (view, member) = (follower.view(), member.clone());
+        Self {
+            member,
+            identifier,
+            follower,
+            view,
+            audit,
+            bug,
+        }
+    }
+
+    /// Fetches what the guard cannot decide without, as often as it takes.
+    pub async fn warm(&self) {
+        while !self.identifier.has_keys() {
+            self.identifier.fetch_keys().await;
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Word of every change of the policy: a stream decides again at each.
+    pub fn view(&self) -> watch::Receiver<Arc<PolicyView>> {
+        self.view.clone()
+    }
+
+    /// Lets a request in for `A` on `resource`, under a policy of at least `at_least` entries.
+    ///
+    /// # Errors
+    /// The refusal, by code and, in a header, by name.
+    pub async fn admit<A: Action, T>(
+        &self,
+        request: &Request<T>,
+        resource: &str,
+        at_least: u64,
+    ) -> Result<(Caller, Permit<A>), Status> {
+        let mut caller = Caller::of(request);
+        let identified = self
+            .identifier
+            .identify(&mut caller, request.metadata())
+            .await;
+        let decided = match identified {
+            Ok(_) => self.decide(&caller, A::NAME, resource, at_least).await,
+            Err(refusal) => self.refuse(self.view.borrow().clone(), refusal),
+        };
+        let policy_size = decided.view.size();
+        match self.record(&caller, A::NAME, resource, decided).await {
+            None => Ok((caller, Permit::issue(policy_size))),
+            Some(refusal) => Err(status(refusal)),
+        }
+    }
+
+    /// Decides once more for a caller that a stream let in earlier: its leaf, its token and the
+    /// policy as they are now.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub async fn admit_again<A: Action>(
+        &self,
+        caller: &mut Caller,
+        metadata: &tonic::metadata::MetadataMap,
+        resource: &str,
+        at_least: u64,
+    ) -> Result<Permit<A>, Status> {
+        let decided = match self.identifier.identify(caller, metadata).await {
+            Ok(_) => self.decide(caller, A::NAME, resource, at_least).await,
+            Err(refusal) => self.refuse(self.view.borrow().clone(), refusal),
+        };
+        let policy_size = decided.view.size();
+        match self.record(caller, A::NAME, resource, decided).await {
+            None => Ok(Permit::issue(policy_size)),
+            Some(refusal) => Err(status(refusal)),
+        }
+    }
+
+    /// Permit or refuse, under the freshest policy that the action needs.
+    async fn decide(
+        &self,
+        caller: &Caller,
+        action: &str,
+        resource: &str,
+        at_least: u64,
+    ) -> Decided {
+        let seams = &self.member.start.seams;
+        if seams.work.charge(Kind::Decide).await.is_err() {
+            return self.refuse(self.view.borrow().clone(), Refusal::Busy);
+        }
+        let asked = seams.clock.now();
+        let freshness = self.freshness(action);
+        let mut view = self.view.borrow().clone();
+        if freshness == Freshness::Latest
+            && let Ok(latest) = self.follower.latest().await
+        {
+            view = latest;
+        }
+        let refusal = self.judge(
+            &view,
+            caller,
+            action,
+            resource,
+            (at_least, freshness, asked),
+        );
+        Decided {
+            view,
+            refusal: refusal.err(),
+            at: seams.clock.now(),
+        }
+    }
+
+    /// The pure part: a view, a question, and now.
+    fn judge(
+        &self,
+        view: &PolicyView,
+        caller: &Caller,
+        action: &str,
+        resource: &str,
+        (at_least, freshness, asked): (u64, Freshness, Time),
+    ) -> Result<(), Refusal> {
+        if view.size() < at_least {
+            return Err(Refusal::PolicyBehind);
+        }
+        let posture = &self.member.start.posture;
+        let (tolerance, now) = (posture.tls.tolerance, self.member.start.seams.clock.now());
+        let stale = match freshness {
+            Freshness::Any => false,
+            Freshness::Within(bound) => is_stale(view.as_of(), now, bound, tolerance),
+            // A cosignature of this second may say the second's beginning.
+            Freshness::Latest => view.as_of() + tolerance < Time::from_secs(asked.as_secs()),
+        };
+        if self.bug.sees_stale(stale) && posture.policy.on_stale == OnStale::Deny {
+            return Err(Refusal::PolicyStale);
+        }
+        let verdict = match posture.policy.errors {
+            Errors::Deny => view.decide(&caller.principal, action, resource),
+            Errors::Skip => decide_skipping_errors(view, &caller.principal, action, resource),
+        };
+        match verdict {
+            Verdict::Permit => Ok(()),
+            Verdict::Deny => Err(Refusal::PolicyDenied),
+            Verdict::Error(reason) => {
+                tracing::warn!(%reason, "a policy failed to evaluate");
+                Err(Refusal::PolicyError)
+            }
+        }
+    }
+
+    /// The posture's demand, made stricter where the schema says so.
+    fn freshness(&self, action: &str) -> Freshness {
+        let demand = self.member.start.posture.policy.freshness.get(action);
+        let floor = schema_freshness(action).and_then(|floor| Freshness::parse(&floor));
+        floor.map_or(demand, |floor| demand.stricter(floor))
+    }
+
+    fn refuse(&self, view: Arc<PolicyView>, refusal: Refusal) -> Decided {
+        Decided {
+            view,
+            refusal: Some(refusal),
+            at: self.member.start.seams.clock.now(),
+        }
+    }
+
+    /// Records a decision. Gives the refusal that it ends in: its own, or that of a log that
+    /// cannot hold it.
+    async fn record(
+        &self,
+        caller: &Caller,
+        action: &str,
+        resource: &str,
+        decided: Decided,
+    ) -> Option<Refusal> {
+        let Decided { view, refusal, at } = decided;
+        let seams = &self.member.start.seams;
+        seams.journal.note(Event {
+            kind: "decision",
+            principal: caller.principal.clone(),
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            decision: if refusal.is_none() {
+                "permit"
+            } else {
+                "refuse"
+            }
+            .to_owned(),
+            refusal: refusal
+                .map(|refusal| refusal.to_string())
+                .unwrap_or_default(),
+            policy_size: view.size(),
+            request: caller.request.clone(),
+        });
+        if self.bug == Mutation::NoAuditAppend {
+            return refusal;
+        }
+        let draft = Draft {
+            request: caller.request.clone(),
+            principal: caller.principal.clone(),
+            spiffe_id: caller.spiffe_id.clone(),
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            refusal,
+            policy_size: view.size(),
+            policy_root: view.root(),
+            as_of: view.as_of(),
+            at,
+        };
+        let durability: Durability = self.member.start.posture.audit.durability;
+        match self.audit.record(draft, durability).await {
+            Ok(_) => refusal,
+            Err(_) => Some(Refusal::AuditUnavailable),
+        }
+    }
+}
+
+/// A refusal as the caller sees it.
+pub fn status(refusal: Refusal) -> Status {
+    let mut status = Status::new(refusal.code(), refusal.name());
+    if let Ok(name) = refusal.name().parse() {
+        status.metadata_mut().insert(REFUSAL, name);
+    }
+    status
+}

@@ -1,0 +1,129 @@
+//! A member of the world: a node that has, or is getting, an identity, and knows where others are.
+
+use std::sync::Arc;
+
+use ca::agent::{Agent, AgentConfig, BearerSource, Published};
+use ca::bundle::Bundles;
+use ca::conn::{Connection, Deadline, Dialer, Door, PeerIdentity};
+use ca::identity::{SpiffeId, TrustDomain};
+use ca::net::Address;
+use ca::seams::Seams;
+use ca::tls::Trust;
+use tokio::sync::watch;
+use tonic::Status;
+
+use crate::courier::Courier;
+use crate::posture::{ConnectionDeadline, Posture};
+
+/// The port that every service listens on, on a host of its own.
+pub const PORT: u16 = 7443;
+
+/// What a node is started with.
+#[derive(Clone)]
+pub struct Start {
+    /// Its host name: `records.south`, `policy`, `mallory`.
+    pub name: String,
+    /// What it may touch.
+    pub seams: Seams,
+    /// Who carries its messages.
+    pub courier: Arc<dyn Courier>,
+    /// How it gets its identity.
+    pub agent: AgentConfig,
+    /// Its dials.
+    pub posture: Posture,
+}
+
+/// A node with an agent under way.
+#[derive(Clone)]
+pub struct Member {
+    /// What it was started with.
+    pub start: Start,
+    /// Its identity as it changes; nothing before the first.
+    pub identity: watch::Receiver<Option<Arc<Published>>>,
+}
+
+impl Member {
+    /// Starts the agent. Must be called inside a tokio runtime.
+    pub fn join(start: Start, bearers: Option<Arc<dyn BearerSource>>) -> Self {
+        for (dial, value, shipped_by) in start.posture.dangers() {
+            tracing::warn!(node = start.name, dial, value, shipped_by, "exposed");
+        }
+        let (agent, identity) = Agent::new(start.seams.clone(), start.agent.clone(), bearers);
+        tokio::spawn(agent.run());
+        Self { start, identity }
+    }
+
+    /// Waits for the first identity.
+    pub async fn ready(&mut self) {
+        // The agent's task holds the sender for as long as the node runs.
+        let _ = self.identity.wait_for(Option::is_some).await;
+    }
+
+    /// What this node's connections trust.
+    pub fn trust(&self) -> Trust {
+        trust(&self.start)
+    }
+
+    /// A dialer to the service on `host`.
+    pub fn dialer(&self, host: &str) -> Dialer {
+        let Start { seams, agent, .. } = &self.start;
+        let to = Address::new(host, PORT);
+        let expected = service_id(agent.id.trust_domain(), host);
+        Dialer::new(
+            seams.clone(),
+            self.trust(),
+            to,
+            expected,
+            self.identity.clone(),
+        )
+    }
+
+    /// This node's door.
+    pub fn door(&self) -> Door {
+        let deadline = match self.start.posture.tls.connection_deadline {
+            ConnectionDeadline::Leaf => Deadline::Leaf,
+            ConnectionDeadline::None => Deadline::None,
+        };
+        Door {
+            seams: self.start.seams.clone(),
+            identity: self.identity.clone(),
+            trust: self.trust(),
+            deadline,
+            anonymous: false,
+        }
+    }
+}
+
+/// What a node's connections trust before it is anyone.
+pub fn trust(start: &Start) -> Trust {
+    Trust {
+        clock: Arc::clone(&start.seams.clock),
+        bundles: Bundles::from(start.agent.bundle.clone()),
+        tolerance: start.posture.tls.tolerance,
+    }
+}
+
+/// The SPIFFE ID of the service on `host`.
+pub fn service_id(domain: &TrustDomain, host: &str) -> SpiffeId {
+    SpiffeId::new(domain, &format!("/{host}")).expect("host names fit SPIFFE paths")
+}
+
+/// The connection for one call, or why there is none.
+pub(crate) async fn connect(dialer: &Dialer) -> Result<Connection, Status> {
+    dialer
+        .connection()
+        .await
+        .map_err(|error| Status::unavailable(error.to_string()))
+}
+
+/// Admits a peer by the first part of its SPIFFE ID's path: `records` for `/records.south`.
+pub(crate) fn peer_is<T>(request: &tonic::Request<T>, kinds: &[&str]) -> Result<String, Status> {
+    let peer = request.extensions().get::<PeerIdentity>();
+    let path = peer.map_or("", |peer| peer.facts.spiffe_id.path());
+    let name = path.trim_start_matches('/');
+    let kind = name.split(['.', '/']).next().unwrap_or_default();
+    if kinds.contains(&kind) {
+        return Ok(name.to_owned());
+    }
+    Err(Status::permission_denied("this call is for other services"))
+}

@@ -1,0 +1,199 @@
+//! Nodes, assembled: each function runs one service on one host until its task is dropped.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ca::keys::Pkcs8;
+use ca::tlog::note::{SigningKey, VerifyingKey};
+use tokio::sync::watch;
+use tonic::service::Routes;
+
+use crate::audit::group::AuditWriter;
+use crate::audit::writer::AuditLog;
+use crate::guard::{Guard, Identifier};
+use crate::member::{Member, PORT, Start};
+use crate::policy::attest::WitnessService;
+use crate::policy::authority::Authority;
+use crate::policy::danger::Mutation;
+use crate::policy::follow::Follower;
+use crate::policy::quorum::{InvalidQuorum, Quorum, danger::unwitnessed};
+use crate::policy::replica::{Replica, Trust};
+use crate::policy::serve::PolicyService;
+use crate::policy::witness::DurableWitness;
+use crate::records::{RecordsService, ReplicationService, Replicator, Store};
+use crate::token::grpc::TokenService;
+use crate::token::issue::Issuer;
+
+/// The audience of the records services' tokens.
+pub const AUDIENCE: &str = "records";
+/// Folder of the policy log, on the authority's and on each replica's disk.
+pub const POLICY_FOLDER: &str = "policy";
+
+/// Why a node's software ended.
+pub type NodeError = Box<dyn std::error::Error>;
+
+/// What everybody knows of the policy log: its key, and its witnesses.
+#[derive(Clone)]
+pub struct PolicyKeys {
+    /// The log's key.
+    pub log: VerifyingKey,
+    /// The witnesses' keys.
+    pub witnesses: Vec<VerifyingKey>,
+}
+
+impl PolicyKeys {
+    /// The quorum that a posture asks for.
+    ///
+    /// # Errors
+    /// When the witnesses are not that many, or not distinct.
+    pub fn quorum(&self, needed: u8) -> Result<Quorum, InvalidQuorum> {
+        match needed {
+            0 => unwitnessed(self.witnesses.clone()),
+            needed => Quorum::new(usize::from(needed), self.witnesses.clone()),
+        }
+    }
+}
+
+/// A private key under a name. It does not print itself.
+#[derive(Clone)]
+pub struct NamedKey {
+    /// The key's name.
+    pub name: String,
+    /// The key, PKCS#8.
+    pub pkcs8: Pkcs8,
+}
+
+impl NamedKey {
+    /// The key, ready to sign.
+    ///
+    /// # Errors
+    /// When it is no Ed25519 key, or its name cannot be one.
+    pub fn signing(&self) -> Result<SigningKey, ca::tlog::note::InvalidKey> {
+        SigningKey::new(&self.name, &self.pkcs8)
+    }
+}
+
+impl fmt::Debug for NamedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamedKey")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs the token service.
+///
+/// # Errors
+/// When the key is none, or the port is taken.
+pub async fn run_tokens(start: Start, issuer: &str, key: NamedKey) -> Result<(), NodeError> {
+    let issuer = Arc::new(Issuer::new(issuer, &key.name, &key.pkcs8)?);
+    let tolerance = start.posture.tls.tolerance;
+    let service = TokenService::new(start.seams.clone(), issuer, tolerance);
+    let member = Member::join(start, None);
+    Ok(member
+        .door()
+        .serve(PORT, Routes::new(service.server()))
+        .await?)
+}
+
+/// Runs a witness of the policy log.
+///
+/// # Errors
+/// When its disk or its port does not open.
+pub async fn run_witness(start: Start, key: NamedKey, log: VerifyingKey) -> Result<(), NodeError> {
+    let origin = log.name().to_owned();
+    let disk = &start.seams.disk;
+    let witness = DurableWitness::open(disk, "witness", key.signing()?, vec![log])?;
+    let service = WitnessService::new(start.seams.clone(), &origin, witness);
+    let member = Member::join(start, None);
+    Ok(member
+        .door()
+        .serve(PORT, Routes::new(service.server()))
+        .await?)
+}
+
+/// Runs the policy authority.
+///
+/// # Errors
+/// When its log or its port does not open.
+pub async fn run_policy(
+    start: Start,
+    key: NamedKey,
+    keys: PolicyKeys,
+    bug: Mutation,
+) -> Result<(), NodeError> {
+    let quorum = keys.quorum(start.posture.policy.quorum)?;
+    let disk = &start.seams.disk;
+    let (authority, recovery) = Authority::open(disk, POLICY_FOLDER, key.signing()?, quorum, bug)?;
+    if recovery.cut_bytes > 0 {
+        tracing::warn!(
+            cut_bytes = recovery.cut_bytes,
+            "the policy log had a torn tail"
+        );
+    }
+    let member = Member::join(start, None);
+    let service = PolicyService::new(member.clone(), authority);
+    service.start();
+    Ok(member
+        .door()
+        .serve(PORT, Routes::new(service.server()))
+        .await?)
+}
+
+/// What a records node needs beside its start.
+#[derive(Clone)]
+pub struct RecordsStart {
+    /// Its region.
+    pub region: String,
+    /// Hosts of the other regions' records.
+    pub peers: Vec<String>,
+    /// Host of the policy authority.
+    pub policy_host: String,
+    /// Host of the token service.
+    pub token_host: String,
+    /// What `iss` must say.
+    pub issuer: String,
+    /// Whom the replica believes.
+    pub keys: PolicyKeys,
+    /// The key of its audit log.
+    pub audit: NamedKey,
+    /// A planted bug, for the proof.
+    pub bug: Mutation,
+}
+
+/// Runs one region's records.
+///
+/// # Errors
+/// When its disk or its port does not open, or what is on the disk is not to be believed.
+pub async fn run_records(start: Start, own: RecordsStart) -> Result<(), NodeError> {
+    let (seams, posture) = (start.seams.clone(), start.posture.clone());
+    let name = start.name.clone();
+    let trust = Trust {
+        log: own.keys.log.clone(),
+        quorum: own.keys.quorum(posture.policy.quorum)?,
+        tolerance: posture.tls.tolerance,
+        bug: own.bug,
+    };
+    let replica = Replica::open(&seams.disk, POLICY_FOLDER, trust, seams.clock.now())?;
+    let (log, recovery) = AuditLog::open(&seams.disk, &name, own.audit.signing()?)?;
+    if recovery.cut_bytes > 0 {
+        tracing::warn!(
+            cut_bytes = recovery.cut_bytes,
+            "the audit log had a torn tail"
+        );
+    }
+    let store = Store::open(&*seams.disk, &own.region)?;
+    let member = Member::join(start, None);
+    let follower = Follower::start(&member, replica, &own.policy_host);
+    let audit = AuditWriter::start(log, &seams);
+    let identifier = Identifier::new(&member, AUDIENCE, &own.issuer, &own.token_host);
+    let guard = Arc::new(Guard::new(&member, identifier, follower, audit, own.bug));
+    let warming = Arc::clone(&guard);
+    tokio::spawn(async move { warming.warm().await });
+    let replicator = Replicator::start(&member, &own.peers);
+    let changed = Arc::new(watch::Sender::new(0));
+    let replication = ReplicationService::new(store.clone(), Arc::clone(&changed));
+    let records = RecordsService::new(guard, store, replicator, posture.tls.recheck, changed);
+    let routes = Routes::new(records.server()).add_service(replication.server());
+    Ok(member.door().serve(PORT, routes).await?)
+}

@@ -1,0 +1,113 @@
+//! A replica that follows its authority, and can ask it for the latest.
+//!
+//! The feed is never trusted with more than delivery: what a replica refuses changes nothing, and
+//! the feed is opened again from the size that is enforced. Silence longer than three heartbeats
+//! is taken for a broken feed.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ca::clock::Time;
+use ca::conn::{Dialer, MAX_MESSAGE};
+use proto::policy::v1::policy_client::PolicyClient;
+use proto::policy::v1::{LatestRequest, Update as WireUpdate, WatchRequest};
+use tokio::sync::watch;
+use tonic::Status;
+
+use super::replica::Replica;
+use super::serve::from_wire;
+use super::view::PolicyView;
+use crate::member::{Member, connect};
+use crate::posture::HEARTBEAT;
+
+/// Pause before a broken feed is opened again.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
+/// How long a reader of the latest waits.
+const LATEST: Duration = Duration::from_secs(1);
+
+/// A replica under way. Cheap to clone.
+#[derive(Clone)]
+pub struct Follower {
+    member: Member,
+    replica: Arc<Mutex<Replica>>,
+    view: Arc<watch::Sender<Arc<PolicyView>>>,
+    dialer: Arc<Dialer>,
+}
+
+impl Follower {
+    /// Starts following the authority on `host`. Must be called inside a runtime.
+    pub fn start(member: &Member, replica: Replica, host: &str) -> Self {
+        let follower = Self {
+            member: member.clone(),
+            view: Arc::new(watch::Sender::new(replica.view())),
+            replica: Arc::new(Mutex::new(replica)),
+            dialer: Arc::new(member.dialer(host)),
+        };
+        let following = follower.clone();
+        tokio::spawn(async move {
+            let seams = following.member.start.seams.clone();
+            loop {
+                if let Err(status) = following.follow().await {
+                    tracing::debug!(%status, "the policy feed broke");
+                }
+                tokio::time::sleep(seams.rng.span(AGAIN.0, AGAIN.1)).await;
+            }
+        });
+        follower
+    }
+
+    /// The policy in force here, and word of every change.
+    pub fn view(&self) -> watch::Receiver<Arc<PolicyView>> {
+        self.view.subscribe()
+    }
+
+    /// Asks the authority for an update that a quorum cosigned after now, and enforces it.
+    ///
+    /// # Errors
+    /// When it does not come in time, or does not count.
+    pub async fn latest(&self) -> Result<Arc<PolicyView>, Status> {
+        let from = self.replica().size();
+        let ask = async {
+            let mut client = client(connect(&self.dialer).await?);
+            client.latest(LatestRequest { from }).await
+        };
+        let reply = tokio::time::timeout(LATEST, ask).await;
+        let reply = reply.map_err(|_| Status::deadline_exceeded("no quorum in time"))??;
+        self.apply(reply.into_inner())?;
+        Ok(self.view.borrow().clone())
+    }
+
+    async fn follow(&self) -> Result<(), Status> {
+        let from = self.replica().size();
+        let mut client = client(connect(&self.dialer).await?);
+        let silence = HEARTBEAT * 3;
+        let broken = |_| Status::deadline_exceeded("the policy feed is silent");
+        let opened = tokio::time::timeout(silence, client.watch(WatchRequest { from })).await;
+        let mut feed = opened.map_err(broken)??.into_inner();
+        loop {
+            let next = tokio::time::timeout(silence, feed.message())
+                .await
+                .map_err(broken)??;
+            let update = next.ok_or_else(|| Status::unavailable("the policy feed ended"))?;
+            self.apply(update)?;
+        }
+    }
+
+    fn apply(&self, update: WireUpdate) -> Result<(), Status> {
+        let update = from_wire(update)?;
+        let now: Time = self.member.start.seams.clock.now();
+        let mut replica = self.replica();
+        let applied = replica.apply(&update, now);
+        applied.map_err(|refused| Status::data_loss(refused.to_string()))?;
+        self.view.send_replace(replica.view());
+        Ok(())
+    }
+
+    fn replica(&self) -> MutexGuard<'_, Replica> {
+        self.replica.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn client(connection: ca::conn::Connection) -> PolicyClient<ca::conn::Connection> {
+    PolicyClient::new(connection).max_decoding_message_size(MAX_MESSAGE)
+}

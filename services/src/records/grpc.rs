@@ -1,0 +1,194 @@
+//! The records service on the wire. Each handler asks the guard first, and takes its permit.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use ca::conn::MAX_MESSAGE;
+use proto::records::v1::records_server::{Records, RecordsServer};
+use proto::records::v1::{
+    ReadReply, ReadRequest, Record, ShareReply, ShareRequest, WatchReply, WatchRequest, WriteReply,
+    WriteRequest,
+};
+use tokio::sync::watch;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use super::{MAX_TEXT, Replicator, Store, StoreError, is_id};
+use crate::guard::{Guard, Permit, Read, Share, Watch, Write, status};
+use crate::posture::Recheck;
+use crate::refusal::Refusal;
+
+/// One region's records behind its guard.
+#[derive(Clone)]
+pub struct RecordsService {
+    guard: Arc<Guard>,
+    store: Store,
+    replicator: Replicator,
+    recheck: Recheck,
+    /// Rises with every change here, replicated ones included.
+    changed: Arc<watch::Sender<u64>>,
+}
+
+impl RecordsService {
+    /// A service over one region's store.
+    pub fn new(
+        guard: Arc<Guard>,
+        store: Store,
+        replicator: Replicator,
+        recheck: Recheck,
+        changed: Arc<watch::Sender<u64>>,
+    ) -> Self {
+        Self {
+            guard,
+            store,
+            replicator,
+            recheck,
+            changed,
+        }
+    }
+
+    /// The service as tonic serves it.
+    pub fn server(self) -> RecordsServer<Self> {
+        RecordsServer::new(self).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    fn read(&self, permit: &Permit<Read>, id: &str) -> Result<ReadReply, Status> {
+        let record = self.store.get(id).map_err(unavailable)?;
+        // Said only to who may read it.
+        let record = record.ok_or_else(|| status(Refusal::NoSuchRecord))?;
+        Ok(ReadReply {
+            record: Some(record),
+            policy_size: permit.policy_size(),
+        })
+    }
+
+    fn write(&self, permit: &Permit<Write>, id: &str, text: String) -> Result<WriteReply, Status> {
+        let size = permit.policy_size();
+        let written = self.store.change(id, size, |record| record.text = text);
+        let written = written.map_err(unavailable)?;
+        let version = written.version;
+        self.spread(written);
+        Ok(WriteReply {
+            version,
+            policy_size: size,
+        })
+    }
+
+    fn share(&self, permit: &Permit<Share>, id: &str, with: String) -> Result<ShareReply, Status> {
+        let size = permit.policy_size();
+        let shared = self.store.change(id, size, |record| {
+            if !record.shared_with.contains(&with) {
+                record.shared_with.push(with);
+            }
+        });
+        let shared = shared.map_err(unavailable)?;
+        let version = shared.version;
+        self.spread(shared);
+        Ok(ShareReply {
+            version,
+            policy_size: size,
+        })
+    }
+
+    fn spread(&self, record: Record) {
+        self.replicator.offer(record);
+        self.changed.send_modify(|change| *change += 1);
+    }
+}
+
+#[tonic::async_trait]
+impl Records for RecordsService {
+    async fn read(&self, request: Request<ReadRequest>) -> Result<Response<ReadReply>, Status> {
+        let ReadRequest { id, at_least } = request.get_ref().clone();
+        check(&id, "")?;
+        let (_, permit) = self.guard.admit::<Read, _>(&request, &id, at_least).await?;
+        Ok(Response::new(Self::read(self, &permit, &id)?))
+    }
+
+    async fn write(&self, request: Request<WriteRequest>) -> Result<Response<WriteReply>, Status> {
+        let WriteRequest { id, text, at_least } = request.get_ref().clone();
+        check(&id, &text)?;
+        let (_, permit) = self
+            .guard
+            .admit::<Write, _>(&request, &id, at_least)
+            .await?;
+        Ok(Response::new(Self::write(self, &permit, &id, text)?))
+    }
+
+    async fn share(&self, request: Request<ShareRequest>) -> Result<Response<ShareReply>, Status> {
+        let ShareRequest { id, with, at_least } = request.get_ref().clone();
+        check(&id, &with)?;
+        let (_, permit) = self
+            .guard
+            .admit::<Share, _>(&request, &id, at_least)
+            .await?;
+        Ok(Response::new(Self::share(self, &permit, &id, with)?))
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchReply, Status>> + Send>>;
+
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let WatchRequest { id, at_least } = request.get_ref().clone();
+        check(&id, "")?;
+        let (mut caller, first) = self
+            .guard
+            .admit::<Watch, _>(&request, &id, at_least)
+            .await?;
+        let (service, metadata) = (self.clone(), request.metadata().clone());
+        let (mut changed, mut policy) = (self.changed.subscribe(), self.guard.view());
+        let stream = async_stream::try_stream! {
+            let mut permit = Some(first);
+            loop {
+                changed.mark_unchanged();
+                policy.mark_unchanged();
+                // Decided again before every message, unless the posture looks only once.
+                let permit = match permit.take() {
+                    Some(first) => first,
+                    None if service.recheck != Recheck::Message => {
+                        Permit::danger_unchecked(policy.borrow().size())
+                    }
+                    None => service.guard.admit_again(&mut caller, &metadata, &id, at_least).await?,
+                };
+                yield service.message(&permit, &id)?;
+                tokio::select! {
+                    biased;
+                    _ = changed.changed() => {}
+                    _ = policy.changed() => {}
+                }
+            }
+        };
+        Ok(Response::new(Box::pin(stream)))
+    }
+}
+
+impl RecordsService {
+    fn message(&self, permit: &Permit<Watch>, id: &str) -> Result<WatchReply, Status> {
+        let record = self.store.get(id).map_err(unavailable)?;
+        Ok(WatchReply {
+            record,
+            policy_size: permit.policy_size(),
+        })
+    }
+}
+
+fn check(id: &str, text: &str) -> Result<(), Status> {
+    if !is_id(id) {
+        return Err(Status::invalid_argument(
+            "a record's id is 1 to 128 visible characters",
+        ));
+    }
+    if text.len() > MAX_TEXT {
+        return Err(Status::invalid_argument(
+            "a record's text is at most 64 KiB",
+        ));
+    }
+    Ok(())
+}
+
+fn unavailable(error: StoreError) -> Status {
+    tracing::error!(%error, "the store failed");
+    Status::unavailable("the store failed")
+}

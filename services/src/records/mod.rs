@@ -1,0 +1,138 @@
+//! A clinic's records, in three regions: the thing worth protecting.
+//!
+//! Writes are answered at home and travel to the other regions afterwards; the higher version
+//! wins, and of two equal ones that of the later region by name. Every record says under which
+//! policy it was last written.
+
+mod grpc;
+mod replicate;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ca::disk::{Disk, database};
+use prost::Message as _;
+use proto::records::v1::Record;
+use redb::{Database, ReadableDatabase, TableDefinition};
+
+pub use grpc::RecordsService;
+pub use replicate::{ReplicationService, Replicator};
+
+const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
+/// The longest identifier of a record, in bytes.
+pub const MAX_ID: usize = 128;
+/// The longest text of a record, in bytes.
+pub const MAX_TEXT: usize = 64 * 1024;
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] redb::Error),
+    /// What is stored is not a record.
+    #[error("record `{0}` is damaged")]
+    Damaged(String),
+}
+
+/// One region's records. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    region: String,
+    database: Arc<Database>,
+    /// One writer at a time: a version is read and raised as one.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Store {
+    /// Opens a region's records on a disk.
+    ///
+    /// # Errors
+    /// When the disk fails or holds something else.
+    pub fn open(disk: &dyn Disk, region: &str) -> Result<Self, StoreError> {
+        let database = Arc::new(database(disk, "records.redb")?);
+        Ok(Self {
+            region: region.to_owned(),
+            database,
+            turn: Arc::default(),
+        })
+    }
+
+    /// A record, if there is one.
+    ///
+    /// # Errors
+    /// When the disk fails or the record is damaged.
+    pub fn get(&self, id: &str) -> Result<Option<Record>, StoreError> {
+        let transaction = self.database.begin_read().map_err(redb::Error::from)?;
+        let table = match transaction.open_table(RECORDS) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+            other => other.map_err(redb::Error::from)?,
+        };
+        let Some(stored) = table.get(id).map_err(redb::Error::from)? else {
+            return Ok(None);
+        };
+        Record::decode(stored.value())
+            .map(Some)
+            .map_err(|_| StoreError::Damaged(id.to_owned()))
+    }
+
+    /// Changes a record, or makes it; durable on return. Gives what it became.
+    ///
+    /// # Errors
+    /// When the disk fails or the record is damaged.
+    pub fn change(
+        &self,
+        id: &str,
+        policy_size: u64,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<Record, StoreError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut record = self.get(id)?.unwrap_or_default();
+        change(&mut record);
+        id.clone_into(&mut record.id);
+        record.home.clone_from(&self.region);
+        record.version += 1;
+        record.policy_size = policy_size;
+        self.put(&[record.clone()])?;
+        Ok(record)
+    }
+
+    /// Takes what is newer than what is here. Gives how many were.
+    ///
+    /// # Errors
+    /// When the disk fails or a record here is damaged.
+    pub fn take(&self, offered: &[Record]) -> Result<u32, StoreError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut newer = Vec::new();
+        for record in offered {
+            let rank = |record: &Record| (record.version, record.home.clone());
+            if self
+                .get(&record.id)?
+                .is_none_or(|here| rank(&here) < rank(record))
+            {
+                newer.push(record.clone());
+            }
+        }
+        if !newer.is_empty() {
+            self.put(&newer)?;
+        }
+        Ok(u32::try_from(newer.len()).unwrap_or(u32::MAX))
+    }
+
+    fn put(&self, records: &[Record]) -> Result<(), StoreError> {
+        let transaction = self.database.begin_write().map_err(redb::Error::from)?;
+        let mut table = transaction.open_table(RECORDS).map_err(redb::Error::from)?;
+        for record in records {
+            let bytes = record.encode_to_vec();
+            table
+                .insert(&*record.id, &*bytes)
+                .map_err(redb::Error::from)?;
+        }
+        drop(table);
+        Ok(transaction.commit().map_err(redb::Error::from)?)
+    }
+}
+
+/// True if an identifier may name a record.
+pub fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|byte| byte.is_ascii_graphic())
+}

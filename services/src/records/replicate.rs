@@ -1,0 +1,143 @@
+//! Writes travelling between regions: offered until taken, the newest version only.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ca::conn::{Dialer, MAX_MESSAGE};
+use proto::records::v1::replication_client::ReplicationClient;
+use proto::records::v1::replication_server::{Replication, ReplicationServer};
+use proto::records::v1::{OfferReply, OfferRequest, Record};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+
+use super::{MAX_TEXT, Store, is_id};
+use crate::courier::{Delivery, Message};
+use crate::member::{Member, connect, peer_is};
+
+/// How long one offer may take.
+const OFFER: Duration = Duration::from_secs(1);
+/// Pause after one that failed.
+const AGAIN: Duration = Duration::from_millis(500);
+/// Records in one offer.
+const BATCH: usize = 256;
+
+type Waiting = Arc<Mutex<BTreeMap<String, Record>>>;
+
+/// Sends this region's writes to its peers. Cheap to clone.
+#[derive(Clone)]
+pub struct Replicator {
+    peers: Arc<Vec<(Waiting, watch::Sender<u64>)>>,
+}
+
+impl Replicator {
+    /// Starts one task for each peer host. Must be called inside a runtime.
+    pub fn start(member: &Member, hosts: &[String]) -> Self {
+        let mut peers = Vec::new();
+        for host in hosts {
+            let (waiting, wake): (Waiting, _) = (Waiting::default(), watch::Sender::new(0));
+            let (member, dialer, host) = (member.clone(), member.dialer(host), host.clone());
+            let (queue, mut woken) = (Arc::clone(&waiting), wake.subscribe());
+            tokio::spawn(async move {
+                while woken.changed().await.is_ok() {
+                    drain(&member, &dialer, &host, &queue).await;
+                }
+            });
+            peers.push((waiting, wake));
+        }
+        Self {
+            peers: Arc::new(peers),
+        }
+    }
+
+    /// Queues a record for every peer, in the place of an older version of it.
+    pub fn offer(&self, record: Record) {
+        for (waiting, wake) in self.peers.iter() {
+            lock(waiting).insert(record.id.clone(), record.clone());
+            wake.send_modify(|count| *count += 1);
+        }
+    }
+}
+
+/// Offers until nothing waits.
+async fn drain(member: &Member, dialer: &Dialer, host: &str, waiting: &Waiting) {
+    loop {
+        let records: Vec<Record> = lock(waiting).values().take(BATCH).cloned().collect();
+        if records.is_empty() {
+            return;
+        }
+        let (from, to) = (member.start.name.clone(), host.to_owned());
+        let carried = member
+            .start
+            .courier
+            .carry(Message {
+                kind: "replicate",
+                from,
+                to,
+            })
+            .await;
+        let sent = match carried {
+            Delivery::Lost => true,
+            Delivery::Sent(_) => {
+                let offer = tokio::time::timeout(OFFER, offer(dialer, records.clone()));
+                matches!(offer.await, Ok(Ok(_)))
+            }
+        };
+        if sent {
+            // What was written meanwhile is newer, and stays.
+            lock(waiting).retain(|id, record| {
+                !records
+                    .iter()
+                    .any(|sent| sent.id == *id && sent.version == record.version)
+            });
+        } else {
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}
+
+async fn offer(dialer: &Dialer, records: Vec<Record>) -> Result<OfferReply, Status> {
+    let client = ReplicationClient::new(connect(dialer).await?);
+    let mut client = client.max_decoding_message_size(MAX_MESSAGE);
+    Ok(client.offer(OfferRequest { records }).await?.into_inner())
+}
+
+fn lock(waiting: &Waiting) -> MutexGuard<'_, BTreeMap<String, Record>> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes what other regions offer.
+pub struct ReplicationService {
+    store: Store,
+    changed: Arc<watch::Sender<u64>>,
+}
+
+impl ReplicationService {
+    /// A service over one region's store; `changed` rises with what is taken.
+    pub const fn new(store: Store, changed: Arc<watch::Sender<u64>>) -> Self {
+        Self { store, changed }
+    }
+
+    /// The service as tonic serves it.
+    pub fn server(self) -> ReplicationServer<Self> {
+        ReplicationServer::new(self).max_decoding_message_size(MAX_MESSAGE)
+    }
+}
+
+#[tonic::async_trait]
+impl Replication for ReplicationService {
+    async fn offer(&self, request: Request<OfferRequest>) -> Result<Response<OfferReply>, Status> {
+        peer_is(&request, &["records"])?;
+        let records = request.into_inner().records;
+        let fits = |record: &Record| is_id(&record.id) && record.text.len() <= MAX_TEXT;
+        if records.len() > BATCH || !records.iter().all(fits) {
+            return Err(Status::invalid_argument("not an offer of records"));
+        }
+        let taken = self.store.take(&records);
+        let taken = taken.map_err(|error| Status::unavailable(error.to_string()))?;
+        if taken > 0 {
+            self.changed.send_modify(|change| *change += 1);
+        }
+        Ok(Response::new(OfferReply { taken }))
+    }
+}

@@ -1,0 +1,123 @@
+//! The token service on the wire: the caller's leaf in, a token bound to that leaf out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use ca::agent::{Bearer, BearerSource};
+use ca::clock::{BoxFuture, Time};
+use ca::conn::{MAX_MESSAGE, PeerIdentity};
+use ca::credential::Credential;
+use ca::net::Address;
+use ca::seams::Seams;
+use ca::work::Kind;
+use proto::token::v1::tokens_client::TokensClient;
+use proto::token::v1::tokens_server::{Tokens, TokensServer};
+use proto::token::v1::{ExchangeReply, ExchangeRequest, KeysReply, KeysRequest};
+use tonic::{Request, Response, Status};
+
+use super::issue::{Issuer, jwks};
+use crate::member::{PORT, Start, service_id, trust};
+
+/// How long a token lives.
+pub const TTL: Duration = Duration::from_secs(60);
+
+/// The longest audience that a token is issued for, in bytes.
+const MAX_AUDIENCE: usize = 255;
+
+/// The token service.
+pub struct TokenService {
+    seams: Seams,
+    issuer: Arc<Issuer>,
+    tolerance: Duration,
+    next: AtomicU64,
+}
+
+impl TokenService {
+    /// A service that signs with one key.
+    pub fn new(seams: Seams, issuer: Arc<Issuer>, tolerance: Duration) -> Self {
+        Self {
+            seams,
+            issuer,
+            tolerance,
+            next: AtomicU64::new(0),
+        }
+    }
+
+    /// The service as tonic serves it.
+    pub fn server(self) -> TokensServer<Self> {
+        TokensServer::new(self).max_decoding_message_size(MAX_MESSAGE)
+    }
+}
+
+#[tonic::async_trait]
+impl Tokens for TokenService {
+    async fn exchange(
+        &self,
+        request: Request<ExchangeRequest>,
+    ) -> Result<Response<ExchangeReply>, Status> {
+        let peer = request.extensions().get::<PeerIdentity>().cloned();
+        let peer = peer.ok_or_else(|| Status::unauthenticated("an exchange needs a leaf"))?;
+        let now = self.seams.clock.now();
+        let timely = peer.facts.timely(now, self.tolerance);
+        timely.map_err(|untimely| Status::unauthenticated(untimely.to_string()))?;
+        let audience = request.into_inner().audience;
+        if audience.is_empty() || audience.len() > MAX_AUDIENCE {
+            return Err(Status::invalid_argument(
+                "an audience of 1 to 255 bytes is needed",
+            ));
+        }
+        let turn = self.seams.work.charge(Kind::SignToken).await;
+        turn.map_err(|busy| Status::resource_exhausted(busy.to_string()))?;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let jti = format!("{:016x}-{number}", self.seams.rng.next());
+        let (id, leaf) = (&peer.facts.spiffe_id, &peer.facts.leaf_sha256);
+        let token = self.issuer.issue(id, &audience, leaf, now, TTL, &jti);
+        let token = token.map_err(|error| Status::unavailable(error.to_string()))?;
+        let expires_at_us = (Time::from_secs(now.as_secs()) + TTL).as_micros();
+        Ok(Response::new(ExchangeReply {
+            token,
+            expires_at_us,
+        }))
+    }
+
+    async fn keys(&self, _: Request<KeysRequest>) -> Result<Response<KeysReply>, Status> {
+        Ok(Response::new(KeysReply {
+            jwks: jwks([&*self.issuer]),
+            generation: 1,
+        }))
+    }
+}
+
+/// Gets tokens for one audience from the token service.
+pub struct TokenSource {
+    /// The node that needs them.
+    pub start: Start,
+    /// Host of the token service.
+    pub host: String,
+    /// For whom the tokens are.
+    pub audience: String,
+}
+
+impl BearerSource for TokenSource {
+    fn bearer<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<Bearer, String>> {
+        Box::pin(async move {
+            let to = Address::new(&*self.host, PORT);
+            let id = service_id(self.start.agent.id.trust_domain(), &self.host);
+            let seams = &self.start.seams;
+            let connection = ca::conn::dial(seams, &trust(&self.start), Some(credential), &to, &id)
+                .await
+                .map_err(|error| error.to_string())?;
+            let audience = self.audience.clone();
+            let mut client = TokensClient::new(connection).max_decoding_message_size(MAX_MESSAGE);
+            let reply = client.exchange(ExchangeRequest { audience }).await;
+            let reply = reply.map_err(|status| status.to_string())?.into_inner();
+            let (obtained, expires) = (seams.clock.now(), Time::from_micros(reply.expires_at_us));
+            Ok(Bearer {
+                text: reply.token.into(),
+                obtained,
+                expires,
+            })
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! The flagship lab, run and judged as `schism demo stale-acl` runs and judges it.
+
+use std::ops::ControlFlow;
+
+use labs::catalog;
+use labs::history::History;
+use labs::invariant::{Verdict, check_expected};
+use labs::report::control::control;
+use labs::report::{RunFacts, RunReport};
+use labs::run::{Ran, RunRequest, run};
+use labs::scenario::Scenario;
+use labs::trace::trace_hash;
+use services::policy::danger::Mutation;
+use services::posture::Posture;
+
+/// Which of the lab's postures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// What the learner starts from.
+    Exposed,
+    /// One good answer.
+    Solution,
+}
+
+/// The lab under one seed.
+pub struct Flagship {
+    /// Its scenario, free to be changed by a test.
+    pub scenario: Scenario,
+    /// The seed.
+    pub seed: u64,
+    /// A planted bug.
+    pub mutation: Mutation,
+}
+
+impl Flagship {
+    /// The lab as it is.
+    pub fn new(seed: u64) -> Self {
+        let lab = catalog::find("stale-acl").expect("the flagship is embedded");
+        let scenario = Scenario::parse("lab.toml", lab.lab_toml).expect("and parses");
+        Self {
+            scenario,
+            seed,
+            mutation: Mutation::None,
+        }
+    }
+
+    /// What one posture's run is asked.
+    pub fn request(&self, side: Side) -> RunRequest {
+        let lab = catalog::find("stale-acl").expect("the flagship is embedded");
+        let (posture, policy) = match side {
+            Side::Exposed => (lab.exposed_posture, lab.exposed_policy),
+            Side::Solution => (lab.solution_posture, lab.solution_policy),
+        };
+        let (posture, _) = Posture::parse("posture.toml", posture).expect("and its postures");
+        RunRequest {
+            scenario: self.scenario.clone(),
+            posture,
+            policy: policy.to_owned(),
+            seed: self.seed,
+            mutation: self.mutation,
+        }
+    }
+
+    /// Runs one posture.
+    pub fn run(&self, side: Side) -> Ran {
+        run(&self.request(side), &mut |_| ControlFlow::Continue(())).expect("the world holds")
+    }
+
+    /// Runs and judges one posture.
+    pub fn judge(&self, side: Side) -> (RunReport, History) {
+        let ran = self.run(side);
+        let posture = format!("{side:?}").to_lowercase();
+        let facts = RunFacts {
+            posture,
+            trace_hash: trace_hash(&ran.trace),
+            ..RunFacts::default()
+        };
+        (RunReport::judge(&ran.history, facts), ran.history)
+    }
+
+    /// The control: exposed, then the solution.
+    pub fn control(&self) -> Verdict {
+        let (exposed, solution) = (self.judge(Side::Exposed), self.judge(Side::Solution));
+        control(&[exposed.0, solution.0], &[&exposed.1, &solution.1]).verdict
+    }
+
+    /// Names of the invariants that a history breaks.
+    pub fn broken(history: &History) -> Vec<&'static str> {
+        let findings = check_expected(history);
+        let broken = findings
+            .iter()
+            .filter(|finding| finding.verdict == Verdict::Broken);
+        broken.map(|finding| finding.name).collect()
+    }
+}

@@ -1,0 +1,168 @@
+//! `stale-acl` from end to end: its control, its figures, and what a stepped clock does to it.
+
+use std::time::Duration;
+
+use labs::history::{Outcome, Renewal};
+use labs::invariant::Verdict;
+use labs::report::Attack;
+use labs::scenario::{Act, Step};
+use labs::trace::trace_hash;
+use tests::flagship::{Flagship, Side};
+
+/// Ends of the cut in the lab's schedule, microseconds.
+const CUT: (u64, u64) = (10_000_000, 45_000_000);
+
+fn keeps_its_control(seeds: std::ops::RangeInclusive<u64>) {
+    for seed in seeds {
+        let flagship = Flagship::new(seed);
+        let (exposed, open) = flagship.judge(Side::Exposed);
+        let (solution, closed) = flagship.judge(Side::Solution);
+        let verdict =
+            labs::report::control::control(&[exposed.clone(), solution.clone()], &[&open, &closed]);
+        assert_eq!(
+            verdict.verdict,
+            Verdict::Kept,
+            "seed {seed}: {:?}",
+            verdict.reasons
+        );
+        assert_eq!(exposed.attack, Attack::Succeeded, "seed {seed}");
+        let acknowledged = open.acts[0].acknowledged_us.expect("acknowledged");
+        let heal = (CUT.1 - acknowledged) / 1_000;
+        for (action, exposure) in &exposed.exposure_ms {
+            assert!(
+                exposure + 1_500 > heal,
+                "seed {seed}: {action} {exposure} of {heal} ms"
+            );
+        }
+        let tolerance = 500;
+        for (action, promised) in [("read", 10_000), ("write", 3_000)] {
+            let exposure = solution.exposure_ms.get(action).copied().unwrap_or(0);
+            assert!(
+                exposure <= promised + tolerance,
+                "seed {seed}: {action} {exposure} ms"
+            );
+        }
+        for history in [&open, &closed] {
+            let during = |at: u64| CUT.0 <= at && at < CUT.1;
+            let renewed = |ok: bool, when: &dyn Fn(u64) -> bool| {
+                let is = |renewal: &&Renewal| renewal.ok == ok && when(renewal.at_us);
+                history.renewals.iter().filter(is).count()
+            };
+            assert!(
+                renewed(true, &|at| at < CUT.0) > 0,
+                "seed {seed}: none before"
+            );
+            assert!(
+                renewed(false, &during) > 0,
+                "seed {seed}: none failed during"
+            );
+            assert!(
+                renewed(true, &|at| at >= CUT.1) > 0,
+                "seed {seed}: none after"
+            );
+        }
+    }
+}
+
+// In pieces, so that two cores share them.
+#[test]
+fn seeds_1_to_10_keep_the_control() {
+    keeps_its_control(1..=10);
+}
+
+#[test]
+fn seeds_11_to_20_keep_the_control() {
+    keeps_its_control(11..=20);
+}
+
+#[test]
+fn seeds_21_to_30_keep_the_control() {
+    keeps_its_control(21..=30);
+}
+
+#[test]
+fn seeds_31_to_40_keep_the_control() {
+    keeps_its_control(31..=40);
+}
+
+#[test]
+fn seeds_41_to_50_keep_the_control() {
+    keeps_its_control(41..=50);
+}
+
+#[test]
+fn the_same_seed_is_the_same_run_and_another_is_not() {
+    let hash = |seed| trace_hash(&Flagship::new(seed).run(Side::Solution).trace);
+    assert_eq!(hash(3), hash(3));
+    assert_ne!(hash(3), hash(4));
+}
+
+/// The flagship with one node's clock stepped for a while.
+fn stepped(node: &str, by_ms: i64, at: u64, lasts: u64) -> Flagship {
+    let mut flagship = Flagship::new(7);
+    flagship.scenario.schedule.push(Step {
+        name: None,
+        at: Duration::from_secs(at),
+        lasts: Some(Duration::from_secs(lasts)),
+        every: None,
+        until: None,
+        act: Act::Skew {
+            node: node.to_owned(),
+            by_ms,
+        },
+    });
+    flagship
+}
+
+/// Refusals that users of one region heard between two moments, in seconds.
+fn heard(history: &labs::history::History, region: &str, from: u64, to: u64) -> Vec<String> {
+    let during = |at: u64| (from * 1_000_000..to * 1_000_000).contains(&at);
+    let asked = history.requests.iter();
+    let asked = asked.filter(|asked| asked.region == region && during(asked.started_us));
+    let mut names: Vec<String> = asked
+        .filter_map(|asked| match &asked.outcome {
+            Outcome::Refused(name) => Some(name.clone()),
+            Outcome::Served { .. } | Outcome::Unknown => None,
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+#[test]
+fn a_clock_ahead_finds_every_policy_stale() {
+    let (_, history) = stepped("records.north", 20_000, 50, 5).judge(Side::Solution);
+    let names = heard(&history, "north", 51, 54);
+    assert!(names.contains(&"policy-stale".to_owned()), "{names:?}");
+    assert!(
+        heard(&history, "north", 57, 58).is_empty(),
+        "and recovers when it is right again"
+    );
+    assert!(
+        heard(&history, "east", 51, 54).is_empty(),
+        "nobody else is hurt"
+    );
+}
+
+#[test]
+fn a_clock_behind_finds_tokens_not_yet_valid_or_the_policy_from_the_future() {
+    let (_, history) = stepped("records.north", -20_000, 50, 5).judge(Side::Solution);
+    let names = heard(&history, "north", 51, 54);
+    let named = [
+        "token-not-yet-valid",
+        "policy-stale",
+        "certificate-not-yet-valid",
+    ];
+    assert!(
+        !names.is_empty() && names.iter().all(|name| named.contains(&&**name)),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn a_clock_set_back_during_the_cut_buys_a_revoked_user_time_and_the_checker_says_so() {
+    let (report, history) = stepped("records.south", -6_000, 16, 25).judge(Side::Solution);
+    assert_eq!(report.attack, Attack::Succeeded, "{:?}", report.exposure_ms);
+    assert!(Flagship::broken(&history).contains(&"no-permit-after-revoke"));
+}
