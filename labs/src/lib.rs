@@ -4,6 +4,7 @@
 //! service knows that it is being watched.
 
 pub mod catalog;
+pub mod cli;
 pub mod fabric;
 pub mod history;
 pub mod invariant;
@@ -11,3 +12,4 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod trace;
+pub mod workspace;

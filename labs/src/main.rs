@@ -1,2 +1,7 @@
-//! The binary.
-fn main() {}
+//! The binary: everything it does is in [`labs::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    labs::cli::main()
+}

@@ -108,87 +108,89 @@ fn the_digest_ignores_layout_and_sees_meaning() {
     assert_eq!(digest.len(), 64);
 }
 
+/// What is replaced, with what, and the answer: words outside their lists.
+const MISSPELT: &[(&str, &str, &str)] = &[
+    (
+        "\"partition\"",
+        "\"partitoin\"",
+        "19: unknown verb `partitoin`; the nearest is `partition`",
+    ),
+    (
+        "[[\"south\"]",
+        "[[\"suoth\"]",
+        "20: unknown region or node `suoth`; the nearest is `south`",
+    ),
+    (
+        "as = \"mallory\"",
+        "as = \"malory\"",
+        "31: unknown user `malory`; the nearest is `mallory`",
+    ),
+    (
+        "via = \"records.south\"",
+        "via = \"record.south\"",
+        "32: unknown records service `record.south`; the nearest is `records.south`",
+    ),
+    (
+        "node = \"records.south\"",
+        "node = \"recrods.south\"",
+        "38: unknown node `recrods.south`; the nearest is `records.south`",
+    ),
+    (
+        "[\"read\", \"write\"]",
+        "[\"raed\"]",
+        "33: unknown action `raed`; the nearest is `read`",
+    ),
+    (
+        "\"policy-stale\"",
+        "\"policy-stael\"",
+        "41: unknown refusal `policy-stael`; the nearest is `policy-stale`",
+    ),
+    (
+        "[\"no-permit-after-revoke\"]",
+        "[\"no-permit-after-revok\"]",
+        "43: unknown invariant `no-permit-after-revok`; \
+ the nearest is `no-permit-after-revoke`",
+    ),
+    (
+        "[\"policy.freshness\"]",
+        "[\"policy.freshnes\"]",
+        "44: unknown dial `policy.freshnes`; the nearest is `policy.freshness`",
+    ),
+    (
+        "inside = \"cut\"",
+        "inside = \"cutt\"",
+        "47: unknown named fault `cutt`; the nearest is `cut`",
+    ),
+    (
+        "tag = \"attack\"\ninside",
+        "tag = \"attac\"\ninside",
+        "46: unknown tag `attac`; the nearest is `attack`",
+    ),
+    (
+        "every = \"200ms\"",
+        "evry = \"200ms\"",
+        "28: unknown field `evry` in step `request`; the nearest is `every`",
+    ),
+    (
+        "level = 1",
+        "levle = 1",
+        "5: unknown field `levle` in the scenario; the nearest is `level`",
+    ),
+    (
+        "\"cut.at\"",
+        "\"cut.att\"",
+        "13: unknown part of that step `att`; the nearest is `at`",
+    ),
+    (
+        "region = \"south\" }]",
+        "region = \"suoth\" }]",
+        "10: unknown region `suoth`; the nearest is `south`",
+    ),
+];
+
 #[test]
 fn a_word_outside_its_list_is_answered_with_the_nearest() {
-    let cases = [
-        (
-            "\"partition\"",
-            "\"partitoin\"",
-            "19: unknown verb `partitoin`; the nearest is `partition`",
-        ),
-        (
-            "[[\"south\"]",
-            "[[\"suoth\"]",
-            "20: unknown region or node `suoth`; the nearest is `south`",
-        ),
-        (
-            "as = \"mallory\"",
-            "as = \"malory\"",
-            "31: unknown user `malory`; the nearest is `mallory`",
-        ),
-        (
-            "via = \"records.south\"",
-            "via = \"record.south\"",
-            "32: unknown records service `record.south`; the nearest is `records.south`",
-        ),
-        (
-            "node = \"records.south\"",
-            "node = \"recrods.south\"",
-            "38: unknown node `recrods.south`; the nearest is `records.south`",
-        ),
-        (
-            "[\"read\", \"write\"]",
-            "[\"raed\"]",
-            "33: unknown action `raed`; the nearest is `read`",
-        ),
-        (
-            "\"policy-stale\"",
-            "\"policy-stael\"",
-            "41: unknown refusal `policy-stael`; the nearest is `policy-stale`",
-        ),
-        (
-            "[\"no-permit-after-revoke\"]",
-            "[\"no-permit-after-revok\"]",
-            "43: unknown invariant `no-permit-after-revok`; \
- the nearest is `no-permit-after-revoke`",
-        ),
-        (
-            "[\"policy.freshness\"]",
-            "[\"policy.freshnes\"]",
-            "44: unknown dial `policy.freshnes`; the nearest is `policy.freshness`",
-        ),
-        (
-            "inside = \"cut\"",
-            "inside = \"cutt\"",
-            "47: unknown named fault `cutt`; the nearest is `cut`",
-        ),
-        (
-            "tag = \"attack\"\ninside",
-            "tag = \"attac\"\ninside",
-            "46: unknown tag `attac`; the nearest is `attack`",
-        ),
-        (
-            "every = \"200ms\"",
-            "evry = \"200ms\"",
-            "28: unknown field `evry` in step `request`; the nearest is `every`",
-        ),
-        (
-            "level = 1",
-            "levle = 1",
-            "5: unknown field `levle` in the scenario; the nearest is `level`",
-        ),
-        (
-            "\"cut.at\"",
-            "\"cut.att\"",
-            "13: unknown part of that step `att`; the nearest is `at`",
-        ),
-        (
-            "region = \"south\" }]",
-            "region = \"suoth\" }]",
-            "10: unknown region `suoth`; the nearest is `south`",
-        ),
-    ];
-    for (old, new, answer) in cases {
+    for (old, new, answer) in MISSPELT {
         assert_eq!(refused(old, new), format!("lab.toml:{answer}"));
     }
 }
@@ -246,112 +248,114 @@ fn each_verb_is_read_and_its_opposite_must_follow_it() {
     }
 }
 
+/// What is replaced, with what, and the answer: parts that do not fit together.
+const MISFITS: &[(&str, &str, &str)] = &[
+    (
+        "at = \"12s\"",
+        "at = \"60s\"",
+        "22: `at` is `60s`; the run ends at 60s",
+    ),
+    (
+        "at = \"12s\"",
+        "at = \"12.001s\"",
+        "22: `at` is `12.001s`; time moves in ticks of 5 ms",
+    ),
+    (
+        "for = \"35s\"",
+        "for = \"51s\"",
+        "18: `for` is `51s`; the fault must end after it began and by 60s",
+    ),
+    (
+        "[\"8s\", \"11s\"]",
+        "[\"8s\", \"26s\"]",
+        "13: the step may then end after the run, at 60s",
+    ),
+    (
+        "[\"8s\", \"11s\"]",
+        "[\"11s\", \"8s\"]",
+        "13: a range goes from the lesser to the greater",
+    ),
+    (
+        "[\"north\", \"east\"]",
+        "[\"south\"]",
+        "20: `south` is on two sides of the cut",
+    ),
+    (
+        "role = \"nurse\"\n[[",
+        "role = \"doctor\"\n[[",
+        "21: `mallory` does not hold the role `doctor` by then",
+    ),
+    (
+        "\"200ms\"",
+        "\"5ms\"",
+        "26: with this step the run makes more than 20000 requests",
+    ),
+    (
+        "write = \"3s\" }",
+        "share = \"3s\" }",
+        "42: a promise for `share`, which the attack never tries",
+    ),
+    (
+        ", write = \"3s\" }",
+        " }",
+        "42: the attack tries `write`, for which nothing is promised",
+    ),
+    (
+        "\"south\", \"east\"]\nusers",
+        "\"south\"]\nusers",
+        "7: a world has 3 regions, one witness in each; this one has 2",
+    ),
+    (
+        "\"alice\"",
+        "\"mallory\"",
+        "10: user `mallory` is named twice",
+    ),
+    (
+        "format = 1",
+        "format = 2",
+        "1: `format` is `2`; it is between 1 and 1",
+    ),
+    (
+        "floor = 0.15",
+        "floor = 1.5",
+        "48: `floor` is `1.5`; it is between 0 and 1",
+    ),
+    (
+        "floor = 0.15",
+        "floor = nan",
+        "48: `floor` is `nan`; it is between 0 and 1",
+    ),
+    ("level = 1\n", "", "1: the scenario needs `level`"),
+    (
+        "duration = \"60s\"",
+        "duration = \"11m\"",
+        "11: `duration` is `11m`; a run lasts from 5 ms to 10 min",
+    ),
+    (
+        "duration = \"60s\"",
+        "duration = 60",
+        "11: `duration` is a whole number; it takes a text in quotes",
+    ),
+    (
+        "[\"policy.freshness\"]",
+        "[\"revocation.crl\"]",
+        "44: dial `revocation.crl`: its mechanism is not built yet; remove it",
+    ),
+    (
+        "by = \"-90s\"",
+        "by = \"-90h\"",
+        "39: `by` is `-90h`; it takes `+` or `-` and a span, 1 ms to 24 h",
+    ),
+    (
+        "tag = \"attack\"\n[[",
+        "tag = \"legit\"\n[[",
+        "40: no request has the tag `attack`",
+    ),
+];
+
 #[test]
 fn parts_that_do_not_fit_together_are_refused_where_they_stand() {
-    let cases = [
-        (
-            "at = \"12s\"",
-            "at = \"60s\"",
-            "22: `at` is `60s`; the run ends at 60s",
-        ),
-        (
-            "at = \"12s\"",
-            "at = \"12.001s\"",
-            "22: `at` is `12.001s`; time moves in ticks of 5 ms",
-        ),
-        (
-            "for = \"35s\"",
-            "for = \"51s\"",
-            "18: `for` is `51s`; the fault must end after it began and by 60s",
-        ),
-        (
-            "[\"8s\", \"11s\"]",
-            "[\"8s\", \"26s\"]",
-            "13: the step may then end after the run, at 60s",
-        ),
-        (
-            "[\"8s\", \"11s\"]",
-            "[\"11s\", \"8s\"]",
-            "13: a range goes from the lesser to the greater",
-        ),
-        (
-            "[\"north\", \"east\"]",
-            "[\"south\"]",
-            "20: `south` is on two sides of the cut",
-        ),
-        (
-            "role = \"nurse\"\n[[",
-            "role = \"doctor\"\n[[",
-            "21: `mallory` does not hold the role `doctor` by then",
-        ),
-        (
-            "\"200ms\"",
-            "\"5ms\"",
-            "26: with this step the run makes more than 20000 requests",
-        ),
-        (
-            "write = \"3s\" }",
-            "share = \"3s\" }",
-            "42: a promise for `share`, which the attack never tries",
-        ),
-        (
-            ", write = \"3s\" }",
-            " }",
-            "42: the attack tries `write`, for which nothing is promised",
-        ),
-        (
-            "\"south\", \"east\"]\nusers",
-            "\"south\"]\nusers",
-            "7: a world has 3 regions, one witness in each; this one has 2",
-        ),
-        (
-            "\"alice\"",
-            "\"mallory\"",
-            "10: user `mallory` is named twice",
-        ),
-        (
-            "format = 1",
-            "format = 2",
-            "1: `format` is `2`; it is between 1 and 1",
-        ),
-        (
-            "floor = 0.15",
-            "floor = 1.5",
-            "48: `floor` is `1.5`; it is between 0 and 1",
-        ),
-        (
-            "floor = 0.15",
-            "floor = nan",
-            "48: `floor` is `nan`; it is between 0 and 1",
-        ),
-        ("level = 1\n", "", "1: the scenario needs `level`"),
-        (
-            "duration = \"60s\"",
-            "duration = \"11m\"",
-            "11: `duration` is `11m`; a run lasts from 5 ms to 10 min",
-        ),
-        (
-            "duration = \"60s\"",
-            "duration = 60",
-            "11: `duration` is a whole number; it takes a text in quotes",
-        ),
-        (
-            "[\"policy.freshness\"]",
-            "[\"revocation.crl\"]",
-            "44: dial `revocation.crl`: its mechanism is not built yet; remove it",
-        ),
-        (
-            "by = \"-90s\"",
-            "by = \"-90h\"",
-            "39: `by` is `-90h`; it takes `+` or `-` and a span, 1 ms to 24 h",
-        ),
-        (
-            "tag = \"attack\"\n[[",
-            "tag = \"legit\"\n[[",
-            "40: no request has the tag `attack`",
-        ),
-    ];
-    for (old, new, answer) in cases {
+    for (old, new, answer) in MISFITS {
         assert_eq!(refused(old, new), format!("lab.toml:{answer}"));
     }
 }

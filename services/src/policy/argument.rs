@@ -5,9 +5,9 @@
 //! afterwards signs no smaller one. So of the k times that a smaller checkpoint needs, at least one
 //! is from before the acknowledgement, and the k-th newest is no newer; rounding down only ages it.
 //!
-//! Here the authority, the witnesses and the replica are the real ones. The adversary orders, delays
-//! and repeats every message, and hands the replica the youngest note that can be put together. Two
-//! planted bugs must break the property, or the test would prove nothing.
+//! Here the authority, the witnesses and the replica are the real ones. The adversary orders,
+//! delays and repeats every message, and hands the replica the youngest note that can be put
+//! together. Two planted bugs must break the property, or the test would prove nothing.
 
 use std::time::Duration;
 

@@ -8,6 +8,7 @@
 
 pub mod attest;
 pub mod authority;
+pub mod check;
 pub mod danger;
 pub mod entry;
 pub mod fold;

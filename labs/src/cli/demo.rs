@@ -1,0 +1,303 @@
+//! `schism demo`: one scenario, exposed and with the solution, from one seed; or one posture alone.
+//!
+//! Whatever is wrong with the words or the files is said before anything runs. What is kept is kept
+//! whole: an interrupted demonstration leaves nothing.
+
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use services::policy::danger::Mutation;
+
+use super::interrupt::Interrupt;
+use super::lab::{Lab, Text};
+use super::printer::Printer;
+use super::settings::{self, Settings};
+use super::stop::Stop;
+use super::{Exit, Place, archive};
+use crate::history::History;
+use crate::invariant::Verdict;
+use crate::report::text::Style;
+use crate::report::{DemoFacts, DemoReport, RunFacts, RunReport, json, text};
+use crate::run::{self, Ran, RunRequest};
+use crate::scenario::Scenario;
+use crate::trace::trace_hash;
+
+/// Run a lab exposed and with its solution, from one seed, and compare
+///
+/// Ends with status 0 if the lesson stands, 1 if it does not, 3 if it cannot be told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Words {
+    /// A lab's id, or the path of a lab's folder
+    lab: String,
+    /// Where everything random comes from
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    seed: u64,
+    /// One run alone, judged by itself: exposed, solution, hardened, or a posture file
+    #[arg(long, value_name = "POSTURE")]
+    posture: Option<PathBuf>,
+    /// With another policy, in Cedar
+    #[arg(long, value_name = "FILE", requires = "posture")]
+    policy: Option<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Only ASCII, in the marks too
+    #[arg(long)]
+    ascii: bool,
+    /// The page's width in columns, 72 to 200
+    #[arg(long, value_name = "COLUMNS", default_value_t = 80,
+          value_parser = clap::value_parser!(u16).range(72..=200))]
+    width: u16,
+}
+
+/// What is run: read, parsed, and found good.
+struct Plan {
+    scenario: Scenario,
+    scenario_text: Text,
+    settings: Vec<Settings>,
+}
+
+impl Plan {
+    fn read(words: &Words) -> Result<Self, Stop> {
+        let lab = Lab::find(&words.lab)?;
+        let scenario_text = lab.scenario()?;
+        let scenario = Scenario::parse(&scenario_text.name, &scenario_text.text)?;
+        let settings = match &words.posture {
+            None => settings::both(&lab)?,
+            Some(asked) => vec![settings::one(&lab, asked, words.policy.as_deref())?],
+        };
+        Ok(Self {
+            scenario,
+            scenario_text,
+            settings,
+        })
+    }
+}
+
+/// Obeys.
+pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
+    let plan = Plan::read(words)?;
+    if let Some(out) = &words.out {
+        can_be_written(out)?;
+    }
+    let workspace = place.workspace()?;
+    workspace.runs()?;
+    let interrupt = Interrupt::listen()?;
+    for warning in plan.settings.iter().filter_map(settings::warning) {
+        printer.note(&warning);
+    }
+    let mut runs = Vec::new();
+    for settings in &plan.settings {
+        runs.push(run_one(
+            &plan.scenario,
+            settings,
+            words.seed,
+            &interrupt,
+            printer,
+        )?);
+    }
+    let report = judge(&plan, words, place, &runs);
+    let histories: Vec<&History> = runs.iter().map(|ran| &ran.history).collect();
+    let json = json::render(&report)?;
+    let pairs: Vec<_> = plan.settings.iter().zip(&runs).collect();
+    let files = archive::files(&json, &plan.scenario_text.text, &pairs);
+    let name = format!("{}-{}", report.lab, report.seed);
+    let kept = workspace.keep(&name, &files);
+    let answer = if words.json {
+        json
+    } else {
+        text::render(&report, &histories, &style(words, printer))
+    };
+    match &words.out {
+        None => printer.page(&answer)?,
+        Some(out) => {
+            write_whole(out, &answer)?;
+            printer.note(&format!("written to {}", out.display()));
+        }
+    }
+    printer.note(&format!("kept in {}", place.shown(&kept?)));
+    Ok(match report.control {
+        Verdict::Kept => Exit::Done,
+        Verdict::Broken => Exit::Broken,
+        Verdict::Unknown => Exit::Unknown,
+    })
+}
+
+fn run_one(
+    scenario: &Scenario,
+    settings: &Settings,
+    seed: u64,
+    interrupt: &Interrupt,
+    printer: &mut Printer,
+) -> Result<Ran, Stop> {
+    let request = RunRequest {
+        scenario: scenario.clone(),
+        posture: settings.posture.clone(),
+        policy: settings.policy.clone(),
+        seed,
+        mutation: Mutation::None,
+    };
+    let ran = run::run(&request, &mut |share| {
+        if interrupt.heard() {
+            return ControlFlow::Break(());
+        }
+        printer.progress(&settings.name, share);
+        ControlFlow::Continue(())
+    });
+    printer.clear();
+    if interrupt.heard() {
+        printer.note("interrupted: nothing was kept");
+        return Err(Stop::Interrupted);
+    }
+    ran.map_err(|why| Stop::Run {
+        posture: settings.name.clone(),
+        why,
+    })
+}
+
+fn judge(plan: &Plan, words: &Words, place: &Place, runs: &[Ran]) -> DemoReport {
+    let facts = DemoFacts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        lab: plan.scenario.metadata.id.clone(),
+        title: plan.scenario.metadata.title.clone(),
+        seed: words.seed,
+        fabric: "sim".to_owned(),
+        scenario_sha256: plan.scenario.canonical_sha256(),
+        next: next(words, place),
+    };
+    let judged = plan.settings.iter().zip(runs).map(|(settings, ran)| {
+        let facts = RunFacts {
+            posture: settings.name.clone(),
+            posture_sha256: settings.posture.sha256(),
+            trace_hash: trace_hash(&ran.trace),
+            wall_ms: ran.wall_ms,
+        };
+        RunReport::judge(&ran.history, facts)
+    });
+    let histories: Vec<&History> = runs.iter().map(|ran| &ran.history).collect();
+    DemoReport::judge(facts, judged.collect(), &histories)
+}
+
+/// Another seed of the same; then the other way of looking: one posture, or both sides.
+fn next(words: &Words, place: &Place) -> Vec<String> {
+    let seed = words.seed.to_string();
+    let other = words.seed.checked_add(1).unwrap_or(0).to_string();
+    let shown = |path: &Path| path.display().to_string();
+    let command = |words: &[&str]| place.invocation.command(words);
+    let same = ["demo", &words.lab, "--seed"];
+    let Some(posture) = words.posture.as_deref().map(shown) else {
+        return vec![
+            command(&[&same[..], &[&other]].concat()),
+            command(&[&same[..], &[&seed, "--posture", "hardened"]].concat()),
+        ];
+    };
+    let mut again = [&same[..], &[&other, "--posture", &posture]].concat();
+    let policy = words.policy.as_deref().map(shown);
+    if let Some(policy) = &policy {
+        again.extend(["--policy", policy]);
+    }
+    vec![command(&again), command(&[&same[..], &[&seed]].concat())]
+}
+
+fn style(words: &Words, printer: &Printer) -> Style {
+    Style {
+        width: usize::from(words.width),
+        ascii: words.ascii,
+        color: words.out.is_none() && printer.color(),
+    }
+}
+
+/// Says before the run what would keep a file from being written after it.
+fn can_be_written(out: &Path) -> Result<(), Stop> {
+    if out.is_dir() {
+        return Err(Stop::file(out, "it is a folder"));
+    }
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return Err(Stop::file(out, "there is no such folder"));
+    }
+    Ok(())
+}
+
+/// Writes a file whole: what was there stays until all of it is written. What is no plain file,
+/// such as a pipe, is written to as it is.
+fn write_whole(out: &Path, text: &str) -> Result<(), Stop> {
+    let fail = |why| Stop::file(out, why);
+    if out.exists() && !out.is_file() {
+        return fs::write(out, text).map_err(fail);
+    }
+    // A link keeps pointing where it did.
+    let target = fs::canonicalize(out).unwrap_or_else(|_| out.to_owned());
+    let mut draft = target.clone().into_os_string();
+    draft.push(format!(".{}", std::process::id()));
+    let written = fs::write(&draft, text).and_then(|()| fs::rename(&draft, &target));
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&draft);
+    }
+    written.map_err(fail)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::next::Invocation;
+    use super::super::{Command, Words as All};
+    use super::*;
+
+    fn words(line: &str) -> Words {
+        let all = All::try_parse_from(line.split(' ')).unwrap();
+        match all.command {
+            Some(Command::Demo(words)) => words,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn place() -> Place {
+        Place {
+            folder: None,
+            data: None,
+            invocation: Invocation::find(Some("schism".into()), |_| None, None),
+        }
+    }
+
+    #[test]
+    fn what_to_type_next_is_what_this_program_understands() {
+        for line in [
+            "schism demo stale-acl --seed 18446744073709551615",
+            "schism demo stale-acl --posture hardened --policy p.cedar --seed 3",
+        ] {
+            let next = next(&words(line), &place());
+            assert_eq!(next.len(), 2);
+            for command in &next {
+                assert_eq!(words(command).lab, "stale-acl");
+                assert_ne!(command, line);
+            }
+        }
+    }
+
+    #[test]
+    fn a_policy_alone_says_nothing_of_which_run_it_is_for() {
+        let alone = ["schism", "demo", "stale-acl", "--policy", "p.cedar"];
+        assert!(All::try_parse_from(alone).is_err());
+    }
+
+    #[test]
+    fn a_file_is_written_whole_or_not_at_all() {
+        let temp = tempfile::tempdir().unwrap();
+        let out = temp.path().join("report.json");
+        for text in ["one", "two"] {
+            can_be_written(&out).unwrap();
+            write_whole(&out, text).unwrap();
+            assert_eq!(fs::read_to_string(&out).unwrap(), text);
+        }
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
+        assert!(can_be_written(temp.path()).is_err());
+        assert!(can_be_written(&temp.path().join("no/such")).is_err());
+    }
+}

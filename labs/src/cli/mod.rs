@@ -1,0 +1,137 @@
+//! The command line: words in, one page or one line out, and an exit status that says which.
+//!
+//! Commands return what they have to say; [`printer`] alone prints. Whatever is wrong with the
+//! words, or with a file that they name, is said in one line before anything runs.
+
+mod archive;
+mod demo;
+mod front;
+mod interrupt;
+mod lab;
+mod next;
+mod printer;
+mod settings;
+mod stop;
+mod token;
+mod usage;
+
+use std::env;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::workspace::{self, Workspace, WorkspaceError};
+use next::Invocation;
+use printer::Printer;
+use stop::Stop;
+
+/// Jepsen for access control and key rotation, taught as guided labs.
+#[derive(Debug, Parser)]
+#[command(name = "schism", version, disable_help_subcommand = true)]
+struct Words {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Words),
+    Token(token::Words),
+}
+
+/// How the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Exit {
+    /// It did what was asked; of a demonstration: the lesson stands.
+    Done,
+    /// The lesson does not stand.
+    Broken,
+    /// Bad words, or a bad file.
+    BadInput,
+    /// It cannot be told.
+    Unknown,
+    /// Someone asked it to stop.
+    Interrupted,
+}
+
+impl Exit {
+    const fn status(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Broken => 1,
+            Self::BadInput => 2,
+            Self::Unknown => 3,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// Where the program was started, as far as it matters.
+#[derive(Clone, Debug)]
+struct Place {
+    folder: Option<PathBuf>,
+    data: Option<PathBuf>,
+    invocation: Invocation,
+}
+
+impl Place {
+    fn from_env() -> Self {
+        let folder = env::current_dir().ok();
+        let invocation = Invocation::find(
+            env::args_os().next(),
+            |name| env::var_os(name),
+            folder.as_deref(),
+        );
+        Self {
+            data: workspace::data_folder(|name| env::var_os(name)),
+            folder,
+            invocation,
+        }
+    }
+
+    fn workspace(&self) -> Result<Workspace, WorkspaceError> {
+        Workspace::find(self.folder.as_deref(), self.data.clone())
+    }
+
+    /// A path as it is shown: from here, if it is below.
+    fn shown(&self, path: &std::path::Path) -> String {
+        let below = self
+            .folder
+            .as_deref()
+            .and_then(|here| path.strip_prefix(here).ok());
+        below.unwrap_or(path).display().to_string()
+    }
+}
+
+/// Runs the program on its own arguments.
+pub fn main() -> ExitCode {
+    let mut printer = Printer::from_env();
+    let exit = run(env::args_os(), &Place::from_env(), &mut printer);
+    ExitCode::from(exit.status())
+}
+
+fn run(words: impl IntoIterator<Item = OsString>, place: &Place, printer: &mut Printer) -> Exit {
+    let said = match Words::try_parse_from(words) {
+        Ok(words) => obey(words, place, printer),
+        Err(error) => usage::answer(&error, printer),
+    };
+    match said {
+        Ok(exit) => exit,
+        Err(stop) => {
+            if stop.exit() != Exit::Interrupted {
+                printer.error(&stop.to_string());
+            }
+            stop.exit()
+        }
+    }
+}
+
+fn obey(words: Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
+    match words.command {
+        None => front::show(place, printer),
+        Some(Command::Demo(words)) => demo::run(&words, place, printer),
+        Some(Command::Token(words)) => token::run(&words, printer),
+    }
+}

@@ -1,0 +1,203 @@
+//! The printer: the only place that prints.
+//!
+//! The answer goes to standard output and everything about it to standard error. A reader that
+//! goes away ends the printing, not the program. What a file or a name says is never let steer a
+//! terminal.
+
+use std::env;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+use super::stop::Stop;
+
+/// The widest that a progress line gets, in columns.
+const PROGRESS_COLUMNS: usize = 60;
+
+/// Where output goes, and what can be shown there.
+pub(super) struct Printer {
+    out: Box<dyn Write>,
+    err: Box<dyn Write>,
+    color: bool,
+    progress: bool,
+    shown: Option<u8>,
+}
+
+impl Printer {
+    /// Standard output and standard error, as they are.
+    pub(super) fn from_env() -> Self {
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            color: io::stdout().is_terminal() && !dumb && !plain,
+            progress: io::stderr().is_terminal() && !dumb,
+            out: Box::new(io::stdout()),
+            err: Box::new(io::stderr()),
+            shown: None,
+        }
+    }
+
+    /// Whether the answer may be coloured.
+    pub(super) const fn color(&self) -> bool {
+        self.color
+    }
+
+    /// Prints the answer. That nobody reads it is no error.
+    pub(super) fn page(&mut self, text: &str) -> Result<(), Stop> {
+        let printed = self
+            .out
+            .write_all(text.as_bytes())
+            .and_then(|()| self.out.flush());
+        heard(printed)
+    }
+
+    /// Lets a command print line by line. That nobody reads on is no error.
+    pub(super) fn lines<T>(
+        &mut self,
+        print: impl FnOnce(&mut dyn Write) -> Result<T, Stop>,
+    ) -> Result<Option<T>, Stop> {
+        let mut out = io::BufWriter::new(&mut self.out);
+        match print(&mut out) {
+            Err(Stop::Stream(_, why)) if why.kind() == ErrorKind::BrokenPipe => Ok(None),
+            said => said.map(Some),
+        }
+    }
+
+    /// Says a line about the answer.
+    pub(super) fn note(&mut self, text: &str) {
+        self.clear();
+        // Nowhere is left to complain of standard error.
+        let _ = writeln!(self.err, "{}", one_line(text));
+    }
+
+    /// Says why there is no answer.
+    pub(super) fn error(&mut self, text: &str) {
+        self.note(&format!("error: {text}"));
+    }
+
+    /// Shows how far a run has come, 0 to 1, if anyone is looking.
+    pub(super) fn progress(&mut self, run: &str, share: f64) {
+        let percent = percent(share);
+        if !self.progress || self.shown == Some(percent) {
+            return;
+        }
+        self.shown = Some(percent);
+        let run: String = one_line(run).chars().take(PROGRESS_COLUMNS - 20).collect();
+        let _ = write!(self.err, "\r{run} {percent:3} %  ");
+        let _ = self.err.flush();
+    }
+
+    /// Takes the progress line away.
+    pub(super) fn clear(&mut self) {
+        if self.shown.take().is_some() {
+            let _ = write!(self.err, "\r{:PROGRESS_COLUMNS$}\r", "");
+            let _ = self.err.flush();
+        }
+    }
+}
+
+fn heard(printed: io::Result<()>) -> Result<(), Stop> {
+    match printed {
+        Err(why) if why.kind() == ErrorKind::BrokenPipe => Ok(()),
+        printed => printed.map_err(|why| Stop::Stream("standard output", why)),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "brought into 0 to 100 first"
+)]
+fn percent(share: f64) -> u8 {
+    (share * 100.0).clamp(0.0, 100.0) as u8
+}
+
+/// The text on one line, and nothing in it that steers a terminal.
+fn one_line(text: &str) -> String {
+    let show = |c: char| match c {
+        '\n' | '\r' | '\t' => ' ',
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '?',
+        _ if c.is_control() => '?',
+        _ => c,
+    };
+    text.trim_end().chars().map(show).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct Broken(ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn printer(out: impl Write + 'static, progress: bool) -> (Printer, Paper) {
+        let err = Paper::default();
+        let printer = Printer {
+            out: Box::new(out),
+            err: Box::new(err.clone()),
+            color: false,
+            progress,
+            shown: None,
+        };
+        (printer, err)
+    }
+
+    fn written(paper: &Paper) -> String {
+        String::from_utf8(paper.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_reader_that_left_is_no_error_and_a_full_disk_is() {
+        let (mut gone, _) = printer(Broken(ErrorKind::BrokenPipe), false);
+        assert!(gone.page("x").is_ok());
+        let (mut full, _) = printer(Broken(ErrorKind::StorageFull), false);
+        assert!(matches!(full.page("x"), Err(Stop::Stream(..))));
+    }
+
+    #[test]
+    fn an_error_is_one_line_that_steers_nothing() {
+        let (mut printer, err) = printer(Paper::default(), false);
+        printer.error("`a\nb\u{1b}[2J`: no such thing\n");
+        assert_eq!(written(&err), "error: `a b?[2J`: no such thing\n");
+    }
+
+    #[test]
+    fn progress_is_shown_once_a_percent_and_taken_away() {
+        let (mut seen, err) = printer(Paper::default(), true);
+        for share in [0.1, 0.101, 0.2, 7.0, f64::NAN] {
+            seen.progress("exposed", share);
+        }
+        seen.note("done");
+        let text = written(&err);
+        assert_eq!(text.matches("exposed").count(), 4, "{text:?}");
+        assert!(text.contains("100 %"));
+        assert!(text.ends_with("\rdone\n"), "{text:?}");
+        let (mut unseen, err) = printer(Paper::default(), false);
+        unseen.progress("exposed", 0.5);
+        unseen.clear();
+        assert_eq!(written(&err), "");
+    }
+}

@@ -1,0 +1,493 @@
+//! The program as a person starts it: its words, its files, its exit statuses, one clear line.
+//!
+//! The binary is built by the cargo that runs these tests, so it is never an older one.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use ca::clock::Time;
+use ca::identity::SpiffeId;
+use ca::keys::{Keys as _, RingKeys};
+use serde_json::Value;
+use services::token::issue::{Issuer, jwks};
+use tempfile::TempDir;
+
+/// 2026-01-01.
+const NOW: u64 = 1_767_225_600;
+
+static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    // The tests are named too, so that features are those of the build that is already there.
+    build.args([
+        "build",
+        "--workspace",
+        "--tests",
+        "--bin",
+        "schism",
+        "--quiet",
+    ]);
+    build.args(["--message-format", "json"]).current_dir(root());
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let output = build.stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "the binary does not build");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let artifacts = said
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let built = artifacts.into_iter().find_map(|artifact| {
+        let is_it =
+            artifact["target"]["name"] == "schism" && !artifact["profile"]["test"].as_bool()?;
+        is_it.then(|| artifact["executable"].as_str().map(PathBuf::from))?
+    });
+    built.expect("cargo names the binary that it built")
+});
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A folder with a workspace of its own.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        fs::create_dir(temp.path().join(".schism")).unwrap();
+        Self(temp)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// A copy of the built-in lab, as a folder.
+    fn lab(&self) {
+        for file in [
+            "lab.toml",
+            "exposed/posture.toml",
+            "exposed/policy.cedar",
+            "solution/posture.toml",
+            "solution/policy.cedar",
+        ] {
+            let built_in = root().join("labs/catalog/stale-acl").join(file);
+            self.write(&format!("lab/{file}"), fs::read(built_in).unwrap());
+        }
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(&*BINARY);
+        command
+            .args(line.split_whitespace())
+            .current_dir(self.0.path());
+        for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "NO_COLOR"] {
+            command.env_remove(name);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, line: &str) -> Ended {
+        Ended::from(self.command(line).output().unwrap())
+    }
+
+    /// The names of what is under `.schism/runs/`.
+    fn runs(&self) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.path(".schism/runs")) else {
+            return Vec::new();
+        };
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+        let mut names: Vec<String> = entries.map(|entry| name(entry.unwrap())).collect();
+        names.sort();
+        names
+    }
+
+    /// Bad input: status 2, nothing printed, nothing kept, and one line that says all of this.
+    #[track_caller]
+    fn refuses(&self, line: &str, parts: &[&str]) {
+        let ended = self.run(line);
+        assert_eq!(ended.status, Some(2), "{line}: {}", ended.err);
+        assert_eq!(ended.out, "", "{line}");
+        assert_eq!(ended.err.lines().count(), 1, "{line}: {}", ended.err);
+        assert!(ended.err.starts_with("error: "), "{line}: {}", ended.err);
+        for part in parts {
+            assert!(
+                ended.err.contains(part),
+                "{line}: no {part} in {}",
+                ended.err
+            );
+        }
+        assert_eq!(self.runs(), Vec::<String>::new(), "{line}");
+    }
+}
+
+/// How a command ended, and what it said.
+struct Ended {
+    status: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn alone_it_shows_its_front_page() {
+    let desk = Desk::new();
+    let ended = desk.run("");
+    assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""));
+    for part in [
+        "stale-acl",
+        "demo <lab>",
+        "token verify",
+        "kept in .schism\n",
+    ] {
+        assert!(ended.out.contains(part), "no {part} in {}", ended.out);
+    }
+    assert!(!ended.out.contains('\u{1b}'));
+    assert!(desk.run("--version").out.starts_with("schism 0."));
+    assert_eq!(desk.run("demo --help").status, Some(0));
+    assert_eq!(desk.runs(), Vec::<String>::new());
+}
+
+#[test]
+fn words_that_make_no_sense_are_one_line_and_status_2() {
+    let desk = Desk::new();
+    desk.refuses(
+        "demo stale-acls",
+        &["unknown lab `stale-acls`", "the nearest is `stale-acl`"],
+    );
+    desk.refuses("demo no/such/folder", &["no/such/folder", "no such folder"]);
+    desk.refuses("demo stale-acl --sed 7", &["--sed", "--seed"]);
+    desk.refuses("demo stale-acl --seed -1", &["-1"]);
+    desk.refuses("demo stale-acl --seed 18446744073709551616", &["--seed"]);
+    desk.refuses("demo stale-acl --width 10", &["--width"]);
+    desk.refuses("demo", &["<LAB>"]);
+    desk.refuses("dmeo", &["demo"]);
+    desk.refuses("token", &["--help"]);
+    desk.refuses("demo stale-acl --posture solutoin", &["`solution`"]);
+    desk.refuses("demo stale-acl --policy p.cedar", &["--posture"]);
+    desk.refuses("demo stale-acl --out no/such/file", &["no/such/file"]);
+}
+
+#[test]
+fn a_broken_lab_is_named_with_its_file_and_line() {
+    let desk = Desk::new();
+    let broken = |file: &str, text: &[u8], parts: &[&str]| {
+        desk.lab();
+        desk.write(&format!("lab/{file}"), text);
+        desk.refuses("demo ./lab", parts);
+    };
+    broken("lab.toml", b"format = 1\n= 2\n", &["lab.toml:2: "]);
+    broken(
+        "lab.toml",
+        b"format = 1\n\xff\n",
+        &["lab.toml:2: ", "UTF-8"],
+    );
+    broken("lab.toml", &vec![b'#'; 300 * 1024], &["lab.toml", "bytes"]);
+    broken(
+        "exposed/posture.toml",
+        b"[policy]\nfreshnes = \"any\"\n",
+        &["exposed/posture.toml:2: "],
+    );
+    broken(
+        "solution/posture.toml",
+        b"[tls]\nrecheck = 1\n",
+        &["solution/posture.toml:2: "],
+    );
+    broken(
+        "solution/policy.cedar",
+        b"permit (\n  principal,\n  nobody\n);",
+        &["policy.cedar:3: "],
+    );
+    broken(
+        "exposed/policy.cedar",
+        &vec![b'/'; 70_000],
+        &["exposed/policy.cedar", "65535"],
+    );
+    desk.lab();
+    fs::remove_file(desk.path("lab/solution/policy.cedar")).unwrap();
+    desk.refuses("demo ./lab", &["solution/policy.cedar"]);
+}
+
+#[test]
+fn a_broken_posture_or_policy_file_is_named_with_its_line() {
+    let desk = Desk::new();
+    desk.write("p.toml", "\n[policy]\nrivals = \"witnessed-epoch\"\n");
+    desk.refuses(
+        "demo stale-acl --posture p.toml",
+        &["p.toml:3: ", "policy.rivals", "not built"],
+    );
+    desk.write("p.toml", "");
+    desk.write(
+        "p.cedar",
+        "permit (principal, action == Action::\"erase\", resource);\n",
+    );
+    desk.refuses(
+        "demo stale-acl --posture p.toml --policy p.cedar",
+        &["p.cedar:1: "],
+    );
+    desk.refuses("demo stale-acl --posture missing.toml", &["missing.toml"]);
+    desk.refuses("demo stale-acl --posture .schism", &[".schism"]);
+}
+
+fn issuer() -> Issuer {
+    let key = RingKeys.p256().unwrap();
+    Issuer::new("clinic.example", "k1", &key).unwrap()
+}
+
+fn token(issuer: &Issuer, audience: &str) -> String {
+    let alice = SpiffeId::parse("spiffe://clinic.example/user/alice").unwrap();
+    let now = Time::from_secs(NOW);
+    let ttl = Duration::from_secs(60);
+    issuer
+        .issue(&alice, audience, &[7; 32], now, ttl, "t-1")
+        .unwrap()
+}
+
+fn fed(mut command: Command, input: &[u8]) -> Ended {
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    Ended::from(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn each_token_is_answered_by_the_services_own_verdict() {
+    let (desk, issuer) = (Desk::new(), issuer());
+    desk.write("jwks.json", jwks([&issuer]));
+    let (good, other) = (token(&issuer, "records"), token(&issuer, "tokens"));
+    let input = format!("{good}\n{other}\n\n{good}x\nno\u{1b}ise\n{good}");
+    let at = |now: u64| {
+        let line = format!("token verify --jwks jwks.json --aud records --now {now}");
+        fed(desk.command(&line), input.as_bytes())
+    };
+    let ended = at(NOW + 5);
+    assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""));
+    let said = "valid\ntoken-audience\ntoken-malformed\ntoken-forged\ntoken-malformed\nvalid\n";
+    assert_eq!(ended.out, said);
+    assert!(at(NOW + 63).out.starts_with("token-expired\n"));
+    assert!(at(NOW - 3).out.starts_with("token-not-yet-valid\n"));
+    let line = format!("token verify --jwks jwks.json --aud records --iss other --now {NOW}");
+    let ended = fed(desk.command(&line), good.as_bytes());
+    assert_eq!(
+        (ended.status, ended.out.as_str()),
+        (Some(0), "token-issuer\n")
+    );
+}
+
+#[test]
+fn a_key_set_that_is_none_is_refused_before_any_line() {
+    let desk = Desk::new();
+    desk.refuses(
+        "token verify --jwks missing.json --aud a",
+        &["missing.json"],
+    );
+    for (text, part) in [
+        ("", "JWKS"),
+        ("{}", "keys"),
+        ("{\"keys\": [{\"kty\": \"EC\"", "JWKS"),
+    ] {
+        desk.write("jwks.json", text);
+        desk.refuses(
+            "token verify --jwks jwks.json --aud a",
+            &["jwks.json", part],
+        );
+    }
+    desk.write("jwks.json", "{\"keys\": []}");
+    desk.refuses(
+        "token verify --jwks jwks.json --aud a --now soon",
+        &["seconds since 1970"],
+    );
+    desk.refuses("token verify --jwks jwks.json", &["--aud"]);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let (desk, issuer) = (Desk::new(), issuer());
+    desk.write("jwks.json", jwks([&issuer]));
+    for line in ["", "demo --help", "token verify --jwks jwks.json --aud a"] {
+        let mut child = desk.command(line).stdin(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let noise = "x\n".repeat(100_000);
+        // The program may be gone before all of it is written.
+        let _ = child.stdin.take().unwrap().write_all(noise.as_bytes());
+        let ended = Ended::from(child.wait_with_output().unwrap());
+        assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""), "{line}");
+    }
+}
+
+fn report(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_demonstration_stands_and_leaves_all_of_it_behind() {
+    let desk = Desk::new();
+    let ended = desk.run("demo stale-acl --json");
+    assert_eq!(ended.status, Some(0), "{}", ended.err);
+    let told = report(&ended.out);
+    assert_eq!(
+        (&told["format"], &told["control"]),
+        (&1.into(), &"kept".into())
+    );
+    assert_eq!(
+        (&told["lab"], &told["seed"]),
+        (&"stale-acl".into(), &7.into())
+    );
+    let runs = told["runs"].as_array().unwrap();
+    let ends: Vec<_> = runs
+        .iter()
+        .map(|run| (&run["posture"], &run["attack"]))
+        .collect();
+    assert_eq!(ends[0], (&"exposed".into(), &"succeeded".into()));
+    assert_eq!(ends[1], (&"solution".into(), &"refused".into()));
+    assert!(runs[1]["refusals"]["policy-stale"].as_u64().unwrap() > 0);
+
+    assert_eq!(desk.runs(), ["stale-acl-7-1"]);
+    let kept = |name: &str| desk.path(".schism/runs/stale-acl-7-1").join(name);
+    assert_eq!(fs::read_to_string(kept("report.json")).unwrap(), ended.out);
+    let timeline = fs::read_to_string(kept("timeline.jsonl")).unwrap();
+    assert!(timeline.lines().count() > 100);
+    let at = |line: &str| report(line)["at_us"].as_u64().unwrap();
+    assert!(timeline.lines().all(|line| at(line) <= 60_000_000));
+    for run in ["exposed", "solution"] {
+        let nodes = fs::read_dir(kept("audit").join(run)).unwrap();
+        for node in nodes.map(|node| node.unwrap().path()) {
+            for file in ["entries", "checkpoint", "key"] {
+                assert!(
+                    node.join(file).metadata().unwrap().len() > 0,
+                    "{node:?} {file}"
+                );
+            }
+        }
+        assert!(kept(run).join("posture.toml").is_file());
+    }
+    let scenario = fs::read_to_string(root().join("labs/catalog/stale-acl/lab.toml")).unwrap();
+    assert_eq!(fs::read_to_string(kept("scenario.toml")).unwrap(), scenario);
+}
+
+#[test]
+fn a_folder_runs_as_the_built_in_lab_does() {
+    let desk = Desk::new();
+    desk.lab();
+    let hash = |line: &str| {
+        let ended = desk.run(line);
+        assert_eq!(ended.status, Some(0), "{line}: {}", ended.err);
+        report(&ended.out)["runs"][0]["trace_hash"].clone()
+    };
+    let one = hash("demo stale-acl --seed 3 --posture solution --json");
+    assert_eq!(hash("demo lab/ --seed 3 --posture solution --json"), one);
+    assert_ne!(hash("demo ./lab --seed 4 --posture solution --json"), one);
+    assert_eq!(
+        desk.runs(),
+        ["stale-acl-3-1", "stale-acl-3-2", "stale-acl-4-1"]
+    );
+}
+
+#[test]
+fn one_posture_is_judged_by_itself_and_a_file_is_written_instead() {
+    let desk = Desk::new();
+    let wrong = root().join("labs/catalog/stale-acl/wrong/everything-strict/posture.toml");
+    fs::copy(wrong, desk.path("mine.toml")).unwrap();
+    let ended = desk.run("demo stale-acl --posture mine.toml --out page.txt --ascii");
+    assert_eq!(
+        (ended.status, ended.out.as_str()),
+        (Some(1), ""),
+        "{}",
+        ended.err
+    );
+    assert!(ended.err.contains("page.txt"), "{}", ended.err);
+    let page = fs::read_to_string(desk.path("page.txt")).unwrap();
+    assert!(
+        page.is_ascii() && page.lines().all(|line| line.len() <= 80),
+        "{page}"
+    );
+    assert!(page.contains("Broken: ") && page.contains("mine"), "{page}");
+    let ended = desk.run("demo stale-acl --posture exposed");
+    assert_eq!(ended.status, Some(1), "{}", ended.err);
+    assert!(
+        ended.err.contains("policy.freshness = any"),
+        "{}",
+        ended.err
+    );
+}
+
+#[test]
+fn the_page_gives_nothing_away_and_its_last_lines_can_be_typed() {
+    let desk = Desk::new();
+    let ended = desk.run("demo stale-acl");
+    assert_eq!(ended.status, Some(0), "{}", ended.err);
+    let said = ended.out.clone() + &ended.err;
+    assert!(
+        !said.contains('\u{1b}') && !said.contains('\r'),
+        "nobody is at a terminal"
+    );
+    assert!(!said.contains("freshness = read"), "{said}");
+    let (_, next) = ended
+        .out
+        .split_once("Next:\n")
+        .expect("it says what to type next");
+    let commands = next.replace("\\\n", " ");
+    let program = BINARY.to_str().unwrap();
+    let typed: Vec<&str> = commands
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix(program))
+        .collect();
+    assert!(!typed.is_empty(), "{next}");
+    for line in typed {
+        assert!(matches!(desk.run(line).status, Some(0 | 1)), "{line}");
+    }
+}
+
+/// Sends what Ctrl-C sends.
+#[cfg(unix)]
+fn interrupt(child: &Child) {
+    let sent = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_demonstration_leaves_nothing() {
+    let desk = Desk::new();
+    let mut child = desk.command("demo stale-acl").spawn().unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    err.read_line(&mut line).unwrap();
+    assert!(line.starts_with("warning: exposed"), "{line}");
+    interrupt(&child);
+    let mut rest = String::new();
+    err.read_to_string(&mut rest).unwrap();
+    let ended = Ended::from(child.wait_with_output().unwrap());
+    assert_eq!(
+        (ended.status, ended.out.as_str()),
+        (Some(130), ""),
+        "{rest}"
+    );
+    assert_eq!(rest, "interrupted: nothing was kept\n");
+    assert_eq!(desk.runs(), Vec::<String>::new());
+}
