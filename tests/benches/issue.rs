@@ -1,0 +1,150 @@
+//! What a certificate costs: the issuer's decision alone, and the CA with its log and store.
+//!
+//! The floor is what no CA can do without: one verification, of the request, and one signature.
+//! Everything is in memory; keys and requests are made outside the measured time.
+
+mod pace;
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ca::authority::Root;
+use ca::clock::Time;
+use ca::disk::MemDisk;
+use ca::identity::{SpiffeId, TrustDomain};
+use ca::issue::{Ca, CaConfig};
+use ca::keys::{Keys, RingKeys};
+use ca::profile::Validity;
+use ca::seams::Seams;
+use criterion::measurement::WallTime;
+use criterion::{BatchSize, BenchmarkGroup};
+use ring::rand::SystemRandom;
+use ring::signature::{
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair,
+    UnparsedPublicKey,
+};
+
+/// How many requests are made ahead of the measured ones.
+const AHEAD: BatchSize = BatchSize::NumIterations(64);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+fn domain() -> TrustDomain {
+    TrustDomain::new("clinic.example").expect("a plain name is a trust domain")
+}
+
+fn alice() -> SpiffeId {
+    SpiffeId::new(&domain(), "/user/alice").expect("a plain path names a workload")
+}
+
+/// A request for a key of its own.
+fn request() -> Vec<u8> {
+    let key = RingKeys.p256().expect("the machine has randomness");
+    ca::csr::request(&key).expect("a new key is a P-256 key")
+}
+
+/// A CA that has just begun, without a network or a machine's disk.
+fn authority() -> (Ca, Time) {
+    let seams = Seams {
+        disk: Arc::new(MemDisk::new()),
+        ..Seams::real("")
+    };
+    let mut config = CaConfig::lab(domain());
+    config.issuer_ttl = YEAR;
+    let now = seams.clock.now();
+    let ca = Ca::open(&seams, config).expect("an empty disk takes a new CA");
+    (ca, now)
+}
+
+fn floor(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let key = RingKeys.p256().expect("the machine has randomness");
+    let random = SystemRandom::new();
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key, &random)
+        .expect("a new key is a P-256 key");
+    let message = request();
+    let sign = || {
+        pair.sign(&random, black_box(&message))
+            .expect("the machine has randomness")
+    };
+    let signature = sign();
+    let public = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, pair.public_key().as_ref());
+    group.bench_function("floor: ring P-256 verify + sign", |bencher| {
+        bencher.iter(|| {
+            public
+                .verify(black_box(&message), signature.as_ref())
+                .expect("the signature is this key's");
+            sign()
+        });
+    });
+}
+
+fn issue(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let now = Seams::real("").clock.now();
+    let validity = Validity::new(now - HOUR, now + YEAR);
+    let root = Root::create(&RingKeys, &domain(), 1, validity).expect("a year is in range");
+    let issuer = root
+        .sign_issuer(&RingKeys, 1, validity)
+        .expect("a year is in range");
+    let (csr, id, leaf) = (request(), alice(), Validity::lasting(now, HOUR));
+    group.bench_function("issue a leaf", |bencher| {
+        bencher.iter(|| {
+            issuer
+                .issue(black_box(&csr), &id, leaf, now)
+                .expect("the request asks for nothing more")
+        });
+    });
+}
+
+/// A next leaf: the request, the signature and the issuance log.
+fn renew(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let (mut ca, now) = authority();
+    let code = ca.new_join_code(&alice(), now).expect("an open CA");
+    let first = ca
+        .enroll(code.reveal(), &request(), now)
+        .expect("a fresh code");
+    group.bench_function("renew through log", |bencher| {
+        bencher.iter_batched(
+            request,
+            |csr| {
+                ca.renew(&first.facts, &csr, now)
+                    .expect("a valid leaf, a new key")
+            },
+            AHEAD,
+        );
+    });
+}
+
+/// A first leaf: as the next one, and the join code's use in the store.
+fn enroll(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let (ca, mut now) = authority();
+    let ca = std::cell::RefCell::new(ca);
+    group.bench_function("enroll through log and store", |bencher| {
+        bencher.iter_batched(
+            || {
+                // A minute later each time, so that old codes are forgotten and there is room.
+                now = now + Duration::from_secs(60);
+                let mut ca = ca.borrow_mut();
+                let code = ca.new_join_code(&alice(), now).expect("room for a code");
+                (code, request(), now)
+            },
+            |(code, csr, now)| {
+                ca.borrow_mut()
+                    .enroll(code.reveal(), &csr, now)
+                    .expect("a fresh code")
+            },
+            AHEAD,
+        );
+    });
+}
+
+fn main() {
+    let mut criterion = pace::criterion();
+    let mut group = criterion.benchmark_group("issue");
+    floor(&mut group);
+    issue(&mut group);
+    renew(&mut group);
+    enroll(&mut group);
+    group.finish();
+    criterion.final_summary();
+}

@@ -1,0 +1,249 @@
+//! What the guard adds to one call: a read over mTLS with a token, guarded and not.
+//!
+//! Both ends are the real ones, on loopback, with real leaves from a real CA, on one thread. The
+//! caller sends a token on every line, so that only the service differs. The floor looks at no
+//! token, asks no policy and writes nothing.
+
+mod pace;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ca::agent::{AgentConfig, Bearer, BearerSource, Published};
+use ca::bundle::Bundles;
+use ca::clock::{BoxFuture, Clock};
+use ca::conn::{Deadline, Dialer, Door};
+use ca::credential::Credential;
+use ca::identity::{SpiffeId, TrustDomain};
+use ca::issue::{Ca, CaConfig};
+use ca::keys::{Keys, RingKeys};
+use ca::net::Address;
+use ca::seams::Seams;
+use ca::tls::Trust;
+use criterion::BenchmarkGroup;
+use criterion::measurement::WallTime;
+use proto::records::v1::records_client::RecordsClient;
+use proto::records::v1::records_server::{Records, RecordsServer};
+use proto::records::v1::{
+    ReadReply, ReadRequest, Record, ShareReply, ShareRequest, WatchReply, WatchRequest, WriteReply,
+    WriteRequest,
+};
+use services::token::issue::{Issuer, jwks};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+
+const HOST: &str = "127.0.0.1";
+/// Longer than any bench: no leaf is renewed and no token fetched while one is measured.
+const LIFE: Duration = Duration::from_secs(6 * 60 * 60);
+
+fn domain() -> TrustDomain {
+    TrustDomain::new("clinic.example").expect("a plain name is a trust domain")
+}
+
+fn named(path: &str) -> SpiffeId {
+    SpiffeId::new(&domain(), path).expect("a plain path names a workload")
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
+    listener
+        .local_addr()
+        .expect("a bound socket has a port")
+        .port()
+}
+
+/// One record, always the same, for whoever asks.
+struct Shelf;
+
+#[tonic::async_trait]
+impl Records for Shelf {
+    async fn read(&self, request: Request<ReadRequest>) -> Result<Response<ReadReply>, Status> {
+        let record = Record {
+            id: request.into_inner().id,
+            home: "south".to_owned(),
+            version: 1,
+            text: "allergic to penicillin".to_owned(),
+            ..Record::default()
+        };
+        Ok(Response::new(ReadReply {
+            record: Some(record),
+            policy_size: 0,
+        }))
+    }
+
+    async fn write(&self, _: Request<WriteRequest>) -> Result<Response<WriteReply>, Status> {
+        Err(Status::unimplemented("the shelf is read"))
+    }
+
+    async fn share(&self, _: Request<ShareRequest>) -> Result<Response<ShareReply>, Status> {
+        Err(Status::unimplemented("the shelf is read"))
+    }
+
+    type WatchStream = tokio_stream::Empty<Result<WatchReply, Status>>;
+
+    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("the shelf is read"))
+    }
+}
+
+/// Signs the caller's tokens, without a token service in between.
+struct Pen {
+    issuer: Issuer,
+    clock: Arc<dyn Clock>,
+}
+
+impl BearerSource for Pen {
+    fn bearer<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<Bearer, String>> {
+        let (obtained, facts) = (self.clock.now(), &credential.facts);
+        let (alice, leaf) = (&facts.spiffe_id, &facts.leaf_sha256);
+        let text = self
+            .issuer
+            .issue(alice, "records", leaf, obtained, LIFE, "t-1")
+            .map(|text| Bearer {
+                text: text.into(),
+                obtained,
+                expires: obtained + LIFE,
+            });
+        Box::pin(std::future::ready(text.map_err(|error| error.to_string())))
+    }
+}
+
+/// A CA, one service and one caller, in one folder and on one thread.
+struct Clinic {
+    runtime: Runtime,
+    dialer: Dialer,
+    _folder: TempDir,
+}
+
+impl Clinic {
+    /// Opens the clinic. `routes` makes what the service's door leads to, from the service's seams
+    /// and the key set (JWKS) of the caller's tokens.
+    fn open(routes: impl FnOnce(&Seams, &str) -> Routes) -> Self {
+        let folder = tempfile::tempdir().expect("the machine has a temporary folder");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("the machine has an event queue");
+        let dialer = runtime.block_on(connect(&folder, routes));
+        Self {
+            runtime,
+            dialer,
+            _folder: folder,
+        }
+    }
+
+    /// One call, as a client makes it: the connection of now, and the token that fits it.
+    async fn read(&self) -> Result<u64, Status> {
+        let connection = self.dialer.connection().await;
+        let connection = connection.map_err(|error| Status::unavailable(error.to_string()))?;
+        let bearer = connection.bearer.as_ref();
+        let bearer = bearer.ok_or_else(|| Status::unauthenticated("no token"))?;
+        let bearer = format!("Bearer {}", bearer.text).parse();
+        let mut request = Request::new(ReadRequest {
+            id: "r1".to_owned(),
+            at_least: 0,
+        });
+        let bearer = bearer.map_err(|_| Status::internal("a token is plain text"))?;
+        request.metadata_mut().insert("authorization", bearer);
+        let reply = RecordsClient::new(connection).read(request).await?;
+        Ok(reply.into_inner().record.unwrap_or_default().version)
+    }
+
+    fn measure(&self, group: &mut BenchmarkGroup<'_, WallTime>, name: &str) {
+        group.bench_function(name, |bencher| {
+            // Nobody answered keep-alives since the last line: the connection may be gone.
+            self.runtime.block_on(async {
+                while self.read().await.is_err() {
+                    self.dialer.forget().await;
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            });
+            bencher.iter(|| {
+                let version = self.runtime.block_on(self.read());
+                version.expect("loopback holds")
+            });
+        });
+    }
+}
+
+/// Starts CA, service and both agents on this runtime, and waits for the caller's identity.
+async fn connect(folder: &TempDir, routes: impl FnOnce(&Seams, &str) -> Routes) -> Dialer {
+    let place = |name: &str| Seams::real(folder.path().join(name));
+    let (authority, service, caller) = (place("ca"), place("records"), place("alice"));
+    let mut settings = CaConfig::lab(domain());
+    settings.leaf_ttl = LIFE;
+    let (ca_port, port) = (free_port(), free_port());
+    let [to_service, to_caller] = invite(&authority, &settings, ca_port);
+    let ca = ca::node::run(authority, settings, ca_port);
+    tokio::spawn(async move { ca.await.expect("the CA serves to the end") });
+
+    let key = RingKeys.p256().expect("the machine has randomness");
+    let issuer = Issuer::new("clinic.example", "k1", &key).expect("a new key is a P-256 key");
+    let routes = routes(&service, &jwks([&issuer]));
+    let expected = to_service.id.clone();
+    let (identity, trust) = identify(&service, to_service, None);
+    let door = Door {
+        seams: service,
+        identity,
+        trust,
+        deadline: Deadline::Leaf,
+        anonymous: false,
+    };
+    tokio::spawn(async move { door.serve(port, routes).await.expect("the port was free") });
+
+    let clock = Arc::clone(&caller.clock);
+    let pen = Pen { issuer, clock };
+    let (mut identity, trust) = identify(&caller, to_caller, Some(Arc::new(pen)));
+    let known = identity.wait_for(Option::is_some).await;
+    drop(known.expect("the agent lives as long as the runtime"));
+    let to = Address::new(HOST, port);
+    Dialer::new(caller, trust, to, expected, identity)
+}
+
+/// Opens the CA's disk once, for a join code each for service and caller.
+fn invite(seams: &Seams, settings: &CaConfig, ca_port: u16) -> [AgentConfig; 2] {
+    let mut ca = Ca::open(seams, settings.clone()).expect("an empty disk takes a new CA");
+    let (bundle, now) = (ca.bundle().clone(), seams.clock.now());
+    ["/records", "/user/alice"].map(|path| {
+        let id = named(path);
+        let code = ca.new_join_code(&id, now).expect("an open CA");
+        AgentConfig {
+            id,
+            ca: Address::new(HOST, ca_port),
+            ca_id: named(ca::node::PATH),
+            join_code: code.reveal().to_owned(),
+            bundle: bundle.clone(),
+            tolerance: settings.tolerance,
+        }
+    })
+}
+
+/// An agent under way, and what it publishes.
+fn identify(
+    seams: &Seams,
+    config: AgentConfig,
+    bearers: Option<Arc<dyn BearerSource>>,
+) -> (watch::Receiver<Option<Arc<Published>>>, Trust) {
+    let trust = Trust {
+        clock: Arc::clone(&seams.clock),
+        bundles: Bundles::from(config.bundle.clone()),
+        tolerance: config.tolerance,
+    };
+    let (agent, identity) = ca::agent::Agent::new(seams.clone(), config, bearers);
+    tokio::spawn(agent.run());
+    (identity, trust)
+}
+
+fn main() {
+    let mut criterion = pace::criterion();
+    let mut group = criterion.benchmark_group("unary");
+    let open = Clinic::open(|_, _| Routes::new(RecordsServer::new(Shelf)));
+    open.measure(&mut group, "floor: unguarded read");
+    group.finish();
+    criterion.final_summary();
+}
