@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::agent::{AgentConfig, Bearer, BearerSource, Published};
-use ca::bundle::Bundles;
+use ca::bundle::{Bundle, Bundles};
 use ca::clock::{BoxFuture, Clock};
 use ca::conn::{Deadline, Dialer, Door};
 use ca::credential::Credential;
@@ -20,6 +20,7 @@ use ca::issue::{Ca, CaConfig};
 use ca::keys::{Keys, RingKeys};
 use ca::net::Address;
 use ca::seams::Seams;
+use ca::tlog::note::SigningKey;
 use ca::tls::Trust;
 use criterion::BenchmarkGroup;
 use criterion::measurement::WallTime;
@@ -29,7 +30,22 @@ use proto::records::v1::{
     ReadReply, ReadRequest, Record, ShareReply, ShareRequest, WatchReply, WatchRequest, WriteReply,
     WriteRequest,
 };
+use services::audit::group::AuditWriter;
+use services::audit::writer::AuditLog;
+use services::courier::Direct;
+use services::guard::{Guard, Identifier};
+use services::member::{Member, Start};
+use services::node::AUDIENCE;
+use services::policy::authority::Authority;
+use services::policy::danger::Mutation;
+use services::policy::entry::Entry;
+use services::policy::follow::Follower;
+use services::policy::quorum::danger::unwitnessed;
+use services::policy::replica::{self, Replica};
+use services::posture::{Durability, Freshness, Freshnesses, Posture, Recheck};
+use services::records::{RecordsService, Replicator, Store};
 use services::token::issue::{Issuer, jwks};
+use services::token::keys::KeySet;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -239,9 +255,107 @@ fn identify(
     (identity, trust)
 }
 
+/// The records service itself, alone: its policy came by hand, and nobody is followed.
+fn guarded(seams: &Seams, keys: &str, durability: Durability) -> Routes {
+    let signing = |name: &str| {
+        let key = RingKeys.ed25519().expect("the machine has randomness");
+        SigningKey::new(name, &key).expect("a new key is an Ed25519 key")
+    };
+    let log = signing("clinic.example/policy");
+    let trust = replica::Trust {
+        log: log.verifying(),
+        quorum: unwitnessed(Vec::new()).expect("no witness is no double"),
+        tolerance: Duration::from_secs(1),
+        bug: Mutation::None,
+    };
+    let opened = Authority::open(
+        &seams.disk,
+        "authority",
+        log,
+        trust.quorum.clone(),
+        Mutation::None,
+    );
+    let (mut authority, _) = opened.expect("an empty disk takes a new log");
+    let policy = "permit(principal in Role::\"doctor\", action, resource);".to_owned();
+    let (principal, role) = ("alice".to_owned(), "doctor".to_owned());
+    for entry in [
+        Entry::PutPolicy { policy },
+        Entry::Grant { principal, role },
+    ] {
+        let bytes = entry.to_bytes().expect("plain names make an entry");
+        authority.append(&bytes).expect("the policy is valid");
+    }
+    authority.commit().expect("the disk holds");
+    let update = authority.update_since(0).expect("nobody need agree");
+    let now = seams.clock.now();
+    let mut replica =
+        Replica::open(&seams.disk, "replica", trust, now).expect("an empty disk is no rollback");
+    replica
+        .apply(&update, now)
+        .expect("the update proves itself");
+    let mut posture = Posture::hardened();
+    posture.policy.freshness = Freshnesses::all(Freshness::Any);
+    posture.audit.durability = durability;
+    let agent = AgentConfig {
+        id: named("/records"),
+        ca: Address::new(HOST, 0),
+        ca_id: named(ca::node::PATH),
+        join_code: String::new(),
+        bundle: Bundle {
+            trust_domain: domain(),
+            generation: 0,
+            roots: Vec::new(),
+        },
+        tolerance: Duration::ZERO,
+    };
+    let (name, courier) = ("records".to_owned(), Arc::new(Direct));
+    let start = Start {
+        name,
+        seams: seams.clone(),
+        courier,
+        agent,
+        posture,
+    };
+    let member = Member {
+        start,
+        identity: watch::channel(None).1,
+    };
+    let audit = AuditLog::open(&seams.disk, "records", signing("records/audit"));
+    let audit = AuditWriter::start(audit.expect("an empty disk takes a new log").0, seams);
+    let identifier = Identifier::new(&member, AUDIENCE, "clinic.example", "nowhere");
+    identifier.take_keys(KeySet::parse(keys.as_bytes()).expect("our own key set"));
+    let follower = Follower::start(&member, replica, "nowhere");
+    let guard = Arc::new(Guard::new(
+        &member,
+        identifier,
+        follower,
+        audit,
+        Mutation::None,
+    ));
+    let store = Store::open(&*seams.disk, "south").expect("an empty disk takes a new store");
+    let wrote = store.change("r1", 2, |record| {
+        record.text = "allergic to penicillin".to_owned()
+    });
+    wrote.expect("the disk holds");
+    let (replicator, changed) = (
+        Replicator::start(&member, &[]),
+        Arc::new(watch::Sender::new(0)),
+    );
+    let service = RecordsService::new(guard, store, replicator, Recheck::Message, changed);
+    Routes::new(service.server())
+}
+
 fn main() {
     let mut criterion = pace::criterion();
     let mut group = criterion.benchmark_group("unary");
+    let lines = [
+        ("guarded read, audit synced", Durability::Sync),
+        ("guarded read, audit unsynced", Durability::Async),
+    ];
+    for (line, durability) in lines {
+        let shut = Clinic::open(|seams, keys| guarded(seams, keys, durability));
+        shut.measure(&mut group, line);
+    }
     let open = Clinic::open(|_, _| Routes::new(RecordsServer::new(Shelf)));
     open.measure(&mut group, "floor: unguarded read");
     group.finish();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ca::clock::Time;
 use ca::conn::{Dialer, MAX_MESSAGE, PeerIdentity};
-use ca::identity::{LeafFacts, Untimely};
+use ca::identity::{LeafFacts, SpiffeId, Untimely};
 use ca::work::Kind;
 use proto::token::v1::KeysRequest;
 use proto::token::v1::tokens_client::TokensClient;
@@ -29,7 +29,7 @@ const MAX_REQUEST_ID: usize = 64;
 /// A caller, as far as it is known. A request that is refused early has less of one.
 #[derive(Clone, Debug, Default)]
 pub struct Caller {
-    /// The policy's name for it: the last part of its SPIFFE ID's path.
+    /// The policy's name for it: `alice` for `/user/alice`, else the whole path of its SPIFFE ID.
     pub principal: String,
     /// Its SPIFFE ID.
     pub spiffe_id: String,
@@ -40,8 +40,9 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// What the connection and the headers say; nothing is verified but the leaf.
-    pub fn of<T>(request: &tonic::Request<T>) -> Self {
+    /// What the connection and the headers say; nothing is verified but the leaf. A request that
+    /// has no identifier gets the one of `unnamed`.
+    pub fn of<T>(request: &tonic::Request<T>, unnamed: impl FnOnce() -> String) -> Self {
         let leaf = request
             .extensions()
             .get::<PeerIdentity>()
@@ -50,14 +51,15 @@ impl Caller {
             .metadata()
             .get("x-request-id")
             .and_then(|id| id.to_str().ok());
-        let plain =
-            |id: &&str| id.len() <= MAX_REQUEST_ID && id.bytes().all(|b| b.is_ascii_graphic());
+        let plain = |id: &&str| {
+            (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
+        };
         Self {
             spiffe_id: leaf
                 .as_ref()
                 .map(|leaf| leaf.spiffe_id.to_string())
                 .unwrap_or_default(),
-            request: id.filter(plain).unwrap_or_default().to_owned(),
+            request: id.filter(plain).map_or_else(unnamed, str::to_owned),
             principal: String::new(),
             leaf,
         }
@@ -115,6 +117,11 @@ impl Identifier {
         *fetched = Some(clock.now());
     }
 
+    /// Puts a key set in force that came another way than from the token service.
+    pub fn take_keys(&self, keys: KeySet) {
+        self.keys.store(keys.into());
+    }
+
     /// True once there is a key to verify with.
     pub fn has_keys(&self) -> bool {
         !self.keys.load().is_empty()
@@ -144,13 +151,7 @@ impl Identifier {
         if self.binds() && verified.subject != leaf.spiffe_id {
             return Err(Refusal::TokenNotBound);
         }
-        caller.principal = verified
-            .subject
-            .path()
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        caller.principal = principal(&verified.subject);
         caller.spiffe_id = verified.subject.to_string();
         Ok(verified)
     }
@@ -201,10 +202,39 @@ impl Identifier {
     }
 }
 
+/// The policy's name for an identity. Only `/user/<name>` has a short one: a service, or a deeper
+/// path, must not come to bear a user's name.
+fn principal(id: &SpiffeId) -> String {
+    let user = id
+        .path()
+        .strip_prefix("/user/")
+        .filter(|name| !name.contains('/'));
+    user.unwrap_or(id.path()).to_owned()
+}
+
 fn bearer(metadata: &MetadataMap) -> Result<&str, Refusal> {
     let header = metadata.get("authorization").ok_or(Refusal::TokenMissing)?;
     let header = header.to_str().map_err(|_| Refusal::TokenMalformed)?;
     header
         .strip_prefix("Bearer ")
         .ok_or(Refusal::TokenMalformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_user_bears_a_users_name() {
+        let name = |id: &str| principal(&SpiffeId::parse(id).unwrap());
+        assert_eq!(name("spiffe://clinic.example/user/alice"), "alice");
+        for other in [
+            "/alice",
+            "/team/user/alice",
+            "/user/x/alice",
+            "/records.south/alice",
+        ] {
+            assert_eq!(name(&format!("spiffe://clinic.example{other}")), other);
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod caller;
 mod permit;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ca::clock::Time;
 use ca::journal::Event;
@@ -40,6 +41,8 @@ pub struct Guard {
     view: watch::Receiver<Arc<PolicyView>>,
     audit: AuditWriter,
     bug: Mutation,
+    /// Names requests that come without a name.
+    unnamed: AtomicU64,
 }
 
 /// A decision with what it was based on.
@@ -66,6 +69,7 @@ impl Guard {
             view,
             audit,
             bug,
+            unnamed: AtomicU64::new(0),
         }
     }
 
@@ -92,7 +96,10 @@ impl Guard {
         resource: &str,
         at_least: u64,
     ) -> Result<(Caller, Permit<A>), Status> {
-        let mut caller = Caller::of(request);
+        let mut caller = Caller::of(request, || {
+            let number = self.unnamed.fetch_add(1, Ordering::Relaxed);
+            format!("{}-{number}", self.member.start.name)
+        });
         let identified = self
             .identifier
             .identify(&mut caller, request.metadata())
