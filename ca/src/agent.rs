@@ -28,6 +28,10 @@ use crate::tls::Trust;
 const FILE: &str = "agent/credential.json";
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(3);
+/// No such time.
+const NEVER: Time = Time::from_micros(u64::MAX);
+/// How long an agent goes without a look at its clock.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How soon a failed bearer is tried again.
 const BEARER_RETRY: Duration = Duration::from_secs(1);
 
@@ -136,11 +140,19 @@ impl Agent {
         let mut renewal = Renewal::plan(&held.credential.facts, &*self.seams.rng);
         let mut bearer_due = self.bearer_due(&held);
         loop {
-            let renew_at = renewal
-                .next_attempt()
-                .unwrap_or(Time::from_micros(u64::MAX));
-            self.seams.clock.sleep_until(renew_at.min(bearer_due)).await;
+            let renew_at = renewal.next_attempt().unwrap_or(NEVER);
+            let set_back = self
+                .seams
+                .clock
+                .wait(renew_at.min(bearer_due), LOOK_AGAIN)
+                .await;
             let now = self.seams.clock.now();
+            if set_back {
+                // What was planned on a wrong clock, or given up on it, is planned again.
+                renewal = Renewal::plan(&held.credential.facts, &*self.seams.rng);
+                bearer_due = self.bearer_due(&held);
+                continue;
+            }
             if now >= renew_at {
                 match self.within(self.renew(&held)).await {
                     Ok(renewed) => {

@@ -79,6 +79,20 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// Waits until this clock shows `deadline` or later; a step of the clock is noticed.
     fn sleep_until(&self, deadline: Time) -> BoxFuture<'_, ()>;
 
+    /// Waits until this clock shows `deadline`, but no longer than `most` of elapsed time. True if
+    /// the clock was set back meanwhile, so that what was planned on it must be planned again.
+    fn wait(&self, deadline: Time, most: Duration) -> BoxFuture<'_, bool> {
+        Box::pin(async move {
+            let before = self.now();
+            tokio::select! {
+                biased;
+                () = self.sleep_until(deadline) => {}
+                () = tokio::time::sleep(most) => {}
+            }
+            self.now() < before
+        })
+    }
+
     /// Waits for a span on this clock.
     fn sleep(&self, span: Duration) -> BoxFuture<'_, ()> {
         self.sleep_until(self.now() + span)

@@ -8,7 +8,6 @@ use tonic::service::Routes;
 
 use crate::agent::Published;
 use crate::bundle::Bundles;
-use crate::clock::Time;
 use crate::conn::{Deadline, Door};
 use crate::credential::Credential;
 use crate::error::CaError;
@@ -21,6 +20,9 @@ use crate::tls::Trust;
 
 /// Path of the CA's own SPIFFE ID.
 pub const PATH: &str = "/ca";
+
+/// How long the CA goes without a look at its clock.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Runs the CA on `port` until the task is dropped.
 ///
@@ -37,7 +39,7 @@ pub async fn run(seams: Seams, config: CaConfig, port: u16) -> Result<(), CaErro
         id,
         tolerance,
     };
-    let first = own.next(None)?;
+    let first = own.next(1, None)?;
     let bundles = Bundles::from(first.bundle.clone());
     let (publish, identity) = watch::channel(Some(published(&first)));
     let trust = Trust {
@@ -69,7 +71,8 @@ struct OwnIdentity {
 }
 
 impl OwnIdentity {
-    fn next(&self, held: Option<&Credential>) -> Result<Credential, CaError> {
+    /// A leaf that follows `held`, or a first one.
+    fn next(&self, generation: u64, held: Option<&Credential>) -> Result<Credential, CaError> {
         let (now, key) = (self.seams.clock.now(), self.seams.keys.p256()?);
         let csr =
             crate::csr::request(&key).map_err(|error| CaError::Encoding(error.to_string()))?;
@@ -81,7 +84,6 @@ impl OwnIdentity {
                 ca.enroll(code.reveal(), &csr, now)?
             }
         };
-        let generation = held.map_or(1, |held| held.generation + 1);
         let (chain, bundle) = (issued.chain, issued.bundle);
         Credential::assemble(
             generation,
@@ -102,11 +104,19 @@ impl OwnIdentity {
     ) -> std::convert::Infallible {
         let mut renewal = Renewal::plan(&held.facts, &*self.seams.rng);
         loop {
-            let due = renewal
-                .next_attempt()
-                .unwrap_or(Time::from_micros(u64::MAX));
-            self.seams.clock.sleep_until(due).await;
-            match self.next(Some(&held)) {
+            let due = renewal.next_attempt();
+            let clock = &self.seams.clock;
+            let set_back = clock.wait(due.unwrap_or(clock.now() + AGAIN), AGAIN).await;
+            if set_back {
+                renewal = Renewal::plan(&held.facts, &*self.seams.rng);
+                continue;
+            }
+            if due.is_some_and(|due| clock.now() < due) {
+                continue;
+            }
+            // A leaf that is over, on this clock, is followed by a first one: this is the issuer.
+            let next = self.next(held.generation + 1, due.is_some().then_some(&held));
+            match next {
                 Ok(next) => {
                     publish.send_replace(Some(published(&next)));
                     renewal = Renewal::plan(&next.facts, &*self.seams.rng);

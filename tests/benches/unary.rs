@@ -255,12 +255,13 @@ fn identify(
     (identity, trust)
 }
 
-/// The records service itself, alone: its policy came by hand, and nobody is followed.
-fn guarded(seams: &Seams, keys: &str, durability: Durability) -> Routes {
-    let signing = |name: &str| {
-        let key = RingKeys.ed25519().expect("the machine has randomness");
-        SigningKey::new(name, &key).expect("a new key is an Ed25519 key")
-    };
+fn signing(name: &str) -> SigningKey {
+    let key = RingKeys.ed25519().expect("the machine has randomness");
+    SigningKey::new(name, &key).expect("a new key is an Ed25519 key")
+}
+
+/// A replica whose policy came by hand: doctors may do everything, and alice is one.
+fn policy(seams: &Seams) -> Replica {
     let log = signing("clinic.example/policy");
     let trust = replica::Trust {
         log: log.verifying(),
@@ -268,13 +269,8 @@ fn guarded(seams: &Seams, keys: &str, durability: Durability) -> Routes {
         tolerance: Duration::from_secs(1),
         bug: Mutation::None,
     };
-    let opened = Authority::open(
-        &seams.disk,
-        "authority",
-        log,
-        trust.quorum.clone(),
-        Mutation::None,
-    );
+    let quorum = trust.quorum.clone();
+    let opened = Authority::open(&seams.disk, "authority", log, quorum, Mutation::None);
     let (mut authority, _) = opened.expect("an empty disk takes a new log");
     let policy = "permit(principal in Role::\"doctor\", action, resource);".to_owned();
     let (principal, role) = ("alice".to_owned(), "doctor".to_owned());
@@ -288,43 +284,51 @@ fn guarded(seams: &Seams, keys: &str, durability: Durability) -> Routes {
     authority.commit().expect("the disk holds");
     let update = authority.update_since(0).expect("nobody need agree");
     let now = seams.clock.now();
-    let mut replica =
-        Replica::open(&seams.disk, "replica", trust, now).expect("an empty disk is no rollback");
+    let replica = Replica::open(&seams.disk, "replica", trust, now);
+    let mut replica = replica.expect("an empty disk is no rollback");
     replica
         .apply(&update, now)
         .expect("the update proves itself");
+    replica
+}
+
+/// A member without an agent: nothing is dialled from here.
+fn member(seams: &Seams, durability: Durability) -> Member {
     let mut posture = Posture::hardened();
     posture.policy.freshness = Freshnesses::all(Freshness::Any);
     posture.audit.durability = durability;
+    let bundle = Bundle {
+        trust_domain: domain(),
+        generation: 0,
+        roots: Vec::new(),
+    };
     let agent = AgentConfig {
         id: named("/records"),
         ca: Address::new(HOST, 0),
         ca_id: named(ca::node::PATH),
         join_code: String::new(),
-        bundle: Bundle {
-            trust_domain: domain(),
-            generation: 0,
-            roots: Vec::new(),
-        },
+        bundle,
         tolerance: Duration::ZERO,
     };
-    let (name, courier) = ("records".to_owned(), Arc::new(Direct));
     let start = Start {
-        name,
+        name: "records".to_owned(),
         seams: seams.clone(),
-        courier,
+        courier: Arc::new(Direct),
         agent,
         posture,
     };
-    let member = Member {
-        start,
-        identity: watch::channel(None).1,
-    };
+    let identity = watch::channel(None).1;
+    Member { start, identity }
+}
+
+/// The records service itself, alone.
+fn guarded(seams: &Seams, keys: &str, durability: Durability) -> Routes {
+    let member = member(seams, durability);
     let audit = AuditLog::open(&seams.disk, "records", signing("records/audit"));
     let audit = AuditWriter::start(audit.expect("an empty disk takes a new log").0, seams);
     let identifier = Identifier::new(&member, AUDIENCE, "clinic.example", "nowhere");
     identifier.take_keys(KeySet::parse(keys.as_bytes()).expect("our own key set"));
-    let follower = Follower::start(&member, replica, "nowhere");
+    let follower = Follower::start(&member, policy(seams), "nowhere");
     let guard = Arc::new(Guard::new(
         &member,
         identifier,
@@ -333,9 +337,8 @@ fn guarded(seams: &Seams, keys: &str, durability: Durability) -> Routes {
         Mutation::None,
     ));
     let store = Store::open(&*seams.disk, "south").expect("an empty disk takes a new store");
-    let wrote = store.change("r1", 2, |record| {
-        record.text = "allergic to penicillin".to_owned()
-    });
+    let text = "allergic to penicillin";
+    let wrote = store.change("r1", 2, |record| record.text = text.to_owned());
     wrote.expect("the disk holds");
     let (replicator, changed) = (
         Replicator::start(&member, &[]),

@@ -234,3 +234,18 @@ fn an_open_stream_is_decided_again_and_ends_with_the_revocation() {
     let (last, ended) = stream_of(&watched(false));
     assert!(last > 13, "without it the stream goes on: {last} {ended:?}");
 }
+
+#[test]
+fn a_clock_that_was_wrong_for_a_while_stops_no_renewal() {
+    // Before the first renewal of anyone, so that each has one to come.
+    for node in ["records.east", "ca"] {
+        let (_, history) = stepped(node, 300_000, 2, 2).judge(Side::Solution);
+        let renewed = |renewal: &&Renewal| {
+            renewal.ok && renewal.node == "records.east" && renewal.at_us > 4_000_000
+        };
+        assert!(
+            history.renewals.iter().any(|renewal| renewed(&renewal)),
+            "{node}"
+        );
+    }
+}
