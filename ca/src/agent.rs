@@ -20,7 +20,7 @@ use crate::credential::{Credential, UnfitCredential};
 use crate::identity::{SpiffeId, TrustDomain};
 use crate::journal::Event;
 use crate::net::Address;
-use crate::renewal::Renewal;
+use crate::renewal::{FIRST_RETRY, Renewal};
 use crate::seams::Seams;
 use crate::tls::Trust;
 
@@ -140,6 +140,8 @@ impl Agent {
         let mut renewal = Renewal::plan(&held.credential.facts, &*self.seams.rng);
         let mut bearer_due = self.bearer_due(&held);
         loop {
+            // However wrong the clock, no attempt follows another at once.
+            self.seams.clock.sleep(FIRST_RETRY).await;
             let renew_at = renewal.next_attempt().unwrap_or(NEVER);
             let set_back = self
                 .seams

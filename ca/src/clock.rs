@@ -80,7 +80,7 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn sleep_until(&self, deadline: Time) -> BoxFuture<'_, ()>;
 
     /// Waits until this clock shows `deadline`, but no longer than `most` of elapsed time. True if
-    /// the clock was set back meanwhile, so that what was planned on it must be planned again.
+    /// the clock shows less than before, so that what was planned on it must be planned again.
     fn wait(&self, deadline: Time, most: Duration) -> BoxFuture<'_, bool> {
         Box::pin(async move {
             let before = self.now();
@@ -93,9 +93,10 @@ pub trait Clock: Send + Sync + fmt::Debug {
         })
     }
 
-    /// Waits for a span on this clock.
+    /// Waits for a span of elapsed time, whatever becomes of this clock meanwhile: a clock that is
+    /// set back an hour must not stop a heartbeat for an hour.
     fn sleep(&self, span: Duration) -> BoxFuture<'_, ()> {
-        self.sleep_until(self.now() + span)
+        Box::pin(tokio::time::sleep(span))
     }
 }
 

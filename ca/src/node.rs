@@ -14,7 +14,7 @@ use crate::error::CaError;
 use crate::grpc::IdentityService;
 use crate::identity::SpiffeId;
 use crate::issue::{Ca, CaConfig};
-use crate::renewal::Renewal;
+use crate::renewal::{FIRST_RETRY, Renewal};
 use crate::seams::Seams;
 use crate::tls::Trust;
 
@@ -107,18 +107,20 @@ impl OwnIdentity {
             let due = renewal.next_attempt();
             let clock = &self.seams.clock;
             let set_back = clock.wait(due.unwrap_or(clock.now() + AGAIN), AGAIN).await;
-            if set_back {
+            let timely = held.facts.timely(clock.now(), self.tolerance).is_ok();
+            if set_back && timely {
                 renewal = Renewal::plan(&held.facts, &*self.seams.rng);
+            }
+            if timely && due.is_none_or(|due| set_back || clock.now() < due) {
                 continue;
             }
-            if due.is_some_and(|due| clock.now() < due) {
-                continue;
-            }
-            // A leaf that is over, on this clock, is followed by a first one: this is the issuer.
-            let next = self.next(held.generation + 1, due.is_some().then_some(&held));
+            // A leaf that is over, or not yet begun, on this clock is followed by a first one:
+            // this is the issuer.
+            let next = self.next(held.generation + 1, timely.then_some(&held));
             match next {
                 Ok(next) => {
                     publish.send_replace(Some(published(&next)));
+                    clock.sleep(FIRST_RETRY).await;
                     renewal = Renewal::plan(&next.facts, &*self.seams.rng);
                     held = next;
                 }

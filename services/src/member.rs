@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use crate::courier::Courier;
-use crate::posture::{ConnectionDeadline, Posture};
+use crate::posture::{ConnectionDeadline, Posture, Recheck};
 
 /// The port that every service listens on, on a host of its own.
 pub const PORT: u16 = 7443;
@@ -116,14 +116,28 @@ pub(crate) async fn connect(dialer: &Dialer) -> Result<Connection, Status> {
         .map_err(|error| Status::unavailable(error.to_string()))
 }
 
-/// Admits a peer by the first part of its SPIFFE ID's path: `records` for `/records.south`.
-pub(crate) fn peer_is<T>(request: &tonic::Request<T>, kinds: &[&str]) -> Result<String, Status> {
-    let peer = request.extensions().get::<PeerIdentity>();
-    let path = peer.map_or("", |peer| peer.facts.spiffe_id.path());
-    let name = path.trim_start_matches('/');
+/// Admits a peer of this node's own trust domain, whose leaf is valid now, by the first part of its
+/// SPIFFE ID's path: `records` for `/records.south`.
+pub(crate) fn peer_is<T>(
+    request: &tonic::Request<T>,
+    kinds: &[&str],
+    start: &Start,
+) -> Result<String, Status> {
+    let other = || Status::permission_denied("this call is for other services");
+    let peer = request
+        .extensions()
+        .get::<PeerIdentity>()
+        .ok_or_else(other)?;
+    let id = &peer.facts.spiffe_id;
+    let name = id.path().trim_start_matches('/');
     let kind = name.split(['.', '/']).next().unwrap_or_default();
-    if kinds.contains(&kind) {
-        return Ok(name.to_owned());
+    if id.trust_domain() != start.agent.id.trust_domain() || !kinds.contains(&kind) {
+        return Err(other());
     }
-    Err(Status::permission_denied("this call is for other services"))
+    let tls = &start.posture.tls;
+    if tls.recheck != Recheck::Handshake {
+        let timely = peer.facts.timely(start.seams.clock.now(), tls.tolerance);
+        timely.map_err(|untimely| Status::unauthenticated(untimely.to_string()))?;
+    }
+    Ok(name.to_owned())
 }

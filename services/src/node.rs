@@ -104,7 +104,7 @@ pub async fn run_witness(start: Start, key: NamedKey, log: VerifyingKey) -> Resu
     let origin = log.name().to_owned();
     let disk = &start.seams.disk;
     let witness = DurableWitness::open(disk, "witness", key.signing()?, vec![log])?;
-    let service = WitnessService::new(start.seams.clone(), &origin, witness);
+    let service = WitnessService::new(start.clone(), &origin, witness);
     let member = Member::join(start, None);
     Ok(member
         .door()
@@ -191,8 +191,12 @@ pub async fn run_records(start: Start, own: RecordsStart) -> Result<(), NodeErro
     let warming = Arc::clone(&guard);
     tokio::spawn(async move { warming.warm().await });
     let replicator = Replicator::start(&member, &own.peers);
+    for record in store.own()? {
+        replicator.offer(record);
+    }
     let changed = Arc::new(watch::Sender::new(0));
-    let replication = ReplicationService::new(store.clone(), Arc::clone(&changed));
+    let replication =
+        ReplicationService::new(member.start.clone(), store.clone(), Arc::clone(&changed));
     let records = RecordsService::new(guard, store, replicator, posture.tls.recheck, changed);
     let routes = Routes::new(records.server()).add_service(replication.server());
     Ok(member.door().serve(PORT, routes).await?)

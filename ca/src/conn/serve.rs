@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -28,6 +29,11 @@ use crate::net::Wire;
 use crate::seams::Seams;
 use crate::tls::Trust;
 use crate::work::Kind;
+
+/// How long a connection without a certificate may last.
+const ANONYMOUS: Duration = Duration::from_secs(5);
+/// Pause after a failed accept: out of file descriptors, trying at once is a busy loop.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Whose connection a request came on. Absent where a peer may be anonymous and is.
 #[derive(Clone, Debug)]
@@ -75,6 +81,7 @@ impl Door {
         loop {
             // One failed accept must not close the port (RUSTSEC-2024-0376).
             let Ok(wire) = listener.accept().await else {
+                tokio::time::sleep(ACCEPT_AGAIN).await;
                 continue;
             };
             let (Ok(handshake), Ok(connection)) = (
@@ -112,7 +119,11 @@ impl Door {
                     generation: own.credential.generation,
                 })
             }
-            _ => None,
+            _ => {
+                // Time for a first identity, and no more: nobody knows who this is.
+                end = end.min(self.seams.clock.now() + ANONYMOUS);
+                None
+            }
         };
         Some((stream, peer, end))
     }

@@ -74,6 +74,9 @@ pub fn check(history: &History) -> Finding {
             }
         }
     }
+    if judged == 0 {
+        doubts.push("no group of legitimate users was to be served".to_owned());
+    }
     Finding::new(NAME, judged, violations, doubts)
 }
 

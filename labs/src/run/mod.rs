@@ -13,6 +13,7 @@ use ca::disk::Disk;
 use services::audit;
 
 use services::policy::danger::Mutation;
+use services::policy::schema_freshness;
 use services::posture::{Freshness, Posture};
 
 use self::afflict::{Afflictions, blows, micros};
@@ -21,6 +22,10 @@ use crate::fabric::{EPOCH, TrueTime};
 use crate::history::{AuditLog, Expect, FloorSpec, History, Promise, Renewal, When};
 use crate::scenario::{self, ATTACK_TAG, Scenario};
 use crate::trace::TraceEvent;
+
+/// How far off the judge lets honest clocks be: its own figure, or a posture could buy itself a
+/// kinder judge. Microseconds.
+const TOLERANCE_US: u64 = 500_000;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -126,7 +131,7 @@ pub fn run(
         clocks: clocks.collect(),
         renewals: renewals(&trace),
         promised: promised(&request.posture),
-        tolerance_us: micros(request.posture.tls.tolerance),
+        tolerance_us: TOLERANCE_US,
         rpcs: world.post.carried().values().sum(),
         bytes_about: world.fabric.links.bytes(),
         expect: expectations(&request.scenario),
@@ -185,7 +190,9 @@ fn renewals(trace: &[TraceEvent]) -> Vec<Renewal> {
 /// What a posture promises: nothing where it lets a stale policy decide.
 fn promised(posture: &Posture) -> BTreeMap<String, Promise> {
     let policy = &posture.policy;
-    let of = |(action, freshness): (&str, Freshness)| {
+    let of = |(action, demand): (&str, Freshness)| {
+        let floor = schema_freshness(action).and_then(|floor| Freshness::parse(&floor));
+        let freshness = floor.map_or(demand, |floor| demand.stricter(floor));
         let promise = match freshness {
             _ if policy.on_stale == services::posture::OnStale::Allow => Promise::Any,
             Freshness::Any => Promise::Any,

@@ -48,6 +48,9 @@ pub struct World {
     pub duration: Duration,
 }
 
+/// Who changes the policy: a host of its own.
+pub(super) const ADMINISTRATOR: &str = "admin";
+
 impl World {
     /// The user of that name.
     pub fn user(&self, name: &str) -> Option<&User> {
@@ -123,6 +126,11 @@ impl World {
             role: fields.needed("role")?.name("role")?,
             region: region.known("region", self.regions.iter().map(String::as_str))?,
         };
+        let taken = SINGLE_NODES.contains(&user.name.as_str()) || user.name == ADMINISTRATOR;
+        if taken || self.regions.contains(&user.name) {
+            let why = format!("`{}` is the name of a node or a region", user.name);
+            return incoherent(&name.span, why);
+        }
         if self.user(&user.name).is_some() {
             return incoherent(&name.span, format!("user `{}` is named twice", user.name));
         }

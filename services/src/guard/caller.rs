@@ -96,7 +96,9 @@ impl Identifier {
     pub async fn fetch_keys(&self) {
         let mut fetched = self.fetched.lock().await;
         let clock = &self.member.start.seams.clock;
-        if fetched.is_some_and(|last| clock.now().since(last) < FLOOR) {
+        // A last time that is ahead of now was read on a clock that was wrong.
+        let now = clock.now();
+        if fetched.is_some_and(|last| last <= now && now.since(last) < FLOOR) {
             return;
         }
         let ask = async {

@@ -150,13 +150,18 @@ impl Guard {
         if seams.work.charge(Kind::Decide).await.is_err() {
             return self.refuse(self.view.borrow().clone(), Refusal::Busy);
         }
-        let asked = seams.clock.now();
+        let (asked, posture) = (seams.clock.now(), &self.member.start.posture.policy);
         let freshness = self.freshness(action);
         let mut view = self.view.borrow().clone();
-        if freshness == Freshness::Latest
-            && let Ok(latest) = self.follower.latest().await
-        {
-            view = latest;
+        if freshness == Freshness::Latest {
+            match self.follower.latest().await {
+                Ok(latest) => view = latest,
+                // A quorum that does not answer is a refusal: what is here may be a revocation old.
+                Err(_) if posture.on_stale == OnStale::Deny => {
+                    return self.refuse(view, Refusal::PolicyStale);
+                }
+                Err(_) => {}
+            }
         }
         let refusal = self.judge(
             &view,
@@ -189,8 +194,8 @@ impl Guard {
         let stale = match freshness {
             Freshness::Any => false,
             Freshness::Within(bound) => is_stale(view.as_of(), now, bound, tolerance),
-            // A cosignature of this second may say the second's beginning.
-            Freshness::Latest => view.as_of() + tolerance < Time::from_secs(asked.as_secs()),
+            // It was cosigned after the question; its time is the beginning of its second.
+            Freshness::Latest => view.as_of() < Time::from_secs((asked - tolerance).as_secs()),
         };
         if self.bug.sees_stale(stale) && posture.policy.on_stale == OnStale::Deny {
             return Err(Refusal::PolicyStale);

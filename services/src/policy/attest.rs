@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ca::conn::MAX_MESSAGE;
-use ca::seams::Seams;
 use ca::tlog::tree::Hash;
 use ca::tlog::witness::WitnessRefusal;
 use ca::work::Kind;
@@ -12,20 +11,20 @@ use proto::witness::v1::{CosignReply, CosignRequest};
 use tonic::{Request, Response, Status};
 
 use super::witness::{DurableWitness, WitnessError};
-use crate::member::peer_is;
+use crate::member::{Start, peer_is};
 
 /// A witness behind its service.
 pub struct WitnessService {
-    seams: Seams,
+    start: Start,
     origin: String,
     witness: Arc<Mutex<DurableWitness>>,
 }
 
 impl WitnessService {
     /// A service over one witness of the log `origin`.
-    pub fn new(seams: Seams, origin: &str, witness: DurableWitness) -> Self {
+    pub fn new(start: Start, origin: &str, witness: DurableWitness) -> Self {
         Self {
-            seams,
+            start,
             origin: origin.to_owned(),
             witness: Arc::new(Mutex::new(witness)),
         }
@@ -43,8 +42,8 @@ impl Witness for WitnessService {
         &self,
         request: Request<CosignRequest>,
     ) -> Result<Response<CosignReply>, Status> {
-        peer_is(&request, &["policy"])?;
-        let turn = self.seams.work.charge(Kind::Cosign).await;
+        peer_is(&request, &["policy"], &self.start)?;
+        let turn = self.start.seams.work.charge(Kind::Cosign).await;
         turn.map_err(|busy| Status::resource_exhausted(busy.to_string()))?;
         let CosignRequest {
             old_size,
@@ -53,7 +52,7 @@ impl Witness for WitnessService {
         } = request.into_inner();
         let proof = hashes(&proof)?;
         let mut witness = self.witness.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.seams.clock.now();
+        let now = self.start.seams.clock.now();
         let line = match witness.cosign(old_size, &proof, &checkpoint, now) {
             Ok(signature) => format!("{signature}\n"),
             Err(WitnessError::Refused(WitnessRefusal::Conflict { .. })) => String::new(),

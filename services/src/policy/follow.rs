@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ca::clock::Time;
-use ca::conn::{Dialer, MAX_MESSAGE};
+use ca::conn::Dialer;
 use proto::policy::v1::policy_client::PolicyClient;
 use proto::policy::v1::{LatestRequest, Update as WireUpdate, WatchRequest};
 use tokio::sync::watch;
@@ -22,6 +22,8 @@ use crate::posture::HEARTBEAT;
 
 /// Pause before a broken feed is opened again.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
+/// The largest update that is taken, in bytes: all that a replica which was away may have missed.
+const MAX_UPDATE: usize = 16 * 1024 * 1024;
 /// How long a reader of the latest waits.
 const LATEST: Duration = Duration::from_secs(1);
 
@@ -109,5 +111,5 @@ impl Follower {
 }
 
 fn client(connection: ca::conn::Connection) -> PolicyClient<ca::conn::Connection> {
-    PolicyClient::new(connection).max_decoding_message_size(MAX_MESSAGE)
+    PolicyClient::new(connection).max_decoding_message_size(MAX_UPDATE)
 }

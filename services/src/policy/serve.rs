@@ -19,7 +19,7 @@ use proto::witness::v1::CosignRequest;
 use proto::witness::v1::witness_client::WitnessClient;
 use tokio::sync::watch;
 use tokio_stream::Stream;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::authority::{Authority, AuthorityError};
 use super::update::Update;
@@ -104,7 +104,10 @@ impl PolicyService {
                     answered.insert(witness.to_owned(), began);
                 }),
                 // A witness that remembers another size is asked again from there.
-                Ok(Ok(false)) => self.call_round(),
+                Ok(Ok(false)) => rounds.mark_changed(),
+                Ok(Err(status)) if status.code() == Code::Internal => {
+                    tracing::error!(witness, %status, "the log and its witness disagree");
+                }
                 Ok(Err(status)) => tracing::debug!(witness, %status, "no cosignature"),
                 Err(_) => dialer.forget().await,
             }
@@ -189,7 +192,7 @@ impl Policy for PolicyService {
         &self,
         request: Request<wire::ActRequest>,
     ) -> Result<Response<wire::ActReply>, Status> {
-        peer_is(&request, &["admin"])?;
+        peer_is(&request, &["admin"], &self.member.start)?;
         Ok(Response::new(
             self.append(&request.into_inner().entry).await?,
         ))
@@ -201,7 +204,7 @@ impl Policy for PolicyService {
         &self,
         request: Request<wire::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let to = peer_is(&request, &["records"])?;
+        let to = peer_is(&request, &["records"], &self.member.start)?;
         let mut size = request.into_inner().from;
         let (service, mut answered) = (self.clone(), self.answered.subscribe());
         let updates = async_stream::try_stream! {
@@ -231,7 +234,7 @@ impl Policy for PolicyService {
         &self,
         request: Request<wire::LatestRequest>,
     ) -> Result<Response<wire::Update>, Status> {
-        peer_is(&request, &["records"])?;
+        peer_is(&request, &["records"], &self.member.start)?;
         let since = self.member.start.seams.clock.now();
         let update = self.fresh(request.into_inner().from, since).await;
         let update = update.ok_or_else(|| Status::unavailable("no quorum answered in time"))?;

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use super::{MAX_TEXT, Replicator, Store, StoreError, is_id};
+use super::{MAX_SHARED, MAX_TEXT, Replicator, Store, StoreError, is_id};
 use crate::guard::{Guard, Permit, Read, Share, Watch, Write, status};
 use crate::posture::Recheck;
 use crate::refusal::Refusal;
@@ -77,7 +77,7 @@ impl RecordsService {
     fn share(&self, permit: &Permit<Share>, id: &str, with: String) -> Result<ShareReply, Status> {
         let size = permit.policy_size();
         let shared = self.store.change(id, size, |record| {
-            if !record.shared_with.contains(&with) {
+            if !record.shared_with.contains(&with) && record.shared_with.len() < MAX_SHARED {
                 record.shared_with.push(with);
             }
         });
@@ -88,6 +88,13 @@ impl RecordsService {
             version,
             policy_size: size,
         })
+    }
+
+    /// The policy size under which a request must be decided: the caller's mark, or the record's own
+    /// if that is higher. Content written under a policy is never shown under an older one.
+    fn mark(&self, id: &str, at_least: u64) -> Result<u64, Status> {
+        let record = self.store.get(id).map_err(unavailable)?;
+        Ok(record.map_or(at_least, |record| at_least.max(record.policy_size)))
     }
 
     fn spread(&self, record: Record) {
@@ -101,6 +108,8 @@ impl Records for RecordsService {
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<ReadReply>, Status> {
         let ReadRequest { id, at_least } = request.get_ref().clone();
         check(&id, "")?;
+        let at_least = self.mark(&id, at_least)?;
+        let at_least = self.mark(&id, at_least)?;
         let (_, permit) = self.guard.admit::<Read, _>(&request, &id, at_least).await?;
         Ok(Response::new(Self::read(self, &permit, &id)?))
     }
@@ -108,6 +117,7 @@ impl Records for RecordsService {
     async fn write(&self, request: Request<WriteRequest>) -> Result<Response<WriteReply>, Status> {
         let WriteRequest { id, text, at_least } = request.get_ref().clone();
         check(&id, &text)?;
+        let at_least = self.mark(&id, at_least)?;
         let (_, permit) = self
             .guard
             .admit::<Write, _>(&request, &id, at_least)
@@ -117,7 +127,13 @@ impl Records for RecordsService {
 
     async fn share(&self, request: Request<ShareRequest>) -> Result<Response<ShareReply>, Status> {
         let ShareRequest { id, with, at_least } = request.get_ref().clone();
-        check(&id, &with)?;
+        check(&id, "")?;
+        if !is_id(&with) {
+            return Err(Status::invalid_argument(
+                "who it is shared with: 1 to 128 visible characters",
+            ));
+        }
+        let at_least = self.mark(&id, at_least)?;
         let (_, permit) = self
             .guard
             .admit::<Share, _>(&request, &id, at_least)
@@ -133,25 +149,26 @@ impl Records for RecordsService {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let WatchRequest { id, at_least } = request.get_ref().clone();
         check(&id, "")?;
+        let (mut changed, mut policy) = (self.changed.subscribe(), self.guard.view());
         let (mut caller, first) = self
             .guard
             .admit::<Watch, _>(&request, &id, at_least)
             .await?;
         let (service, metadata) = (self.clone(), request.metadata().clone());
         let (opened, mut messages) = (caller.request.clone(), 0_u64);
-        let (mut changed, mut policy) = (self.changed.subscribe(), self.guard.view());
         let stream = async_stream::try_stream! {
             let mut permit = Some(first);
             loop {
-                changed.mark_unchanged();
-                policy.mark_unchanged();
                 // Decided again before every message, unless the posture looks only once.
                 let permit = match permit.take() {
                     Some(first) => first,
                     None if service.recheck != Recheck::Message => {
                         Permit::danger_unchecked(policy.borrow().size())
                     }
-                    None => service.guard.admit_again(&mut caller, &metadata, &id, at_least).await?,
+                    None => {
+                        let at_least = service.mark(&id, at_least)?;
+                        service.guard.admit_again(&mut caller, &metadata, &id, at_least).await?
+                    }
                 };
                 yield service.message(&permit, &id)?;
                 // Each message is a decision of its own, and is called so in the log.

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ca::disk::{Disk, database};
 use prost::Message as _;
 use proto::records::v1::Record;
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 pub use grpc::RecordsService;
 pub use replicate::{ReplicationService, Replicator};
@@ -20,6 +20,10 @@ pub use replicate::{ReplicationService, Replicator};
 const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
 /// The longest identifier of a record, in bytes.
 pub const MAX_ID: usize = 128;
+/// With how many a record can be shared.
+pub const MAX_SHARED: usize = 256;
+/// The highest version that is believed: a write a microsecond for a century stays below.
+const MAX_VERSION: u64 = 1 << 52;
 /// The longest text of a record, in bytes.
 pub const MAX_TEXT: usize = 64 * 1024;
 
@@ -90,7 +94,10 @@ impl Store {
         change(&mut record);
         id.clone_into(&mut record.id);
         record.home.clone_from(&self.region);
-        record.version += 1;
+        record.version = record
+            .version
+            .checked_add(1)
+            .ok_or_else(|| StoreError::Damaged(id.to_owned()))?;
         record.policy_size = policy_size;
         self.put(&[record.clone()])?;
         Ok(record)
@@ -118,6 +125,28 @@ impl Store {
         Ok(u32::try_from(newer.len()).unwrap_or(u32::MAX))
     }
 
+    /// Every record whose latest write was made here: after a crash nobody else may know of it.
+    ///
+    /// # Errors
+    /// When the disk fails or a record is damaged.
+    pub fn own(&self) -> Result<Vec<Record>, StoreError> {
+        let transaction = self.database.begin_read().map_err(redb::Error::from)?;
+        let table = match transaction.open_table(RECORDS) {
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            other => other.map_err(redb::Error::from)?,
+        };
+        let mut own = Vec::new();
+        for entry in table.iter().map_err(redb::Error::from)? {
+            let (id, stored) = entry.map_err(redb::Error::from)?;
+            let damaged = |_| StoreError::Damaged(id.value().to_owned());
+            let record = Record::decode(stored.value()).map_err(damaged)?;
+            if record.home == self.region {
+                own.push(record);
+            }
+        }
+        Ok(own)
+    }
+
     fn put(&self, records: &[Record]) -> Result<(), StoreError> {
         let transaction = self.database.begin_write().map_err(redb::Error::from)?;
         let mut table = transaction.open_table(RECORDS).map_err(redb::Error::from)?;
@@ -130,6 +159,17 @@ impl Store {
         drop(table);
         Ok(transaction.commit().map_err(redb::Error::from)?)
     }
+}
+
+/// True if a record from elsewhere is within every bound.
+pub(crate) fn is_record(record: &Record) -> bool {
+    let name = |name: &String| name.len() <= MAX_ID;
+    is_id(&record.id)
+        && record.text.len() <= MAX_TEXT
+        && record.version <= MAX_VERSION
+        && name(&record.home)
+        && record.shared_with.len() <= MAX_SHARED
+        && record.shared_with.iter().all(name)
 }
 
 /// True if an identifier may name a record.

@@ -5,15 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ca::conn::{Dialer, MAX_MESSAGE};
+use prost::Message as _;
 use proto::records::v1::replication_client::ReplicationClient;
 use proto::records::v1::replication_server::{Replication, ReplicationServer};
 use proto::records::v1::{OfferReply, OfferRequest, Record};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
-use super::{MAX_TEXT, Store, is_id};
-use crate::courier::{Delivery, Message};
-use crate::member::{Member, connect, peer_is};
+use super::Store;
+use crate::courier::{self, Delivery};
+use crate::member::{Member, Start, connect, peer_is};
 
 /// How long one offer may take.
 const OFFER: Duration = Duration::from_secs(1);
@@ -53,16 +54,38 @@ impl Replicator {
     /// Queues a record for every peer, in the place of an older version of it.
     pub fn offer(&self, record: Record) {
         for (waiting, wake) in self.peers.iter() {
-            lock(waiting).insert(record.id.clone(), record.clone());
+            let mut waiting = lock(waiting);
+            if waiting
+                .get(&record.id)
+                .is_none_or(|queued| queued.version < record.version)
+            {
+                waiting.insert(record.id.clone(), record.clone());
+            }
+            drop(waiting);
             wake.send_modify(|count| *count += 1);
         }
     }
 }
 
+/// As many records as one message holds, and one at the least.
+fn batch(waiting: &BTreeMap<String, Record>) -> Vec<Record> {
+    let mut bytes = 0;
+    let fits = |record: &&Record| {
+        bytes += record.encoded_len();
+        bytes <= MAX_MESSAGE / 2
+    };
+    waiting
+        .values()
+        .take(BATCH)
+        .take_while(fits)
+        .cloned()
+        .collect()
+}
+
 /// Offers until nothing waits.
 async fn drain(member: &Member, dialer: &Dialer, host: &str, waiting: &Waiting) {
     loop {
-        let records: Vec<Record> = lock(waiting).values().take(BATCH).cloned().collect();
+        let records = batch(&lock(waiting));
         if records.is_empty() {
             return;
         }
@@ -70,7 +93,7 @@ async fn drain(member: &Member, dialer: &Dialer, host: &str, waiting: &Waiting) 
         let carried = member
             .start
             .courier
-            .carry(Message {
+            .carry(courier::Message {
                 kind: "replicate",
                 from,
                 to,
@@ -108,14 +131,19 @@ fn lock(waiting: &Waiting) -> MutexGuard<'_, BTreeMap<String, Record>> {
 
 /// Takes what other regions offer.
 pub struct ReplicationService {
+    start: Start,
     store: Store,
     changed: Arc<watch::Sender<u64>>,
 }
 
 impl ReplicationService {
     /// A service over one region's store; `changed` rises with what is taken.
-    pub const fn new(store: Store, changed: Arc<watch::Sender<u64>>) -> Self {
-        Self { store, changed }
+    pub const fn new(start: Start, store: Store, changed: Arc<watch::Sender<u64>>) -> Self {
+        Self {
+            start,
+            store,
+            changed,
+        }
     }
 
     /// The service as tonic serves it.
@@ -127,9 +155,9 @@ impl ReplicationService {
 #[tonic::async_trait]
 impl Replication for ReplicationService {
     async fn offer(&self, request: Request<OfferRequest>) -> Result<Response<OfferReply>, Status> {
-        peer_is(&request, &["records"])?;
+        peer_is(&request, &["records"], &self.start)?;
         let records = request.into_inner().records;
-        let fits = |record: &Record| is_id(&record.id) && record.text.len() <= MAX_TEXT;
+        let fits = |record: &Record| super::is_record(record);
         if records.len() > BATCH || !records.iter().all(fits) {
             return Err(Status::invalid_argument("not an offer of records"));
         }
