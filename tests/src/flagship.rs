@@ -63,19 +63,27 @@ impl Flagship {
 
     /// Runs one posture.
     pub fn run(&self, side: Side) -> Ran {
-        run(&self.request(side), &mut |_| ControlFlow::Continue(())).expect("the world holds")
+        Self::ran(&self.request(side))
     }
 
     /// Runs and judges one posture.
     pub fn judge(&self, side: Side) -> (RunReport, History) {
-        let ran = self.run(side);
-        let posture = format!("{side:?}").to_lowercase();
+        Self::judged(&format!("{side:?}").to_lowercase(), &self.request(side))
+    }
+
+    /// Runs and judges whatever is asked.
+    pub fn judged(posture: &str, request: &RunRequest) -> (RunReport, History) {
+        let ran = Self::ran(request);
         let facts = RunFacts {
-            posture,
+            posture: posture.to_owned(),
             trace_hash: trace_hash(&ran.trace),
             ..RunFacts::default()
         };
         (RunReport::judge(&ran.history, facts), ran.history)
+    }
+
+    fn ran(request: &RunRequest) -> Ran {
+        run(request, &mut |_| ControlFlow::Continue(())).expect("the world holds")
     }
 
     /// The control: exposed, then the solution.

@@ -249,3 +249,56 @@ fn a_clock_that_was_wrong_for_a_while_stops_no_renewal() {
         );
     }
 }
+
+#[test]
+fn a_posture_cannot_buy_itself_a_kinder_judge() {
+    let text = "[tls]\ntolerance = \"20s\"\n[policy]\n\
+                freshness = { read = \"22s\", watch = \"22s\", \
+                write = \"22s\", share = \"latest\" }\n";
+    let mut request = Flagship::new(7).request(Side::Solution);
+    request.posture = services::posture::Posture::parse("bought", text)
+        .expect("it parses")
+        .0;
+    let (report, _) = Flagship::judged("bought", &request);
+    assert_eq!(report.attack, Attack::Succeeded, "{:?}", report.exposure_ms);
+}
+
+#[test]
+fn the_latest_policy_that_cannot_be_had_is_a_refusal() {
+    let mut flagship = Flagship::new(7);
+    // The cut falls between two heartbeats, so that the south's policy is of this very second.
+    let cut = Duration::from_millis(10_700);
+    for step in &mut flagship.scenario.schedule {
+        match &mut step.act {
+            Act::Partition { .. } => step.at = cut,
+            Act::Request { as_, actions, .. } if as_ == "alice" => {
+                *actions = vec!["share".to_owned()];
+            }
+            _ => {}
+        }
+    }
+    let (_, history) = flagship.judge(Side::Solution);
+    let shared = |from: u64, to: u64| {
+        let asked = history
+            .requests
+            .iter()
+            .filter(|asked| asked.principal == "alice");
+        let during = asked.filter(|asked| (from..to).contains(&asked.started_us));
+        during
+            .map(|asked| asked.outcome.is_served())
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        shared(5_000_000, 10_000_000).iter().all(|served| *served),
+        "before the cut"
+    );
+    let inside = shared(10_700_000, 45_000_000);
+    assert!(
+        !inside.is_empty() && inside.iter().all(|served| !served),
+        "never during it"
+    );
+    assert!(
+        shared(48_000_000, 58_000_000).iter().all(|served| *served),
+        "and again after it"
+    );
+}

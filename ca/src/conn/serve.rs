@@ -61,7 +61,7 @@ pub struct Door {
     pub seams: Seams,
     /// The node's own identity, as it changes.
     pub identity: watch::Receiver<Option<Arc<Published>>>,
-    /// Whom it trusts beside its own trust domain's bundle, and its tolerance.
+    /// Whom it trusts, as it was at the node's start, and its tolerance.
     pub trust: Trust,
     /// When connections end.
     pub deadline: Deadline,

@@ -16,7 +16,7 @@ fn page(place: &Place) -> Result<String, Stop> {
     let mut page = format!(
         "Schism {}: Jepsen for access control and key rotation, taught as guided labs.\n\
          A lab attacks a small cluster across a cut network, twice from one seed: with\n\
-         settings that real products ship, and with a solution. Who got in, at what price?\n\
+         settings that real products ship, and with a solution. Who got in, at what cost?\n\
          \nLabs\n",
         env!("CARGO_PKG_VERSION")
     );

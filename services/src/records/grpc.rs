@@ -90,8 +90,8 @@ impl RecordsService {
         })
     }
 
-    /// The policy size under which a request must be decided: the caller's mark, or the record's own
-    /// if that is higher. Content written under a policy is never shown under an older one.
+    /// The policy size under which a request must be decided: the caller's mark, or the record's
+    /// own if that is higher. Content written under a policy is never shown under an older one.
     fn mark(&self, id: &str, at_least: u64) -> Result<u64, Status> {
         let record = self.store.get(id).map_err(unavailable)?;
         Ok(record.map_or(at_least, |record| at_least.max(record.policy_size)))
