@@ -1,8 +1,8 @@
 //! Virtual labour: the work seam of a simulated node.
 //!
-//! Each node does one thing at a time and keeps a bounded queue. Costs are the measured medians
-//! of `cargo bench` on one core of the machine named beside the table, rounded up to 10 µs; they
-//! are part of a run's meaning, so a change to them changes trace hashes.
+//! Each node does one thing at a time and keeps a bounded queue. The costs are round figures of the
+//! order that `cargo bench` shows on one slow core with a slow disk; they are not yet taken from a
+//! measured table. They are part of a run's meaning: a change to them changes trace hashes.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
