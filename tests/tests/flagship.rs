@@ -302,3 +302,26 @@ fn the_latest_policy_that_cannot_be_had_is_a_refusal() {
         "and again after it"
     );
 }
+
+#[test]
+fn each_tempting_wrong_answer_gets_its_message() {
+    let lab = labs::catalog::find("stale-acl").expect("the flagship is embedded");
+    assert_eq!(lab.wrong.len(), 3);
+    for wrong in lab.wrong {
+        let mut request = Flagship::new(7).request(Side::Solution);
+        let posture = services::posture::Posture::parse(wrong.name, wrong.posture);
+        request.posture = posture.expect("a wrong answer is still a posture").0;
+        wrong.policy.clone_into(&mut request.policy);
+        let (report, history) = Flagship::judged(wrong.name, &request);
+        let judged = labs::report::control::control(&[report], &[&history]);
+        assert_eq!(judged.verdict, Verdict::Broken, "{}", wrong.name);
+        let why = judged.reasons.join("; ");
+        for line in wrong.expect.lines().filter(|line| !line.trim().is_empty()) {
+            assert!(
+                why.contains(line.trim()),
+                "{}: `{line}` is not in: {why}",
+                wrong.name
+            );
+        }
+    }
+}

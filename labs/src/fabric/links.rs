@@ -26,8 +26,8 @@ pub enum Cut {
 
 #[derive(Debug, Default)]
 struct Table {
-    /// Cuts in force, by (from, to).
-    cuts: BTreeMap<(String, String), Vec<Cut>>,
+    /// Cuts in force, by sender, then by receiver. Asked at every poll: looking must not allocate.
+    cuts: BTreeMap<String, BTreeMap<String, Vec<Cut>>>,
     /// Who waits for a change: wires and dials, by number.
     waiting: BTreeMap<u64, Waker>,
     next: u64,
@@ -42,22 +42,23 @@ pub struct Links(Arc<Mutex<Table>>);
 impl Links {
     /// Cuts the link from one node to another; the other direction is another link.
     pub fn cut(&self, from: &str, to: &str, how: Cut) {
-        let link = (from.to_owned(), to.to_owned());
-        self.lock().cuts.entry(link).or_default().push(how);
+        let mut table = self.lock();
+        let sender = table.cuts.entry(from.to_owned()).or_default();
+        sender.entry(to.to_owned()).or_default().push(how);
+        drop(table);
         self.wake();
     }
 
     /// Takes back one cut.
     pub fn heal(&self, from: &str, to: &str, how: Cut) {
-        let link = (from.to_owned(), to.to_owned());
         let mut table = self.lock();
-        if let Some(cuts) = table.cuts.get_mut(&link) {
-            if let Some(at) = cuts.iter().position(|cut| *cut == how) {
+        if let Some(sender) = table.cuts.get_mut(from) {
+            if let Some(cuts) = sender.get_mut(to)
+                && let Some(at) = cuts.iter().position(|cut| *cut == how)
+            {
                 cuts.remove(at);
             }
-            if cuts.is_empty() {
-                table.cuts.remove(&link);
-            }
+            sender.retain(|_, cuts| !cuts.is_empty());
         }
         drop(table);
         self.wake();
@@ -66,7 +67,7 @@ impl Links {
     /// How the link is cut, if it is.
     pub fn state(&self, from: &str, to: &str) -> Option<Cut> {
         let table = self.lock();
-        let cuts = table.cuts.get(&(from.to_owned(), to.to_owned()))?;
+        let cuts = table.cuts.get(from)?.get(to)?;
         if cuts.contains(&Cut::Reset) {
             Some(Cut::Reset)
         } else {
