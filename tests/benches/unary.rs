@@ -1,8 +1,9 @@
 //! What the guard adds to one call: a read over mTLS with a token, guarded and not.
 //!
 //! Both ends are the real ones, on loopback, with real leaves from a real CA, on one thread. The
-//! caller sends a token on every line, so that only the service differs. The floor looks at no
-//! token, asks no policy and writes nothing.
+//! caller sends a token on every line, so that only the service differs. Caller, service and log
+//! share that thread, so a sync holds up the next call even where no reply waits for it. The floor
+//! looks at no token, asks no policy and writes nothing.
 
 mod pace;
 
