@@ -7,6 +7,7 @@ use labs::invariant::Verdict;
 use labs::report::Attack;
 use labs::scenario::{Act, Step};
 use labs::trace::trace_hash;
+use services::posture::Recheck;
 use tests::flagship::{Flagship, Side};
 
 /// Ends of the cut in the lab's schedule, microseconds.
@@ -168,7 +169,7 @@ fn a_clock_set_back_during_the_cut_buys_a_revoked_user_time_and_the_checker_says
 }
 
 /// The flagship with one more user, who watches a record in the north, where nothing is cut.
-fn watched(revoked: bool) -> labs::history::History {
+fn watched(revoked: bool, recheck: Recheck) -> labs::history::History {
     let mut flagship = Flagship::new(7);
     let user = |region: &str| labs::scenario::User {
         name: "mallory".to_owned(),
@@ -200,7 +201,9 @@ fn watched(revoked: bool) -> labs::history::History {
             resource: None,
         },
     });
-    flagship.judge(Side::Solution).1
+    let mut request = flagship.request(Side::Solution);
+    request.posture.tls.recheck = recheck;
+    Flagship::judged("watched", &request).1
 }
 
 /// True times in seconds of a user's last served message and of the refusal that ended the stream.
@@ -224,15 +227,20 @@ fn stream_of(history: &labs::history::History) -> (u64, Option<(u64, String)>) {
 
 #[test]
 fn an_open_stream_is_decided_again_and_ends_with_the_revocation() {
-    let (last, ended) = stream_of(&watched(true));
+    let (last, ended) = stream_of(&watched(true, Recheck::Message));
     assert!(
         (10..=12).contains(&last),
         "served until the revocation at 12 s, not {last}"
     );
     let (at, name) = ended.expect("the stream was refused");
     assert_eq!((at, &*name), (12, "policy-denied"));
-    let (last, ended) = stream_of(&watched(false));
+    let (last, ended) = stream_of(&watched(false, Recheck::Message));
     assert!(last > 13, "without it the stream goes on: {last} {ended:?}");
+    let (last, ended) = stream_of(&watched(true, Recheck::Handshake));
+    assert!(
+        last > 13,
+        "and so it does where nobody looks again: {last} {ended:?}"
+    );
 }
 
 #[test]
