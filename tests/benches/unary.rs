@@ -28,7 +28,7 @@ use criterion::measurement::WallTime;
 use proto::records::v1::records_client::RecordsClient;
 use proto::records::v1::records_server::{Records, RecordsServer};
 use proto::records::v1::{
-    ReadReply, ReadRequest, Record, ShareReply, ShareRequest, WatchReply, WatchRequest, WriteReply,
+    ReadReply, ReadRequest, ShareReply, ShareRequest, WatchReply, WatchRequest, WriteReply,
     WriteRequest,
 };
 use services::audit::group::AuditWriter;
@@ -74,21 +74,16 @@ fn free_port() -> u16 {
         .port()
 }
 
-/// One record, always the same, for whoever asks.
-struct Shelf;
+/// The same record from the same kind of store, for whoever asks.
+struct Shelf(Store);
 
 #[tonic::async_trait]
 impl Records for Shelf {
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<ReadReply>, Status> {
-        let record = Record {
-            id: request.into_inner().id,
-            home: "south".to_owned(),
-            version: 1,
-            text: "allergic to penicillin".to_owned(),
-            ..Record::default()
-        };
+        let record = self.0.get(&request.into_inner().id);
+        let record = record.map_err(|error| Status::unavailable(error.to_string()))?;
         Ok(Response::new(ReadReply {
-            record: Some(record),
+            record,
             policy_size: 0,
         }))
     }
@@ -141,7 +136,8 @@ impl Clinic {
     /// Opens the clinic. `routes` makes what the service's door leads to, from the service's seams
     /// and the key set (JWKS) of the caller's tokens.
     fn open(routes: impl FnOnce(&Seams, &str) -> Routes) -> Self {
-        let folder = tempfile::tempdir().expect("the machine has a temporary folder");
+        let folder =
+            tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("cargo made its folder");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -322,6 +318,15 @@ fn member(seams: &Seams, durability: Durability) -> Member {
     Member { start, identity }
 }
 
+/// A store with one record.
+fn stocked(seams: &Seams) -> Store {
+    let store = Store::open(&*seams.disk, "south").expect("an empty disk takes a new store");
+    let text = "allergic to penicillin";
+    let wrote = store.change("r1", 2, |record| record.text = text.to_owned());
+    wrote.expect("the disk holds");
+    store
+}
+
 /// The records service itself, alone.
 fn guarded(seams: &Seams, keys: &str, durability: Durability) -> Routes {
     let member = member(seams, durability);
@@ -337,10 +342,7 @@ fn guarded(seams: &Seams, keys: &str, durability: Durability) -> Routes {
         audit,
         Mutation::None,
     ));
-    let store = Store::open(&*seams.disk, "south").expect("an empty disk takes a new store");
-    let text = "allergic to penicillin";
-    let wrote = store.change("r1", 2, |record| record.text = text.to_owned());
-    wrote.expect("the disk holds");
+    let store = stocked(seams);
     let (replicator, changed) = (
         Replicator::start(&member, &[]),
         Arc::new(watch::Sender::new(0)),
@@ -360,7 +362,7 @@ fn main() {
         let shut = Clinic::open(|seams, keys| guarded(seams, keys, durability));
         shut.measure(&mut group, line);
     }
-    let open = Clinic::open(|_, _| Routes::new(RecordsServer::new(Shelf)));
+    let open = Clinic::open(|seams, _| Routes::new(RecordsServer::new(Shelf(stocked(seams)))));
     open.measure(&mut group, "floor: unguarded read");
     group.finish();
     criterion.final_summary();
