@@ -305,6 +305,15 @@ fn the_latest_policy_that_cannot_be_had_is_a_refusal() {
         !inside.is_empty() && inside.iter().all(|served| !served),
         "never during it"
     );
+    // The client may have given up before a wrongful permit: the node's own log has not.
+    let log = history.audits["records.south"].as_ref();
+    let log = log.expect("the log verifies");
+    let permitted = log.iter().filter(|entry| {
+        let at = entry.at_us - history.epoch_us;
+        let shared = entry.principal == "alice" && entry.action == "share";
+        shared && entry.refusal.is_none() && (10_750_000..45_000_000).contains(&at)
+    });
+    assert_eq!(permitted.count(), 0, "permitted, though nobody heard of it");
     assert!(
         shared(48_000_000, 58_000_000).iter().all(|served| *served),
         "and again after it"
