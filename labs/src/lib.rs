@@ -5,6 +5,7 @@
 
 pub mod catalog;
 pub mod cli;
+pub mod course;
 pub mod fabric;
 pub mod history;
 pub mod invariant;

@@ -94,7 +94,7 @@ mod tests {
 
     use ca::journal::Event;
 
-    use super::super::lab::Lab;
+    use super::super::origin::Lab;
     use super::super::settings;
     use super::*;
     use crate::history::History;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use services::policy::danger::Mutation;
 
 use super::interrupt::Interrupt;
-use super::lab::{Lab, Text};
+use super::origin::{Lab, Text};
 use super::printer::Printer;
 use super::settings::{self, Settings};
 use super::stop::Stop;

@@ -9,10 +9,14 @@ mod front;
 mod interrupt;
 mod lab;
 mod next;
+mod origin;
+mod posture;
 mod printer;
+mod rerun;
 mod settings;
 mod stop;
 mod token;
+mod trace;
 mod usage;
 
 use std::env;
@@ -38,6 +42,10 @@ struct Words {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Words),
+    Lab(lab::Words),
+    Posture(posture::Words),
+    Rerun(rerun::Words),
+    Trace(trace::Words),
     Token(token::Words),
 }
 
@@ -132,6 +140,10 @@ fn obey(words: Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop
     match words.command {
         None => front::show(place, printer),
         Some(Command::Demo(words)) => demo::run(&words, place, printer),
+        Some(Command::Lab(words)) => lab::run(&words, place, printer),
+        Some(Command::Posture(words)) => posture::run(&words, place, printer),
+        Some(Command::Rerun(words)) => rerun::run(&words, place, printer),
+        Some(Command::Trace(words)) => trace::run(&words, place, printer),
         Some(Command::Token(words)) => token::run(&words, printer),
     }
 }

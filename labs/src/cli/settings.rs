@@ -9,7 +9,7 @@ use services::policy::entry::MAX_ENTRY;
 use services::posture::document::nearest;
 use services::posture::{MAX_POSTURE, Posture};
 
-use super::lab::{self, Lab, Side, Text};
+use super::origin::{self, Lab, Side, Text};
 use super::stop::Stop;
 
 /// The words that stand for a posture.
@@ -43,7 +43,7 @@ pub(super) fn both(lab: &Lab) -> Result<Vec<Settings>, Stop> {
 /// The posture that a word or a file names, with the policy that goes with it, or another file's.
 pub(super) fn one(lab: &Lab, asked: &Path, policy: Option<&Path>) -> Result<Settings, Stop> {
     let policy_of = |side| match policy {
-        Some(path) => lab::read(path, MAX_ENTRY),
+        Some(path) => origin::read(path, MAX_ENTRY),
         None => lab.policy(side),
     };
     match asked.to_str() {
@@ -73,7 +73,7 @@ pub(super) fn one(lab: &Lab, asked: &Path, policy: Option<&Path>) -> Result<Sett
                     format!("no such file; the nearest word is `{near}`"),
                 ));
             }
-            let posture = lab::read(asked, MAX_POSTURE)?;
+            let posture = origin::read(asked, MAX_POSTURE)?;
             settings(&run_name(asked), posture, policy_of(Side::Exposed)?, false)
         }
     }

@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Exit;
-use super::lab;
+use super::origin;
 use super::printer::Printer;
 use super::stop::Stop;
 
@@ -56,7 +56,7 @@ struct Verify {
 /// Obeys.
 pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     let Command::Verify(verify) = &words.command;
-    let jwks = lab::read_bytes(&verify.jwks, MAX_JWKS)?;
+    let jwks = origin::read_bytes(&verify.jwks, MAX_JWKS)?;
     let keys =
         KeySet::parse(&jwks).map_err(|why| Stop::Keys(verify.jwks.display().to_string(), why))?;
     let demand = Demand {

@@ -1,0 +1,14 @@
+//! `schism lab attack`: not there yet.
+
+use super::super::printer::Printer;
+use super::super::stop::Stop;
+use super::super::{Exit, Place};
+
+/// Run the attack against your settings and look at what happens
+#[derive(Debug, clap::Args)]
+pub(super) struct Words {}
+
+/// Obeys.
+pub(super) fn run(_words: &Words, _place: &Place, _printer: &mut Printer) -> Result<Exit, Stop> {
+    Err(Stop::Usage("`lab attack` is not built yet".to_owned()))
+}

@@ -1,0 +1,14 @@
+//! `schism lab hint`: not there yet.
+
+use super::super::printer::Printer;
+use super::super::stop::Stop;
+use super::super::{Exit, Place};
+
+/// The next hint, from a question to almost the answer
+#[derive(Debug, clap::Args)]
+pub(super) struct Words {}
+
+/// Obeys.
+pub(super) fn run(_words: &Words, _place: &Place, _printer: &mut Printer) -> Result<Exit, Stop> {
+    Err(Stop::Usage("`lab hint` is not built yet".to_owned()))
+}

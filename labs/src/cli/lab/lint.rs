@@ -1,0 +1,14 @@
+//! `schism lab lint`: not there yet.
+
+use super::super::printer::Printer;
+use super::super::stop::Stop;
+use super::super::{Exit, Place};
+
+/// The authors' test of a lab
+#[derive(Debug, clap::Args)]
+pub(super) struct Words {}
+
+/// Obeys.
+pub(super) fn run(_words: &Words, _place: &Place, _printer: &mut Printer) -> Result<Exit, Stop> {
+    Err(Stop::Usage("`lab lint` is not built yet".to_owned()))
+}

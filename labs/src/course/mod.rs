@@ -1,0 +1,4 @@
+//! The course: what stands between a learner and a lab.
+//!
+//! Everything of a learner's is theirs: it is written whole or not at all, and nothing here touches
+//! the source of a lab.
