@@ -184,6 +184,18 @@ impl Clinic {
     }
 }
 
+/// A new connection: the dial, the handshake of both ends, and the caller's token.
+fn connect_anew(group: &mut BenchmarkGroup<'_, WallTime>, clinic: &Clinic) {
+    let anew = async || {
+        clinic.dialer.forget().await;
+        let connection = clinic.dialer.connection().await;
+        connection.expect("loopback holds");
+    };
+    group.bench_function("a new connection, both ends", |bencher| {
+        bencher.iter(|| clinic.runtime.block_on(anew()));
+    });
+}
+
 /// Starts CA, service and both agents on this runtime, and waits for the caller's identity.
 async fn connect(folder: &TempDir, routes: impl FnOnce(&Seams, &str) -> Routes) -> Dialer {
     let place = |name: &str| Seams::real(folder.path().join(name));
@@ -364,6 +376,7 @@ fn main() {
     }
     let open = Clinic::open(|seams, _| Routes::new(RecordsServer::new(Shelf(stocked(seams)))));
     open.measure(&mut group, "floor: unguarded read");
+    connect_anew(&mut group, &open);
     group.finish();
     criterion.final_summary();
 }
