@@ -120,6 +120,7 @@ mod tests {
             history: History::default(),
             trace: vec![traced; 2],
             audit,
+            sightings: Vec::new(),
             wall_ms: 1,
         };
         let runs: Vec<_> = both.iter().map(|settings| (settings, &ran)).collect();

@@ -141,11 +141,16 @@ fn run_one(
         seed,
         mutation: Mutation::None,
     };
-    let ran = run::run(&request, &mut |share| {
+    let ran = run::run_watched(&request, &mut |so_far| {
         if interrupt.heard() {
             return ControlFlow::Break(());
         }
-        printer.progress(&settings.name, share);
+        let name = &settings.name;
+        let label = match so_far.sightings.first() {
+            Some(seen) => format!("{name}: {} broken", seen.invariant),
+            None => name.clone(),
+        };
+        printer.progress(&label, so_far.share);
         ControlFlow::Continue(())
     });
     printer.clear();

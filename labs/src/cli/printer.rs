@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use super::stop::Stop;
 
 /// The widest that a progress line gets, in columns.
-const PROGRESS_COLUMNS: usize = 60;
+const PROGRESS_COLUMNS: usize = 72;
 
 /// Where output goes, and what can be shown there.
 pub(super) struct Printer {

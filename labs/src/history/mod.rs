@@ -35,6 +35,9 @@ pub struct History {
     pub requests: Vec<Request>,
     /// Each node's audit log. A node that is absent handed in none.
     pub audits: BTreeMap<String, AuditLog>,
+    /// How many entries at the beginning of each node's log are left out here; a whole history
+    /// leaves out none.
+    pub left_out: BTreeMap<String, u64>,
     /// Each node's skew: from this true time on (µs), its clock is this far ahead (µs). A node
     /// that is absent, or a time before the first step, has no skew. In order of time.
     pub clocks: BTreeMap<String, Vec<(u64, i64)>>,

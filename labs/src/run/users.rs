@@ -219,6 +219,7 @@ pub(super) async fn administer(
         let (admin, heard, member) = (Arc::clone(&admin), Arc::clone(&heard), member.clone());
         tokio::spawn(async move {
             let asked_us = TrueTime::Sim.micros();
+            let number = begin(&heard, of_entry(&entry, asked_us, None, 0));
             // An act that is not answered is pending for ever: it carries no promise.
             let answer = tokio::time::timeout(DEADLINE * 10, admin.act(&entry)).await;
             let (policy_size, acknowledged) = match answer {
@@ -241,14 +242,18 @@ pub(super) async fn administer(
                 policy_size,
                 ..Event::default()
             });
-            heard
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .1
-                .push(act);
+            let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.1[number] = act;
         });
     }
     std::future::pending().await
+}
+
+/// Writes down an act when it is asked for: it may already be enforced before it is answered.
+fn begin(heard: &Heard, act: history::Act) -> usize {
+    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+    heard.1.push(act);
+    heard.1.len() - 1
 }
 
 fn of_entry(

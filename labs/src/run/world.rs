@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use ca::agent::AgentConfig;
+use ca::disk::Disk as _;
 use ca::identity::{SpiffeId, TrustDomain};
 use ca::issue::{Ca, CaConfig};
 use ca::keys::{Keys, RingKeys};
@@ -237,6 +238,34 @@ impl World {
         requests.sort_by(|a, b| (a.started_us, &a.id).cmp(&(b.started_us, &b.id)));
         acts.sort_by_key(|act| act.asked_us);
         (requests, acts)
+    }
+
+    /// The requests that users wrote down after the first so many, and every act.
+    pub(super) fn said_since(&self, known: usize) -> (Vec<history::Request>, Vec<history::Act>) {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let (requests, acts) = &*heard;
+        (
+            requests.get(known..).unwrap_or_default().to_vec(),
+            acts.clone(),
+        )
+    }
+
+    /// Every node's skew, as [`history::History::clocks`] has it.
+    pub(super) fn clocks(&self) -> BTreeMap<String, Vec<(u64, i64)>> {
+        let names = self.fabric.names().into_iter();
+        let clocks = names.filter_map(|name| {
+            let steps = self.fabric.at(&name)?.skew.steps();
+            Some((name, steps))
+        });
+        clocks.collect()
+    }
+
+    /// A file of a node's audit log, as its disk holds it now; empty if it is not there.
+    pub(super) fn audit_file(&self, node: &str, name: &str) -> Vec<u8> {
+        let place = self.fabric.at(node);
+        let path = format!("{}/{name}", audit::FOLDER);
+        let content = place.and_then(|place| place.disk.read(&path).ok().flatten());
+        content.unwrap_or_default()
     }
 }
 
