@@ -6,8 +6,10 @@
 pub mod admit;
 pub mod answer;
 pub mod check;
+pub mod desk;
 pub mod explain;
 pub mod own;
+pub mod progress;
 pub mod shrink;
 pub mod trial;
 pub mod variant;
