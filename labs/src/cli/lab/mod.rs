@@ -2,6 +2,7 @@
 
 mod attack;
 mod check;
+mod entered;
 mod hint;
 mod lint;
 mod list;

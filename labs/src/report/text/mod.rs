@@ -117,7 +117,7 @@ fn shared(
 }
 
 /// Who attacked: the first by name.
-pub(super) fn attacker(history: &History) -> Option<&str> {
+pub(crate) fn attacker(history: &History) -> Option<&str> {
     let attacks = history
         .requests
         .iter()
