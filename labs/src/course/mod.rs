@@ -4,4 +4,8 @@
 //! the source of a lab.
 
 pub mod desk;
+pub mod difference;
+pub mod hints;
+pub mod path;
 pub mod progress;
+pub mod quiz;
