@@ -14,6 +14,7 @@ mod next;
 mod origin;
 mod posture;
 mod printer;
+mod prose;
 mod rerun;
 mod settings;
 mod stop;

@@ -13,6 +13,7 @@ use super::super::interrupt::Interrupt;
 use super::super::printer::Printer;
 use super::super::stop::Stop;
 use super::super::{Exit, Place};
+use super::Ahead;
 use super::entered::Entered;
 use crate::course::answer::{Answer, failed};
 use crate::course::check::{Checked, check_until};
@@ -20,6 +21,7 @@ use crate::course::progress::{Fact, Progress};
 use crate::course::shrink::{self, MAX_RUNS};
 use crate::invariant::Verdict;
 use crate::run::RunError;
+use crate::workspace::Workspace;
 
 /// Judge your settings: the same attack, on many seeds, each with other times and places
 ///
@@ -91,7 +93,8 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let text = if words.answer.json {
         answer.json().map_err(|why| Stop::Report(why.into()))?
     } else {
-        answer.page(&words.answer.style(printer), &next(answer.verdict, place))
+        let next = next(&entered, &workspace, answer.verdict, place)?;
+        answer.page(&words.answer.style(printer), &next)
     };
     words.answer.give(&text, printer)?;
     if interrupt.heard() {
@@ -151,14 +154,19 @@ fn so_far(answer: &Answer, of: usize) -> String {
     format!("interrupted: {tried} of {of} were checked: {}", told.join(", "))
 }
 
-fn next(verdict: Verdict, place: &Place) -> Vec<String> {
+fn next(
+    entered: &Entered,
+    workspace: &Workspace,
+    verdict: Verdict,
+    place: &Place,
+) -> Result<Vec<String>, Stop> {
     let command = |words: &[&str]| place.invocation.command(words);
-    match verdict {
-        Verdict::Kept => vec![command(&["lab", "quiz"])],
-        Verdict::Broken | Verdict::Unknown => {
-            vec![command(&["lab", "hint"]), command(&["lab", "attack"])]
-        }
+    if verdict == Verdict::Kept {
+        let ahead = Ahead::find(workspace, &entered.scenario)?;
+        let words: Vec<&str> = ahead.words.iter().map(String::as_str).collect();
+        return Ok(vec![command(&words)]);
     }
+    Ok(vec![command(&["lab", "hint"]), command(&["lab", "attack"])])
 }
 
 #[cfg(test)]
