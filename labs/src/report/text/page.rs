@@ -85,7 +85,7 @@ impl Style {
     }
 
     /// The text cut to that many columns, with a mark where it was cut.
-    pub(super) fn fit(&self, text: &str, columns: usize) -> String {
+    pub(in crate::report) fn fit(&self, text: &str, columns: usize) -> String {
         let text = self.clean(text);
         if width(&text) <= columns {
             return text;
@@ -113,7 +113,7 @@ impl Style {
 }
 
 /// Whether a character steers a terminal or the direction of the text instead of being shown.
-fn steers(c: char) -> bool {
+pub(in crate::report) fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -131,7 +131,7 @@ const fn char_width(c: char) -> usize {
 }
 
 /// Columns that a cleaned text takes.
-pub(super) fn width(text: &str) -> usize {
+pub(in crate::report) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
