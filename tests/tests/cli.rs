@@ -437,6 +437,47 @@ fn one_posture_is_judged_by_itself_and_a_file_is_written_instead() {
 }
 
 #[test]
+fn a_page_for_a_browser_says_what_the_report_says_and_gives_nothing_away() {
+    let desk = Desk::new();
+    desk.refuses(
+        "demo stale-acl --json --out page.html",
+        &["page.html", "--json"],
+    );
+    let ended = desk.run("demo stale-acl --out page.html");
+    let quiet = (ended.status, ended.out.as_str());
+    assert_eq!(quiet, (Some(0), ""), "{}", ended.err);
+    let page = fs::read_to_string(desk.path("page.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.len() < 1_000_000);
+    let kept = desk.path(".schism/runs/stale-acl-7-1");
+    let told = report(&fs::read_to_string(kept.join("report.json")).unwrap());
+    for run in told["runs"].as_array().unwrap() {
+        assert!(page.contains(run["trace_hash"].as_str().unwrap()));
+        let figures = run["exposure_ms"].as_object().unwrap().values();
+        for ms in figures.chain(run["refusals"].as_object().unwrap().values()) {
+            let figure = format!("<data value=\"{ms}\">");
+            assert!(page.contains(&figure), "{figure}");
+        }
+    }
+    assert!(page.contains("schism demo stale-acl --seed 7 --out page.html"));
+    let text = page.replace("&quot;", "\"");
+    assert!(
+        text.contains("freshness = \"any\""),
+        "the exposed posture is shown"
+    );
+    let solution = fs::read_to_string(kept.join("solution/posture.toml")).unwrap();
+    for line in solution.lines().filter(|line| line.contains('=')) {
+        assert!(!text.contains(line), "{line}");
+    }
+    assert!(
+        !text.contains("answer = \"b\""),
+        "the quiz is for the learner"
+    );
+    for elsewhere in ["http:", "https:", "<script", "src=", "href=", "url("] {
+        assert!(!page.contains(elsewhere), "{elsewhere}");
+    }
+}
+
+#[test]
 fn the_page_gives_nothing_away_and_its_last_lines_can_be_typed() {
     let desk = Desk::new();
     let ended = desk.run("demo stale-acl");

@@ -17,6 +17,7 @@ use super::stop::Stop;
 use super::{Exit, Place, archive};
 use crate::history::History;
 use crate::invariant::Verdict;
+use crate::report::html::{self, Extras};
 use crate::report::text::Style;
 use crate::report::{DemoFacts, DemoReport, RunFacts, RunReport, json, text};
 use crate::run::{self, Ran, RunRequest};
@@ -42,7 +43,7 @@ pub(super) struct Words {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
-    /// Write to this file instead of standard output
+    /// Write to this file instead of standard output; if it ends in .html, a page for a browser
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Only ASCII, in the marks too
@@ -83,6 +84,12 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let plan = Plan::read(words)?;
     if let Some(out) = &words.out {
         can_be_written(out)?;
+        if words.json && is_page(out) {
+            return Err(Stop::file(
+                out,
+                "`--json` writes no page; leave it out, or name the file `.json`",
+            ));
+        }
     }
     let workspace = place.workspace()?;
     workspace.runs()?;
@@ -107,10 +114,13 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let files = archive::files(&json, &plan.scenario_text.text, &pairs);
     let name = format!("{}-{}", report.lab, report.seed);
     let kept = workspace.keep(&name, &files);
-    let answer = if words.json {
-        json
-    } else {
-        text::render(&report, &histories, &style(words, printer))
+    let answer = match &words.out {
+        _ if words.json => json,
+        Some(out) if is_page(out) => {
+            let extras = extras(&plan, words, place, out);
+            html::render(&report, &histories, &extras)
+        }
+        _ => text::render(&report, &histories, &style(words, printer)),
     };
     match &words.out {
         None => printer.page(&answer)?,
@@ -208,6 +218,37 @@ fn next(words: &Words, place: &Place) -> Vec<String> {
     vec![command(&again), command(&[&same[..], &[&seed]].concat())]
 }
 
+/// Whether a file of that name is a page for a browser.
+fn is_page(out: &Path) -> bool {
+    let ending = out.extension().unwrap_or_default();
+    ["html", "htm"]
+        .iter()
+        .any(|it| ending.eq_ignore_ascii_case(it))
+}
+
+/// What the page shows besides the report. Its command names the page alone, not its folder.
+fn extras(plan: &Plan, words: &Words, place: &Place, out: &Path) -> Extras {
+    let shown = |path: &Path| path.display().to_string();
+    let (seed, file) = (words.seed.to_string(), out.file_name().map(Path::new));
+    let file = file.map(shown).unwrap_or_default();
+    let (posture, policy) = (words.posture.as_deref(), words.policy.as_deref());
+    let (posture, policy) = (posture.map(shown), policy.map(shown));
+    let mut again = vec!["demo", &words.lab, "--seed", &seed];
+    for (word, value) in [("--posture", &posture), ("--policy", &policy)] {
+        again.extend(value.iter().flat_map(|value| [word, value]));
+    }
+    again.extend(["--out", &file]);
+    Extras {
+        scenario: plan.scenario_text.text.clone(),
+        postures: plan
+            .settings
+            .iter()
+            .map(|settings| settings.shown(&words.lab))
+            .collect(),
+        regenerate: place.invocation.anywhere().command(&again),
+    }
+}
+
 fn style(words: &Words, printer: &Printer) -> Style {
     Style {
         width: usize::from(words.width),
@@ -284,6 +325,23 @@ mod tests {
                 assert_ne!(command, line);
             }
         }
+    }
+
+    #[test]
+    fn the_command_on_the_page_makes_the_page_again() {
+        for line in [
+            "schism demo stale-acl --seed 3 --out some/where/page.HTML",
+            "schism demo stale-acl --posture hardened --out page.htm",
+        ] {
+            let words = words(line);
+            let (plan, out) = (Plan::read(&words).unwrap(), words.out.clone().unwrap());
+            assert!(is_page(&out));
+            let again = extras(&plan, &words, &place(), &out).regenerate;
+            let again = self::words(&again);
+            assert_eq!((again.seed, &again.posture), (words.seed, &words.posture));
+            assert_eq!(again.out.as_deref(), out.file_name().map(Path::new));
+        }
+        assert!(!is_page(Path::new("html")) && !is_page(Path::new("page.html.txt")));
     }
 
     #[test]
