@@ -2,3 +2,6 @@
 //!
 //! Everything of a learner's is theirs: it is written whole or not at all, and nothing here touches
 //! the source of a lab.
+
+pub mod desk;
+pub mod progress;
