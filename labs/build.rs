@@ -1,4 +1,4 @@
-//! Embeds the labs: every folder of `catalog/`.
+//! Embeds the labs: every folder of `catalog/`, and the one that new labs are copied from.
 //!
 //! A new lab is a new folder and nothing else. A folder that is no whole lab stops the build and
 //! is named. What is embedded has no byte order mark and no CRLF, wherever it was checked out.
@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 #[path = "src/catalog/folder.rs"]
 mod folder;
@@ -14,20 +14,21 @@ mod folder;
 use folder::{LabFiles, subfolders};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for watched in ["build.rs", "catalog", "src/catalog/folder.rs"] {
+    for watched in ["build.rs", "catalog", "src/catalog/folder.rs", "template"] {
         println!("cargo::rerun-if-changed={watched}");
     }
     let built_in: Result<Vec<_>, _> = subfolders(Path::new("catalog"))?
         .iter()
         .map(|folder| LabFiles::read(folder))
         .collect();
-    match built_in {
-        Ok(labs) => {
+    match (built_in, LabFiles::read(Path::new("template/a-new-lab"))) {
+        (Ok(labs), Ok(template)) => {
+            let out = PathBuf::from(std::env::var("OUT_DIR")?);
             let labs: String = labs.iter().map(|lab| written(lab) + ",\n").collect();
-            let out = Path::new(&std::env::var("OUT_DIR")?).join("labs.rs");
-            fs::write(out, format!("&[\n{labs}]\n"))?;
+            fs::write(out.join("labs.rs"), format!("&[\n{labs}]\n"))?;
+            fs::write(out.join("template.rs"), written(&template))?;
         }
-        Err(why) => println!("cargo::error={why}"),
+        (Err(why), _) | (_, Err(why)) => println!("cargo::error={why}"),
     }
     Ok(())
 }

@@ -5,7 +5,8 @@
 
 pub(crate) mod folder;
 
-use folder::{LabFiles, WrongFiles};
+pub(crate) use folder::LabFiles;
+use folder::WrongFiles;
 use services::posture::document::nearest;
 
 /// One built-in lab's files, as they were when the binary was built.
@@ -101,6 +102,9 @@ impl From<&EmbeddedLab> for LabFiles {
 
 /// Every built-in lab, in order of id, as the build found them.
 const LABS: &[EmbeddedLab] = include!(concat!(env!("OUT_DIR"), "/labs.rs"));
+
+/// What a new lab is copied from: a lab itself, and not in the catalogue.
+pub(crate) const TEMPLATE: EmbeddedLab = include!(concat!(env!("OUT_DIR"), "/template.rs"));
 
 /// Every built-in lab, in order of id.
 pub const fn all() -> &'static [EmbeddedLab] {

@@ -4,12 +4,12 @@
 //! the source of a lab.
 
 pub mod admit;
-pub mod answer;
 pub mod check;
 pub mod desk;
 pub mod explain;
+pub(crate) mod lint;
+pub(crate) mod new;
 pub mod own;
 pub mod progress;
-pub mod shrink;
 pub mod trial;
 pub mod variant;
