@@ -127,7 +127,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     })
 }
 
-fn run_one(
+pub(super) fn run_one(
     scenario: &Scenario,
     settings: &Settings,
     seed: u64,

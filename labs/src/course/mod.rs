@@ -6,10 +6,15 @@
 pub mod admit;
 pub mod check;
 pub mod desk;
+pub mod difference;
 pub mod explain;
+pub mod hints;
 pub(crate) mod lint;
 pub(crate) mod new;
 pub mod own;
+pub mod path;
 pub mod progress;
+pub mod quiz;
+pub mod shrink;
 pub mod trial;
 pub mod variant;
