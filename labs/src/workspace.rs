@@ -117,7 +117,8 @@ pub fn data_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBu
     folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")))
 }
 
-fn fill(draft: &Path, files: &[(String, Vec<u8>)]) -> Result<(), WorkspaceError> {
+/// Writes a new folder of files; paths are relative and use `/`.
+pub(crate) fn fill(draft: &Path, files: &[(String, Vec<u8>)]) -> Result<(), WorkspaceError> {
     fs::create_dir(draft).map_err(unwritable(draft))?;
     for (name, bytes) in files {
         let path = draft.join(name);

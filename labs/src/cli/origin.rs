@@ -11,6 +11,7 @@ use services::policy::entry::MAX_ENTRY;
 use services::posture::MAX_POSTURE;
 
 use super::stop::Stop;
+use crate::catalog::folder::plain;
 use crate::catalog::{self, EmbeddedLab};
 use crate::scenario::{MAX_SCENARIO, Scenario};
 
@@ -156,7 +157,7 @@ impl Lab {
     }
 }
 
-/// Reads a text file of at most so many bytes.
+/// Reads a text file of at most so many bytes, without a byte order mark and CRLF.
 pub(super) fn read(path: &Path, most: usize) -> Result<Text, Stop> {
     let bytes = read_bytes(path, most)?;
     let text = String::from_utf8(bytes).map_err(|error| {
@@ -167,7 +168,7 @@ pub(super) fn read(path: &Path, most: usize) -> Result<Text, Stop> {
             .count();
         Stop::Usage(format!("{}:{line}: it is not UTF-8", path.display()))
     })?;
-    let name = path.display().to_string();
+    let (name, text) = (path.display().to_string(), plain(&text));
     Ok(Text { name, text })
 }
 
@@ -227,6 +228,8 @@ mod tests {
         assert!(said().ends_with("f:2: it is not UTF-8"));
         fs::write(&path, "12345").unwrap();
         assert_eq!(read(&path, 5).unwrap().text, "12345");
+        fs::write(&path, "\u{feff}a\r\nb").unwrap();
+        assert_eq!(read(&path, 9).unwrap().text, "a\nb");
         assert!(read(temp.path(), 5).is_err(), "a folder is no file");
     }
 }

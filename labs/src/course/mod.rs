@@ -4,12 +4,13 @@
 //! the source of a lab.
 
 pub mod admit;
-pub mod answer;
 pub mod check;
 pub mod desk;
 pub mod difference;
 pub mod explain;
 pub mod hints;
+pub(crate) mod lint;
+pub(crate) mod new;
 pub mod own;
 pub mod path;
 pub mod progress;
