@@ -4,7 +4,7 @@
 //! Marks differ without colour. A lane is drawn from a history alone.
 
 use super::page::{Page, Tone, width};
-use crate::history::{Act, ActKind, Fault, History, Outcome, Request};
+use crate::history::{Act, Fault, History, Outcome, Request};
 use crate::report::figure;
 
 /// Columns of a lane's first label, its gap included.
@@ -137,7 +137,7 @@ pub(super) fn acts(page: &mut Page<'_>, scale: Scale, history: &History, run: &s
 /// The acts that get a lane: revocations before others, then in order of time.
 fn shown(history: &History) -> Vec<&Act> {
     let mut acts: Vec<&Act> = history.acts.iter().collect();
-    acts.sort_by_key(|act| (act.kind != ActKind::Revoke, act.asked_us));
+    acts.sort_by_key(|act| (!act.revokes(), act.asked_us));
     acts.truncate(LANES_MAX);
     acts.sort_by_key(|act| act.asked_us);
     acts
