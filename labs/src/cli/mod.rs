@@ -4,6 +4,7 @@
 //! words, or with a file that they name, is said in one line before anything runs.
 
 mod archive;
+mod ask;
 mod demo;
 mod front;
 mod interrupt;

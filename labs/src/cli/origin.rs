@@ -3,16 +3,20 @@
 //! A folder's files are read when they are asked for and never beyond their caps; what is read is
 //! text or refused.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use services::policy::entry::MAX_ENTRY;
 use services::posture::MAX_POSTURE;
 
 use super::stop::Stop;
+use crate::catalog::folder::plain;
 use crate::catalog::{self, EmbeddedLab};
-use crate::scenario::MAX_SCENARIO;
+use crate::scenario::{MAX_SCENARIO, Scenario};
+
+/// A lab's text is at most this long, in bytes.
+const MAX_PROSE: usize = 256 * 1024;
 
 /// A text and the name that errors give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +37,24 @@ impl Side {
         match self {
             Self::Exposed => "exposed",
             Self::Solution => "solution",
+        }
+    }
+}
+
+/// A lab's texts for the learner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prose {
+    Readme,
+    Hints,
+    Why,
+}
+
+impl Prose {
+    const fn file(self) -> &'static str {
+        match self {
+            Self::Readme => "README.md",
+            Self::Hints => "hints.md",
+            Self::Why => "why.md",
         }
     }
 }
@@ -89,6 +111,36 @@ impl Lab {
         })
     }
 
+    /// The scenario, understood.
+    pub(super) fn parsed(&self) -> Result<Scenario, Stop> {
+        let text = self.scenario()?;
+        Ok(Scenario::parse(&text.name, &text.text)?)
+    }
+
+    /// One of the lab's own texts.
+    pub(super) fn prose(&self, prose: Prose) -> Result<Text, Stop> {
+        self.part(prose.file(), MAX_PROSE, |lab| match prose {
+            Prose::Readme => lab.readme,
+            Prose::Hints => lab.hints,
+            Prose::Why => lab.why,
+        })
+    }
+
+    /// The word that means this lab from any folder: its id, or its folder's whole path.
+    pub(super) fn word(&self) -> Result<String, Stop> {
+        let folder = match self {
+            Self::BuiltIn(lab) => return Ok(lab.id.to_owned()),
+            Self::Folder(folder) => folder,
+        };
+        let whole = path::absolute(folder).map_err(|why| Stop::file(folder, why))?;
+        whole.to_str().map(str::to_owned).ok_or_else(|| {
+            Stop::file(
+                folder,
+                "its path is not UTF-8: give the folder another name",
+            )
+        })
+    }
+
     fn part(
         &self,
         name: &str,
@@ -105,7 +157,7 @@ impl Lab {
     }
 }
 
-/// Reads a text file of at most so many bytes.
+/// Reads a text file of at most so many bytes, without a byte order mark and CRLF.
 pub(super) fn read(path: &Path, most: usize) -> Result<Text, Stop> {
     let bytes = read_bytes(path, most)?;
     let text = String::from_utf8(bytes).map_err(|error| {
@@ -116,7 +168,7 @@ pub(super) fn read(path: &Path, most: usize) -> Result<Text, Stop> {
             .count();
         Stop::Usage(format!("{}:{line}: it is not UTF-8", path.display()))
     })?;
-    let name = path.display().to_string();
+    let (name, text) = (path.display().to_string(), plain(&text));
     Ok(Text { name, text })
 }
 
@@ -135,8 +187,6 @@ pub(super) fn read_bytes(path: &Path, most: usize) -> Result<Vec<u8>, Stop> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -176,6 +226,8 @@ mod tests {
         assert!(said().ends_with("f:2: it is not UTF-8"));
         fs::write(&path, "12345").unwrap();
         assert_eq!(read(&path, 5).unwrap().text, "12345");
+        fs::write(&path, "\u{feff}a\r\nb").unwrap();
+        assert_eq!(read(&path, 9).unwrap().text, "a\nb");
         assert!(read(temp.path(), 5).is_err(), "a folder is no file");
     }
 }

@@ -68,6 +68,13 @@ impl Printer {
         let _ = writeln!(self.err, "{}", one_line(text));
     }
 
+    /// Says a question and leaves the cursor behind it.
+    pub(super) fn ask(&mut self, question: &str) {
+        self.clear();
+        let _ = write!(self.err, "{} ", one_line(question));
+        let _ = self.err.flush();
+    }
+
     /// Says why there is no answer.
     pub(super) fn error(&mut self, text: &str) {
         self.note(&format!("error: {text}"));
@@ -122,13 +129,13 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
+    pub(in super::super) struct Paper(Arc<Mutex<Vec<u8>>>);
 
     impl Write for Paper {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -153,7 +160,7 @@ mod tests {
         }
     }
 
-    fn printer(out: impl Write + 'static, progress: bool) -> (Printer, Paper) {
+    pub(in super::super) fn printer(out: impl Write + 'static, progress: bool) -> (Printer, Paper) {
         let err = Paper::default();
         let printer = Printer {
             out: Box::new(out),
@@ -165,7 +172,7 @@ mod tests {
         (printer, err)
     }
 
-    fn written(paper: &Paper) -> String {
+    pub(in super::super) fn written(paper: &Paper) -> String {
         String::from_utf8(paper.0.lock().unwrap().clone()).unwrap()
     }
 

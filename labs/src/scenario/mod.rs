@@ -10,6 +10,7 @@ mod course;
 mod expect;
 mod fields;
 mod flaw;
+mod own;
 mod step;
 mod vary;
 mod world;

@@ -62,7 +62,7 @@ impl Step {
     }
 
     /// How many requests it makes.
-    fn requests(&self, duration: Duration) -> u64 {
+    pub(super) fn requests(&self, duration: Duration) -> u64 {
         let Act::Request { actions, .. } = &self.act else {
             return 0;
         };
@@ -167,7 +167,7 @@ pub(super) fn read_all(steps: &Spanned<DeValue<'_>>, world: &World) -> Placed<Ve
 }
 
 /// What must have happened before a step makes sense.
-fn check_before(step: &Step, schedule: &[Step], world: &World) -> Result<(), String> {
+pub(super) fn check_before(step: &Step, schedule: &[Step], world: &World) -> Result<(), String> {
     let before = |act: &dyn Fn(&Act) -> bool| {
         schedule
             .iter()

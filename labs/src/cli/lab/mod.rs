@@ -14,9 +14,15 @@ mod watch;
 
 use clap::Subcommand;
 
+use std::path::Path;
+
+use super::origin::Lab;
 use super::printer::Printer;
 use super::stop::Stop;
 use super::{Exit, Place};
+use crate::catalog;
+use crate::course::progress::{self, Progress};
+use crate::workspace::Workspace;
 
 /// Work through the labs
 #[derive(Debug, clap::Args)]
@@ -56,4 +62,32 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         Command::Lint(words) => lint::run(words, place, printer),
         Command::New(words) => new::run(words, place, printer),
     }
+}
+
+/// The lab that a command means: the word given, which is then the last one, else the last one,
+/// else an error that says what to type.
+pub(super) fn chosen(
+    word: Option<&str>,
+    place: &Place,
+    workspace: &Workspace,
+) -> Result<Lab, Stop> {
+    if let Some(word) = word {
+        let lab = Lab::find(word)?;
+        Progress::set_last(workspace, &lab.word()?)?;
+        return Ok(lab);
+    }
+    let progress = Progress::read(workspace)?;
+    let Some(last) = progress.last() else {
+        let first = catalog::all().first().map_or("LAB", |lab| lab.id);
+        let start = place.invocation.command(&["lab", "start", first]);
+        return Err(Stop::Usage(format!("no lab is begun here; type `{start}`")));
+    };
+    Lab::find(last).map_err(|_| {
+        let list = place.invocation.command(&["lab", "list"]);
+        let file = place.shown(&progress::last_file(workspace));
+        let gone = if Path::new(last).is_absolute() { "is gone" } else { "is none of this program's" };
+        Stop::Usage(format!(
+            "the last lab, `{last}` in {file}, {gone}; name another: `{list}` shows them"
+        ))
+    })
 }

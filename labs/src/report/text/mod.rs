@@ -18,7 +18,8 @@ use crate::history::{History, When};
 use crate::invariant::{Verdict, legitimate_users_served};
 use lane::Scale;
 pub use page::Style;
-use page::{Page, Tone, width};
+use page::width;
+pub(crate) use page::{Page, Tone};
 
 /// Writes the page: one history for each run, in the same order.
 pub fn render(report: &DemoReport, histories: &[&History], style: &Style) -> String {
