@@ -284,7 +284,10 @@ fn policy(seams: &Seams) -> Replica {
     let policy = "permit(principal in Role::\"doctor\", action, resource);".to_owned();
     let (principal, role) = ("alice".to_owned(), "doctor".to_owned());
     for entry in [
-        Entry::PutPolicy { policy },
+        Entry::PutPolicy {
+            policy,
+            entities: Vec::new(),
+        },
         Entry::Grant { principal, role },
     ] {
         let bytes = entry.to_bytes().expect("plain names make an entry");

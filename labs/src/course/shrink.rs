@@ -152,6 +152,13 @@ fn with(scenario: &Scenario, steps: &[Step]) -> Scenario {
     }
 }
 
+/// Whom an act on the policy shuts out, if it says so.
+fn suspends(revokes: &Option<String>) -> String {
+    revokes
+        .as_ref()
+        .map_or(String::new(), |who| format!(", which revokes {who}"))
+}
+
 /// A step as a person says it.
 pub fn in_words(step: &Step) -> String {
     let name = step
@@ -185,6 +192,8 @@ pub fn in_words(step: &Step) -> String {
             let how = if *how == How::Reset { ", by reset" } else { "" };
             format!("partition {}{way}{how}", sides.join(" | "))
         }
+        Act::PutEntities { revokes, .. } => format!("put_entities{}", suspends(revokes)),
+        Act::PutPolicy { revokes, .. } => format!("put_policy{}", suspends(revokes)),
         Act::Rejoin { node } => format!("rejoin {node}"),
         Act::Release(what) => format!("release {}", messages(what)),
         Act::Request {

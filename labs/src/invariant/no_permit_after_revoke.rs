@@ -3,7 +3,8 @@
 //! Measured at the deciding node on true time, from the revocation's acknowledgement: by the
 //! audit logs, and by a client that was served when nothing was logged. A pending revocation
 //! carries no promise. It judges the loss of a principal's only role; who keeps another role that
-//! permits the same is outside it. A posture that promises nothing is held to the exposure that
+//! permits the same is outside it. A policy or entities that a scenario says revoke somebody do so
+//! from *their* acknowledgement to the end of the run; no policy is evaluated here. A posture that promises nothing is held to the exposure that
 //! the scenario expects; an action for which neither says anything is measured, not judged.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,10 +139,7 @@ pub fn exposure_us(history: &History) -> BTreeMap<String, u64> {
 
 /// The revocations that were acknowledged, with the time of it.
 pub fn revocations(history: &History) -> impl Iterator<Item = (&Act, u64)> {
-    let revokes = history
-        .acts
-        .iter()
-        .filter(|act| act.kind == ActKind::Revoke);
+    let revokes = history.acts.iter().filter(|act| act.revokes());
     revokes.filter_map(|act| Some((act, act.acknowledged_us?)))
 }
 
@@ -153,8 +151,11 @@ fn bound_us(history: &History, action: &str) -> Option<u64> {
 }
 
 /// When the principal was granted something again: the asking counts, since a grant on its way
-/// may already be enforced somewhere.
+/// may already be enforced somewhere. What a policy forbids, no grant of a role permits.
 fn granted_again(history: &History, revoke: &Act) -> u64 {
+    if revoke.kind != ActKind::Revoke {
+        return u64::MAX;
+    }
     let grants = history.acts.iter().filter(|act| {
         act.kind == ActKind::Grant
             && act.principal == revoke.principal
@@ -220,11 +221,7 @@ fn violation(history: &History, late: &Late, bound_us: u64) -> Violation {
 /// What keeps the check from saying that nobody was let in.
 fn doubts(history: &History) -> Vec<String> {
     let mut doubts = Vec::new();
-    for act in history
-        .acts
-        .iter()
-        .filter(|act| act.kind == ActKind::Revoke)
-    {
+    for act in history.acts.iter().filter(|act| act.revokes()) {
         if act.acknowledged_us.is_none() {
             doubts.push(format!(
                 "the revocation of {} was never acknowledged",
@@ -338,6 +335,47 @@ mod tests {
         assert_eq!(check(&sample.history).verdict, Verdict::Kept);
         sample.served("m-2", "attack", "mallory", "read", 29_000_000);
         assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+    }
+
+    /// The rule is acknowledged at 12.1 s, the list that completes it at 20.1 s.
+    fn suspended(completing: ActKind) -> Sample {
+        let mut sample = Sample::new(60);
+        for (kind, at_us) in [
+            (ActKind::Policy, 12_000_000),
+            (ActKind::Entities, 20_000_000),
+        ] {
+            let whom = if kind == completing { "mallory" } else { "" };
+            sample.act(kind, whom, at_us, Some(at_us + 100_000));
+        }
+        sample
+    }
+
+    #[test]
+    fn a_suspension_counts_from_the_act_that_the_scenario_says_completes_it() {
+        for (completing, late_us) in [
+            (ActKind::Policy, 18_000_000),
+            (ActKind::Entities, 26_000_000),
+        ] {
+            let mut sample = suspended(completing);
+            sample.served("m-0", "attack", "mallory", "read", late_us - 3_000_000);
+            sample.served("a-0", "legit", "alice", "read", late_us);
+            assert_eq!(check(&sample.history).verdict, Verdict::Kept);
+            sample.served("m-1", "attack", "mallory", "write", late_us);
+            assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+        }
+        let mut nobody = suspended(ActKind::Grant);
+        nobody.served("m-1", "attack", "mallory", "write", 40_000_000);
+        assert_eq!(check(&nobody.history).verdict, Verdict::Kept);
+    }
+
+    #[test]
+    fn no_grant_of_a_role_ends_a_suspension_and_a_pending_one_carries_no_promise() {
+        let mut sample = suspended(ActKind::Entities);
+        sample.act(ActKind::Grant, "mallory", 30_000_000, Some(30_100_000));
+        sample.served("m-1", "attack", "mallory", "write", 40_000_000);
+        assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+        sample.history.acts[1].acknowledged_us = None;
+        assert_eq!(check(&sample.history).verdict, Verdict::Unknown);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::figure;
-use crate::history::{Act, ActKind, Fault, History, Outcome, Request};
+use crate::history::{Act, Fault, History, Outcome, Request};
 use crate::invariant::no_permit_after_revoke as after_revoke;
 
 /// Cells from one label of the axis to the next.
@@ -165,7 +165,7 @@ pub(super) fn sides(fault: &Fault) -> String {
 /// The acts that get a lane: revocations before others, then in order of time.
 pub(super) fn acts(history: &History) -> Vec<&Act> {
     let mut acts: Vec<&Act> = history.acts.iter().collect();
-    acts.sort_by_key(|act| (act.kind != ActKind::Revoke, act.asked_us));
+    acts.sort_by_key(|act| (!act.revokes(), act.asked_us));
     acts.truncate(LANES_MAX);
     acts.sort_by_key(|act| act.asked_us);
     acts

@@ -22,6 +22,7 @@ use services::node::{
     run_witness,
 };
 use services::policy::authority::Authority;
+use services::policy::check;
 use services::policy::entry::Entry;
 use services::posture::Posture;
 
@@ -213,9 +214,9 @@ impl World {
         for (host, start) in starts {
             let heard = Arc::clone(&self.heard);
             if host == ADMIN {
-                let acts = users::acts(&request.scenario);
+                let orders = users::orders(request);
                 self.host(start, move |start| {
-                    users::administer(start, POLICY, acts.clone(), Arc::clone(&heard))
+                    users::administer(start, POLICY, orders.clone(), Arc::clone(&heard))
                 });
             } else {
                 let region = self.regions.get(&host).cloned().unwrap_or_default();
@@ -319,6 +320,7 @@ fn found_policy(
     let (mut authority, _) = opened.map_err(|error| broke(error.into()))?;
     let mut entries = vec![Entry::PutPolicy {
         policy: request.policy.clone(),
+        entities: Vec::new(),
     }];
     for user in &request.scenario.world.users {
         let (principal, role) = (user.name.clone(), user.role.clone());
@@ -329,6 +331,12 @@ fn found_policy(
         authority.append(&bytes).map_err(|error| invalid(&error))?;
     }
     authority.commit().map_err(|error| broke(error.into()))?;
+    // What is added to a policy may be one thing too many for it: better said before than during.
+    for order in users::orders(request) {
+        if let Entry::PutPolicy { policy, .. } = &order.entry {
+            check::check("put_policy", policy).map_err(|error| invalid(&error))?;
+        }
+    }
     Ok(())
 }
 
@@ -355,5 +363,8 @@ fn broke(error: node::NodeError) -> RunError {
 
 /// The steps that administrators take, which are no faults.
 pub(super) const fn is_administration(act: &Act) -> bool {
-    matches!(act, Act::Grant { .. } | Act::Revoke { .. })
+    matches!(
+        act,
+        Act::Grant { .. } | Act::PutEntities { .. } | Act::PutPolicy { .. } | Act::Revoke { .. }
+    )
 }

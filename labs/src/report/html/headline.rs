@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::history::{ActKind, History, Promise};
+use crate::history::{History, Promise};
 use crate::invariant::no_permit_after_revoke::{self as after_revoke, Late};
 use crate::report::figure::seconds;
 use crate::report::{RunReport, measure, timeline};
@@ -50,7 +50,7 @@ fn revoked(history: &History) -> Option<Revoked> {
 /// What there is to say when no revocation was acknowledged.
 fn nobody(histories: &[&History]) -> String {
     let acts = histories.first().map_or(&[][..], |first| &first.acts);
-    let pending = acts.iter().find(|act| act.kind == ActKind::Revoke);
+    let pending = acts.iter().find(|act| act.revokes());
     pending.map_or("Nobody was revoked.".to_owned(), |act| {
         format!(
             "The revocation of {} was never acknowledged, so nothing was promised of it.",
