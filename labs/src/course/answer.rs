@@ -129,6 +129,12 @@ impl Answer {
         page.finish()
     }
 
+    /// The page in one line, for whoever looks for a sentence in it.
+    pub fn told(&self) -> String {
+        let page = self.page(&Style { width: 200, ..Style::default() }, &[]);
+        page.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// Every seed that is not explained: a line for each that failed, one for all that passed.
     fn others(&self, page: &mut Page<'_>, told: u64) {
         let others: Vec<&Seeded> = self.seeds.iter().filter(|it| it.seed != told).collect();

@@ -131,11 +131,14 @@ pub fn template(scenario: &Scenario) -> String {
     );
     let regions = scenario.world.regions.join(", ");
     let end = span::write(scenario.world.duration);
+    // A key after a `[[schedule]]` would be the step's, so the format comes before any.
     format!(
         "{task}\
          # The users' requests stay as they are; your steps take the place of everything else.\n\
          # Until there is a step here, `lab attack` uses the lab's own schedule.\n\
-         #\n\
+         \n\
+         format = 1\n\
+         \n\
          # The regions are {regions}; the run ends at {end}. Two steps of the right form, which\n\
          # achieve nothing yet:\n\
          #\n\
@@ -151,9 +154,7 @@ pub fn template(scenario: &Scenario) -> String {
          #   principal = \"{user}\"\n\
          #   role = \"{role}\"\n\
          #\n\
-         # Other verbs: partition (between = [[..], [..]]), revoke, skew, crash, hold.\n\
-         \n\
-         format = 1\n",
+         # Other verbs: partition (between = [[..], [..]]), revoke, skew, crash, hold.\n",
         last = scenario.world.regions.last().map_or("", String::as_str),
         user = scenario.world.users.first().map_or("", |user| &user.name),
         role = scenario.world.users.first().map_or("", |user| &user.role),
