@@ -14,9 +14,9 @@ use super::origin::{Lab, Text};
 use super::printer::Printer;
 use super::settings::{self, Settings};
 use super::stop::Stop;
-use super::{Exit, Place, archive};
+use super::{Exit, Place, archive, show};
 use crate::history::History;
-use crate::invariant::Verdict;
+use crate::invariant::{Verdict, no_permit_after_revoke};
 use crate::report::text::Style;
 use crate::report::{DemoFacts, DemoReport, RunFacts, RunReport, json, text};
 use crate::run::{self, Ran, RunRequest};
@@ -52,6 +52,8 @@ pub(super) struct Words {
     #[arg(long, value_name = "COLUMNS", default_value_t = 80,
           value_parser = clap::value_parser!(u16).range(72..=200))]
     width: u16,
+    #[command(flatten)]
+    show: show::Words,
 }
 
 /// What is run: read, parsed, and found good.
@@ -80,7 +82,12 @@ impl Plan {
 
 /// Obeys.
 pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
+    if words.show.script {
+        show::script(&Lab::find(&words.lab)?, printer)?;
+        return Ok(Exit::Done);
+    }
     let plan = Plan::read(words)?;
+    words.show.can_be_shown()?;
     if let Some(out) = &words.out {
         can_be_written(out)?;
     }
@@ -100,31 +107,64 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
             printer,
         )?);
     }
-    let report = judge(&plan, words, place, &runs);
+    let mut report = judge(&plan, words, place, &runs);
     let histories: Vec<&History> = runs.iter().map(|ran| &ran.history).collect();
     let json = json::render(&report)?;
     let pairs: Vec<_> = plan.settings.iter().zip(&runs).collect();
     let files = archive::files(&json, &plan.scenario_text.text, &pairs);
     let name = format!("{}-{}", report.lab, report.seed);
     let kept = workspace.keep(&name, &files);
-    let answer = if words.json {
-        json
-    } else {
-        text::render(&report, &histories, &style(words, printer))
+    if let Ok(kept) = &kept {
+        report.next.extend(follow(kept, &histories, place));
+    }
+    let shown = show::Show {
+        report: &report,
+        histories: &histories,
+        ask: plan.scenario.predict.as_ref().map(|it| it.ask.as_str()),
+        style: style(words, printer),
     };
-    match &words.out {
-        None => printer.page(&answer)?,
-        Some(out) => {
-            write_whole(out, &answer)?;
-            printer.note(&format!("written to {}", out.display()));
-        }
+    let is_wanted = words.show.play(&shown, &interrupt, printer);
+    if let Ok(true) = is_wanted {
+        give(words, &json, &shown, printer)?;
     }
     printer.note(&format!("kept in {}", place.shown(&kept?)));
+    is_wanted?;
     Ok(match report.control {
         Verdict::Kept => Exit::Done,
         Verdict::Broken => Exit::Broken,
         Verdict::Unknown => Exit::Unknown,
     })
+}
+
+/// Prints the answer, or writes it to the file that was named.
+fn give(
+    words: &Words,
+    json: &str,
+    shown: &show::Show<'_>,
+    printer: &mut Printer,
+) -> Result<(), Stop> {
+    let answer = if words.json {
+        json.to_owned()
+    } else {
+        text::render(shown.report, shown.histories, &shown.style)
+    };
+    let Some(out) = &words.out else {
+        return printer.page(&answer);
+    };
+    write_whole(out, &answer)?;
+    printer.note(&format!("written to {}", out.display()));
+    Ok(())
+}
+
+/// The command that follows the first wrongful permit of the kept runs, if there was one.
+fn follow(kept: &Path, histories: &[&History], place: &Place) -> Option<String> {
+    let name = kept.file_name()?.to_str()?;
+    let mut found = histories
+        .iter()
+        .map(|history| no_permit_after_revoke::check(history));
+    let first = found.find_map(|finding| finding.violations.into_iter().next())?;
+    let words = ["trace", first.request.as_deref()?, "--run", name];
+    Some(place.invocation.command(&words))
 }
 
 fn run_one(
@@ -212,7 +252,7 @@ fn style(words: &Words, printer: &Printer) -> Style {
 }
 
 /// Says before the run what would keep a file from being written after it.
-fn can_be_written(out: &Path) -> Result<(), Stop> {
+pub(super) fn can_be_written(out: &Path) -> Result<(), Stop> {
     if out.is_dir() {
         return Err(Stop::file(out, "it is a folder"));
     }
@@ -225,7 +265,7 @@ fn can_be_written(out: &Path) -> Result<(), Stop> {
 
 /// Writes a file whole: what was there stays until all of it is written. What is no plain file,
 /// such as a pipe, is written to as it is.
-fn write_whole(out: &Path, text: &str) -> Result<(), Stop> {
+pub(super) fn write_whole(out: &Path, text: &str) -> Result<(), Stop> {
     let fail = |why| Stop::file(out, why);
     if out.exists() && !out.is_file() {
         return fs::write(out, text).map_err(fail);

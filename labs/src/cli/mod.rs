@@ -3,10 +3,12 @@
 //! Commands return what they have to say; [`printer`] alone prints. Whatever is wrong with the
 //! words, or with a file that they name, is said in one line before anything runs.
 
+mod answer;
 mod archive;
 mod demo;
 mod front;
 mod interrupt;
+mod kept;
 mod lab;
 mod next;
 mod origin;
@@ -14,7 +16,9 @@ mod posture;
 mod printer;
 mod rerun;
 mod settings;
+mod show;
 mod stop;
+mod timeline;
 mod token;
 mod trace;
 mod usage;

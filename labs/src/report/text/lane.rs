@@ -24,6 +24,8 @@ pub(super) struct Scale {
     /// True time in a cell, in microseconds.
     pub(super) cell_us: u64,
     cells: usize,
+    /// The last cell that is drawn.
+    last: usize,
 }
 
 impl Scale {
@@ -41,9 +43,19 @@ impl Scale {
             }
         }
         let cells = duration_us.div_ceil(cell_us).max(1);
+        let cells = usize::try_from(cells).unwrap_or(most);
         Self {
             cell_us,
-            cells: usize::try_from(cells).unwrap_or(most),
+            cells,
+            last: cells - 1,
+        }
+    }
+
+    /// The same scale while time has come no further than that.
+    pub(super) fn until(self, at_us: u64) -> Self {
+        Self {
+            last: self.cell(at_us),
+            ..self
         }
     }
 
@@ -87,7 +99,7 @@ fn bar(page: &Page<'_>, scale: Scale, fault: &Fault) -> String {
     let from = scale.cell(fault.from_us);
     let to = fault
         .to_us
-        .map_or(scale.cells - 1, |to| scale.cell(to))
+        .map_or(scale.last, |to| scale.cell(to))
         .max(from);
     let mut cells = vec![' '; from];
     cells.resize(to + 1, marks.cut_bar);
@@ -269,21 +281,24 @@ mod tests {
             scale(60),
             Scale {
                 cell_us: 1_000_000,
-                cells: 60
+                cells: 60,
+                last: 59,
             }
         );
         assert_eq!(
             scale(61),
             Scale {
                 cell_us: 2_000_000,
-                cells: 31
+                cells: 31,
+                last: 30,
             }
         );
         assert_eq!(
             scale(9),
             Scale {
                 cell_us: 200_000,
-                cells: 45
+                cells: 45,
+                last: 44,
             }
         );
         assert_eq!(Scale::new(0, 80).cells, 1);

@@ -3,8 +3,10 @@
 //! Every figure comes from the histories and the report. Every line fits the width, also with
 //! long names; nothing is said by colour alone.
 
+pub mod act;
 mod evidence;
 mod lane;
+pub mod live;
 mod page;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -18,7 +20,7 @@ use crate::history::{History, When};
 use crate::invariant::{Verdict, legitimate_users_served};
 use lane::Scale;
 pub use page::Style;
-use page::{Page, Tone, width};
+pub(crate) use page::{Page, Tone, width};
 
 /// Writes the page: one history for each run, in the same order.
 pub fn render(report: &DemoReport, histories: &[&History], style: &Style) -> String {
@@ -32,13 +34,18 @@ pub fn render(report: &DemoReport, histories: &[&History], style: &Style) -> Str
     evidence::verdicts(&mut page, runs, histories);
     page.blank();
     lesson(&mut page, runs, histories);
+    next(&mut page, report);
+    page.finish()
+}
+
+/// What to type next.
+fn next(page: &mut Page<'_>, report: &DemoReport) {
     if !report.next.is_empty() {
         page.heading("Next:");
         for command in &report.next {
             page.command(command);
         }
     }
-    page.finish()
 }
 
 fn header(page: &mut Page<'_>, report: &DemoReport) {
@@ -74,27 +81,35 @@ fn header(page: &mut Page<'_>, report: &DemoReport) {
 }
 
 fn timeline(page: &mut Page<'_>, runs: &[RunReport], histories: &[&History]) {
-    let longest = histories
-        .iter()
-        .map(|history| history.duration_us)
-        .max()
-        .unwrap_or(0);
-    let scale = Scale::new(longest, page.style.columns());
-    lane::axis(page, scale);
-    shared(page, scale, runs, histories, lane::faults_key, lane::faults);
-    shared(page, scale, runs, histories, lane::acts_key, lane::acts);
+    let scale = scale(page, histories);
+    world(page, scale, runs, histories);
     for (run, history) in runs.iter().zip(histories) {
-        let mut label = run.posture.as_str();
-        for who in [attacker(history), legitimate(history)]
-            .into_iter()
-            .flatten()
-        {
-            lane::requests(page, scale, history, label, who);
-            label = "";
-        }
+        people(page, scale, &run.posture, history, history);
     }
     page.blank();
     lane::legend(page, scale);
+}
+
+/// One scale for every run.
+fn scale(page: &Page<'_>, histories: &[&History]) -> Scale {
+    let longest = histories.iter().map(|history| history.duration_us).max();
+    Scale::new(longest.unwrap_or(0), page.style.columns())
+}
+
+/// The axis, and what was done to the world on it.
+fn world(page: &mut Page<'_>, scale: Scale, runs: &[RunReport], histories: &[&History]) {
+    lane::axis(page, scale);
+    shared(page, scale, runs, histories, lane::faults_key, lane::faults);
+    shared(page, scale, runs, histories, lane::acts_key, lane::acts);
+}
+
+/// The lanes of the attacker and of a legitimate user of `whole`, as far as `history` goes.
+fn people(page: &mut Page<'_>, scale: Scale, run: &str, whole: &History, history: &History) {
+    let mut label = run;
+    for who in [attacker(whole), legitimate(whole)].into_iter().flatten() {
+        lane::requests(page, scale, history, label, who);
+        label = "";
+    }
 }
 
 /// Draws lanes once if every run had the same, else once a run.
