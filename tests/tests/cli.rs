@@ -1,15 +1,13 @@
 //! The program as a person starts it: its words, its files, its exit statuses, one clear line.
 //!
-//! The binary is built by the cargo that runs these tests, so it is never an older one.
+//! The binary is that of this tree, never an older one.
 
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
-use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use ca::clock::Time;
@@ -18,43 +16,10 @@ use ca::keys::{Keys as _, RingKeys};
 use serde_json::Value;
 use services::token::issue::{Issuer, jwks};
 use tempfile::TempDir;
+use tests::program::{binary, root};
 
 /// 2026-01-01.
 const NOW: u64 = 1_767_225_600;
-
-static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    // The tests are named too, so that features are those of the build that is already there.
-    build.args([
-        "build",
-        "--workspace",
-        "--tests",
-        "--bin",
-        "schism",
-        "--quiet",
-    ]);
-    build.args(["--message-format", "json"]).current_dir(root());
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    let output = build.stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "the binary does not build");
-    let said = String::from_utf8(output.stdout).unwrap();
-    let artifacts = said
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let built = artifacts.into_iter().find_map(|artifact| {
-        let is_it =
-            artifact["target"]["name"] == "schism" && !artifact["profile"]["test"].as_bool()?;
-        is_it.then(|| artifact["executable"].as_str().map(PathBuf::from))?
-    });
-    built.expect("cargo names the binary that it built")
-});
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// A folder with a workspace of its own.
 struct Desk(TempDir);
@@ -90,7 +55,7 @@ impl Desk {
     }
 
     fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(&*BINARY);
+        let mut command = Command::new(binary());
         command
             .args(line.split_whitespace())
             .current_dir(self.0.path());
@@ -493,7 +458,7 @@ fn the_page_gives_nothing_away_and_its_last_lines_can_be_typed() {
         .split_once("Next:\n")
         .expect("it says what to type next");
     let commands = next.replace("\\\n", " ");
-    let program = BINARY.to_str().unwrap();
+    let program = binary().to_str().unwrap();
     let typed: Vec<&str> = commands
         .lines()
         .filter_map(|line| line.trim().strip_prefix(program))

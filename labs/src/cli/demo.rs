@@ -14,9 +14,9 @@ use super::origin::{Lab, Text};
 use super::printer::Printer;
 use super::settings::{self, Settings};
 use super::stop::Stop;
-use super::{Exit, Place, archive};
+use super::{Exit, Place, archive, show};
 use crate::history::History;
-use crate::invariant::Verdict;
+use crate::invariant::{Verdict, no_permit_after_revoke};
 use crate::report::html::{self, Extras};
 use crate::report::text::Style;
 use crate::report::{DemoFacts, DemoReport, RunFacts, RunReport, json, text};
@@ -53,6 +53,8 @@ pub(super) struct Words {
     #[arg(long, value_name = "COLUMNS", default_value_t = 80,
           value_parser = clap::value_parser!(u16).range(72..=200))]
     width: u16,
+    #[command(flatten)]
+    show: show::Words,
 }
 
 /// What is run: read, parsed, and found good.
@@ -81,7 +83,12 @@ impl Plan {
 
 /// Obeys.
 pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
+    if words.show.script {
+        show::script(&Lab::find(&words.lab)?, printer)?;
+        return Ok(Exit::Done);
+    }
     let plan = Plan::read(words)?;
+    words.show.can_be_shown()?;
     if let Some(out) = &words.out {
         can_be_written(out)?;
         if words.json && is_page(out) {
@@ -107,34 +114,71 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
             printer,
         )?);
     }
-    let report = judge(&plan, words, place, &runs);
+    let mut report = judge(&plan, words, place, &runs);
     let histories: Vec<&History> = runs.iter().map(|ran| &ran.history).collect();
     let json = json::render(&report)?;
     let pairs: Vec<_> = plan.settings.iter().zip(&runs).collect();
     let files = archive::files(&json, &plan.scenario_text.text, &pairs);
     let name = format!("{}-{}", report.lab, report.seed);
     let kept = workspace.keep(&name, &files);
-    let answer = match &words.out {
-        _ if words.json => json,
-        Some(out) if is_page(out) => {
-            let extras = extras(&plan, words, place, out);
-            html::render(&report, &histories, &extras)
-        }
-        _ => text::render(&report, &histories, &style(words, printer)),
+    if let Ok(kept) = &kept {
+        report.next.extend(follow(kept, &histories, place));
+    }
+    let shown = show::Show {
+        report: &report,
+        histories: &histories,
+        ask: plan.scenario.predict.as_ref().map(|it| it.ask.as_str()),
+        style: style(words, printer),
     };
-    match &words.out {
-        None => printer.page(&answer)?,
-        Some(out) => {
-            write_whole(out, &answer)?;
-            printer.note(&format!("written to {}", out.display()));
-        }
+    let is_wanted = words.show.play(&shown, &interrupt, printer);
+    if let Ok(true) = is_wanted {
+        give(
+            words,
+            &json,
+            &shown,
+            |out| extras(&plan, words, place, out),
+            printer,
+        )?;
     }
     printer.note(&format!("kept in {}", place.shown(&kept?)));
+    is_wanted?;
     Ok(match report.control {
         Verdict::Kept => Exit::Done,
         Verdict::Broken => Exit::Broken,
         Verdict::Unknown => Exit::Unknown,
     })
+}
+
+/// Prints the answer, or writes it to the file that was named.
+fn give(
+    words: &Words,
+    json: &str,
+    shown: &show::Show<'_>,
+    extras: impl FnOnce(&Path) -> Extras,
+    printer: &mut Printer,
+) -> Result<(), Stop> {
+    let answer = match &words.out {
+        _ if words.json => json.to_owned(),
+        Some(out) if is_page(out) => html::render(shown.report, shown.histories, &extras(out)),
+        _ => text::render(shown.report, shown.histories, &shown.style),
+    };
+    let Some(out) = &words.out else {
+        return printer.page(&answer);
+    };
+    write_whole(out, &answer)?;
+    printer.note(&format!("written to {}", out.display()));
+    Ok(())
+}
+
+/// The command that follows the first wrongful permit of the kept runs, if there was one.
+fn follow(kept: &Path, histories: &[&History], place: &Place) -> Option<String> {
+    let name = kept.file_name()?.to_str()?;
+    let mut found = histories
+        .iter()
+        .map(|history| no_permit_after_revoke::check(history));
+    let first = found.find_map(|finding| finding.violations.into_iter().next())?;
+    let words = ["trace", first.request.as_deref()?, "--run", name];
+    Some(place.invocation.command(&words))
 }
 
 pub(super) fn run_one(

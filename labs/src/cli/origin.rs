@@ -141,6 +141,11 @@ impl Lab {
         })
     }
 
+    /// The script for showing it to people.
+    pub(super) fn demo(&self) -> Result<Text, Stop> {
+        self.part("demo.md", MAX_SCENARIO, |lab| lab.demo)
+    }
+
     fn part(
         &self,
         name: &str,

@@ -35,6 +35,12 @@ impl Printer {
         }
     }
 
+    /// Whether standard output is a terminal that can be drawn on.
+    pub(super) fn is_live() -> bool {
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        io::stdout().is_terminal() && !dumb
+    }
+
     /// Whether the answer may be coloured.
     pub(super) const fn color(&self) -> bool {
         self.color

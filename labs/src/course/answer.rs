@@ -131,7 +131,13 @@ impl Answer {
 
     /// The page in one line, for whoever looks for a sentence in it.
     pub fn told(&self) -> String {
-        let page = self.page(&Style { width: 200, ..Style::default() }, &[]);
+        let page = self.page(
+            &Style {
+                width: 200,
+                ..Style::default()
+            },
+            &[],
+        );
         page.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Scale {
     pub(super) cell_us: u64,
     /// How many there are; at least one.
     pub(super) cells: usize,
+    /// The last cell that is drawn.
+    pub(super) last: usize,
 }
 
 impl Scale {
@@ -38,9 +40,19 @@ impl Scale {
             }
         }
         let cells = duration_us.div_ceil(cell_us).max(1);
+        let cells = usize::try_from(cells).unwrap_or(most);
         Self {
             cell_us,
-            cells: usize::try_from(cells).unwrap_or(most),
+            cells,
+            last: cells - 1,
+        }
+    }
+
+    /// The same scale while time has come no further than that.
+    pub(super) fn until(self, at_us: u64) -> Self {
+        Self {
+            last: self.cell(at_us),
+            ..self
         }
     }
 
@@ -222,7 +234,14 @@ mod tests {
     fn a_scale_is_round_and_never_has_more_cells_than_there_is_room_for() {
         let scale = |seconds: u64, most| Scale::new(seconds * 1_000_000, most);
         let (cell_us, cells) = (1_000_000, 60);
-        assert_eq!(scale(60, 60), Scale { cell_us, cells });
+        assert_eq!(
+            scale(60, 60),
+            Scale {
+                cell_us,
+                cells,
+                last: cells - 1
+            }
+        );
         assert_eq!(scale(61, 60).cell_us, 2_000_000);
         assert_eq!(scale(600, 90).cells, 60);
         assert_eq!(Scale::new(0, 60).cells, 1);

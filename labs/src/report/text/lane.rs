@@ -55,7 +55,7 @@ fn bar(page: &Page<'_>, scale: Scale, fault: &Fault) -> String {
     let from = scale.cell(fault.from_us);
     let to = fault
         .to_us
-        .map_or(scale.cells - 1, |to| scale.cell(to))
+        .map_or(scale.last, |to| scale.cell(to))
         .max(from);
     let mut cells = vec![' '; from];
     cells.resize(to + 1, marks.cut_bar);
@@ -171,21 +171,24 @@ mod tests {
             scale(60),
             Scale {
                 cell_us: 1_000_000,
-                cells: 60
+                cells: 60,
+                last: 59,
             }
         );
         assert_eq!(
             scale(61),
             Scale {
                 cell_us: 2_000_000,
-                cells: 31
+                cells: 31,
+                last: 30,
             }
         );
         assert_eq!(
             scale(9),
             Scale {
                 cell_us: 200_000,
-                cells: 45
+                cells: 45,
+                last: 44,
             }
         );
     }

@@ -3,8 +3,10 @@
 //! Every figure comes from the histories and the report. Every line fits the width, also with
 //! long names; nothing is said by colour alone.
 
+pub mod act;
 mod evidence;
 mod lane;
+pub mod live;
 mod page;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -30,15 +32,25 @@ pub fn render(report: &DemoReport, histories: &[&History], style: &Style) -> Str
     evidence::wrongful(&mut page, runs, histories);
     evidence::verdicts(&mut page, runs, histories);
     page.blank();
+    verdict(&mut page, runs, histories);
+    next(&mut page, report);
+    page.finish()
+}
+
+/// The one sentence that everything comes to.
+fn verdict(page: &mut Page<'_>, runs: &[RunReport], histories: &[&History]) {
     let (verdict, sentence) = lesson(runs, histories);
     page.wrapped(tone(verdict), "", &sentence);
+}
+
+/// What to type next.
+fn next(page: &mut Page<'_>, report: &DemoReport) {
     if !report.next.is_empty() {
         page.heading("Next:");
         for command in &report.next {
             page.command(command);
         }
     }
-    page.finish()
 }
 
 fn header(page: &mut Page<'_>, report: &DemoReport) {
@@ -74,28 +86,36 @@ fn header(page: &mut Page<'_>, report: &DemoReport) {
 }
 
 fn timeline(page: &mut Page<'_>, runs: &[RunReport], histories: &[&History]) {
-    let longest = histories
-        .iter()
-        .map(|history| history.duration_us)
-        .max()
-        .unwrap_or(0);
-    let scale = lane::scale(longest, page.style.columns());
+    let scale = scale(page, histories);
+    world(page, scale, runs, histories);
+    for (run, history) in runs.iter().zip(histories) {
+        people(page, scale, &run.posture, history, history);
+    }
+    page.blank();
+    lane::legend(page, scale);
+}
+
+/// One scale for every run.
+fn scale(page: &Page<'_>, histories: &[&History]) -> Scale {
+    let longest = histories.iter().map(|history| history.duration_us).max();
+    lane::scale(longest.unwrap_or(0), page.style.columns())
+}
+
+/// The axis, and what was done to the world on it.
+fn world(page: &mut Page<'_>, scale: Scale, runs: &[RunReport], histories: &[&History]) {
     lane::axis(page, scale);
     let (faults, acts) = (timeline::faults_key, timeline::acts_key);
     shared(page, scale, runs, histories, faults, lane::faults);
     shared(page, scale, runs, histories, acts, lane::acts);
-    for (run, history) in runs.iter().zip(histories) {
-        let mut label = run.posture.as_str();
-        for who in [attacker(history), legitimate(history)]
-            .into_iter()
-            .flatten()
-        {
-            lane::requests(page, scale, history, label, who);
-            label = "";
-        }
+}
+
+/// The lanes of the attacker and of a legitimate user of `whole`, as far as `history` goes.
+fn people(page: &mut Page<'_>, scale: Scale, run: &str, whole: &History, history: &History) {
+    let mut label = run;
+    for who in [attacker(whole), legitimate(whole)].into_iter().flatten() {
+        lane::requests(page, scale, history, label, who);
+        label = "";
     }
-    page.blank();
-    lane::legend(page, scale);
 }
 
 /// Draws lanes once if every run had the same, else once a run.

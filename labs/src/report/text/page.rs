@@ -234,6 +234,15 @@ impl<'s> Page<'s> {
         }
     }
 
+    /// How many lines there are.
+    pub(super) const fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub(super) fn into_lines(self) -> Vec<String> {
+        self.lines
+    }
+
     pub(crate) fn finish(self) -> String {
         self.lines.join("\n") + "\n"
     }
