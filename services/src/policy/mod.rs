@@ -15,6 +15,7 @@ pub mod fold;
 pub mod follow;
 pub mod freshness;
 pub mod lists;
+mod parts;
 pub mod quorum;
 mod rejection;
 pub mod replica;
