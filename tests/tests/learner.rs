@@ -79,7 +79,12 @@ impl Learner {
     #[track_caller]
     fn refuses(&self, line: &str, part: &str) {
         let ended = self.run(line);
-        assert_eq!((ended.status, ended.out.as_str()), (Some(2), ""), "{}", ended.err);
+        assert_eq!(
+            (ended.status, ended.out.as_str()),
+            (Some(2), ""),
+            "{}",
+            ended.err
+        );
         assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
         assert!(ended.err.contains(part), "no {part} in {}", ended.err);
     }
@@ -128,12 +133,20 @@ fn the_attack_is_shown_and_kept_and_the_solution_closes_it() {
     }
     assert!(!ended.out.contains("You said"), "nobody was asked");
     assert!(ended.out.lines().all(|line| line.chars().count() <= 80));
-    assert!(ended.err.contains("kept in .schism/runs/stale-acl-7-1"), "{}", ended.err);
+    assert!(
+        ended.err.contains("kept in .schism/runs/stale-acl-7-1"),
+        "{}",
+        ended.err
+    );
     assert!(learner.progress().contains("stale-acl attacked exposure "));
     learner.take("solution");
     let ended = learner.run("lab attack --ascii");
     assert_eq!(ended.status, Some(0), "{}", ended.err);
-    assert!(ended.told().contains("The attack was refused (policy-stale) on this one seed"));
+    assert!(
+        ended
+            .told()
+            .contains("The attack was refused (policy-stale) on this one seed")
+    );
     assert!(ended.out.is_ascii());
 }
 
@@ -156,8 +169,16 @@ fn a_check_explains_the_exposed_posture_and_passes_the_solution() {
     learner.take("solution");
     let ended = learner.run("lab check --seeds 2");
     assert_eq!(ended.status, Some(0), "{}{}", ended.out, ended.err);
-    assert!(ended.out.starts_with("Kept on 2 seeds: mallory was refused (policy-stale)"));
-    assert!(learner.progress().contains("stale-acl passed seeds 2 posture "));
+    assert!(
+        ended
+            .out
+            .starts_with("Kept on 2 seeds: mallory was refused (policy-stale)")
+    );
+    assert!(
+        learner
+            .progress()
+            .contains("stale-acl passed seeds 2 posture ")
+    );
 }
 
 #[test]
@@ -170,11 +191,23 @@ fn each_wrong_answer_gets_its_own_explanation() {
         let folder = root().join("labs/catalog/stale-acl/wrong").join(name);
         let expect = fs::read_to_string(folder.join("expect.txt")).unwrap();
         for line in expect.lines() {
-            assert!(ended.told().contains(line), "{name}: no `{line}` in {}", ended.out);
+            assert!(
+                ended.told().contains(line),
+                "{name}: no `{line}` in {}",
+                ended.out
+            );
         }
         if name == "everything-strict" {
-            assert!(ended.told().contains("locked out legit users in "), "{}", ended.out);
-            assert!(ended.told().contains("smallest 2 of 6 steps"), "{}", ended.out);
+            assert!(
+                ended.told().contains("locked out legit users in "),
+                "{}",
+                ended.out
+            );
+            assert!(
+                ended.told().contains("smallest 2 of 6 steps"),
+                "{}",
+                ended.out
+            );
         }
     }
 }
@@ -190,10 +223,16 @@ fn neither_no_choice_nor_the_default_one_passes() {
     assert_eq!(ended.status, Some(1), "{}{}", ended.out, ended.err);
     let told = json(&ended.out);
     assert_eq!(told["explanation"]["rule"], "legitimate-users-served");
-    assert_eq!(told["explanation"]["locked_out"][0]["heard"], "policy-stale");
+    assert_eq!(
+        told["explanation"]["locked_out"][0]["heard"],
+        "policy-stale"
+    );
     learner.take("solution");
     let text = fs::read_to_string(learner.path(DESK).join("posture.toml")).unwrap();
-    learner.write("posture.toml", &format!("{text}\n[audit]\ndurability = \"async\"\n"));
+    learner.write(
+        "posture.toml",
+        &format!("{text}\n[audit]\ndurability = \"async\"\n"),
+    );
     learner.refuses("lab check", "`audit.durability` is `async`");
 }
 
@@ -207,7 +246,12 @@ fn however_many_run_at_a_time_the_answer_is_the_same() {
     assert_eq!(beside.status, Some(0), "{}", beside.err);
     assert_eq!(beside.out, alone.out);
     let told = json(&alone.out);
-    let seeds: Vec<_> = told["seeds"].as_array().unwrap().iter().map(|it| &it["seed"]).collect();
+    let seeds: Vec<_> = told["seeds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["seed"])
+        .collect();
     assert_eq!(seeds, [11, 12, 13]);
 }
 
@@ -218,23 +262,34 @@ fn an_own_attack_is_measured_and_kept_so_that_it_runs_again() {
     let ended = learner.run("lab attack --seed 3");
     assert_eq!(ended.status, Some(0), "{}", ended.err);
     let told = ended.told();
-    assert!(told.contains("With your own steps: your attack reached 2"), "{told}");
+    assert!(
+        told.contains("With your own steps: your attack reached 2"),
+        "{told}"
+    );
     assert!(told.contains("20s were asked: that will do."), "{told}");
     let kept = learner.path(".schism/runs/stale-acl-3-1");
     let report = json(&fs::read_to_string(kept.join("report.json")).unwrap());
     let text = fs::read_to_string(kept.join("scenario.toml")).unwrap();
     let again = labs::scenario::Scenario::parse("scenario.toml", &text).unwrap();
     assert_eq!(report["scenario_sha256"], again.canonical_sha256());
-    learner.write("attack.toml", &format!("{OWN}[[schedule]]\nat = \"50s\"\ndo = \"heal\"\n"));
+    learner.write(
+        "attack.toml",
+        &format!("{OWN}[[schedule]]\nat = \"50s\"\ndo = \"heal\"\n"),
+    );
     learner.refuses("lab attack", "attack.toml:12: step 3 of at most 2");
     learner.write("attack.toml", &OWN.replace("revoke", "revok"));
-    learner.refuses("lab check", "attack.toml:9: unknown verb `revok`; the nearest is `revoke`");
+    learner.refuses(
+        "lab check",
+        "attack.toml:9: unknown verb `revok`; the nearest is `revoke`",
+    );
 }
 
 /// Sends what Ctrl-C sends.
 #[cfg(unix)]
 fn interrupt(child: &Child) {
-    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let sent = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
     assert!(sent.unwrap().success());
 }
 
@@ -249,13 +304,23 @@ mod interrupted {
     #[test]
     fn an_interrupted_check_says_what_it_knows() {
         let learner = Learner::started();
-        let child = learner.command("lab check --seeds 200 --json").spawn().unwrap();
+        let child = learner
+            .command("lab check --seeds 200 --json")
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_secs(2));
         interrupt(&child);
         let output = child.wait_with_output().unwrap();
         let err = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(130), 0), "{err}");
-        assert!(err.starts_with("interrupted: ") && err.contains("of 200"), "{err}");
+        assert_eq!(
+            (output.status.code(), output.stdout.len()),
+            (Some(130), 0),
+            "{err}"
+        );
+        assert!(
+            err.starts_with("interrupted: ") && err.contains("of 200"),
+            "{err}"
+        );
     }
 
     /// What a stream says, line by line, as it comes.
@@ -292,12 +357,18 @@ mod interrupted {
         wait_for(&out, "Provisional, on 3 seeds:");
         wait_for(&out, "Broken on 3 of 3 seeds.");
         learner.write("posture.toml", "[policy]\nfreshnes = \"10s\"\n");
-        wait_for(&err, "error: .schism/work/stale-acl/posture.toml:2: unknown dial");
+        wait_for(
+            &err,
+            "error: .schism/work/stale-acl/posture.toml:2: unknown dial",
+        );
         learner.take("solution");
         wait_for(&out, "Kept on 3 seeds:");
         interrupt(&child);
         assert_eq!(child.wait().unwrap().code(), Some(130));
         wait_for(&err, "watching ended");
-        assert!(!learner.progress().contains("passed"), "nothing provisional is recorded");
+        assert!(
+            !learner.progress().contains("passed"),
+            "nothing provisional is recorded"
+        );
     }
 }
