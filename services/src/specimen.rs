@@ -104,7 +104,10 @@ impl Specimen {
         let policy = r#"permit (principal in Role::"doctor", action, resource);"#.to_owned();
         let (principal, role) = ("alice".to_owned(), "doctor".to_owned());
         for entry in [
-            Entry::PutPolicy { policy },
+            Entry::PutPolicy {
+                policy,
+                entities: Vec::new(),
+            },
             Entry::Grant { principal, role },
         ] {
             authority.append(&entry.to_bytes().unwrap()).unwrap();

@@ -9,9 +9,7 @@ use services::posture::{DIALS, Posture, Source, Sources};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Inadmissible {
     /// A dial that the lab is about and the file does not set.
-    #[error(
-        "{file}: `{dial}` is not set; this lab is about {about}: set it to the value you choose"
-    )]
+    #[error("{file}: `{dial}` is not set; this lab is about {about}: set it to what you choose")]
     Missing {
         /// The posture's name.
         file: String,
@@ -118,7 +116,7 @@ mod tests {
         assert_eq!(
             said(""),
             "posture.toml: `policy.freshness` is not set; this lab is about `policy.freshness`, \
-             `policy.on_stale`: set it to the value you choose"
+             `policy.on_stale`: set it to what you choose"
         );
         let alone = said("[policy]\nfreshness = \"5s\"\n");
         assert!(

@@ -277,7 +277,10 @@ fn explained(page: &mut Page<'_>, it: &Explanation) {
             "{} users in {}, {}: {} of {} served, {} are owed; most heard {}",
             group.tag, group.region, group.when, group.ok, group.total, group.floor, group.heard
         );
-        say("locked out", &text);
+        // What the policy's own text refuses, no dial lets in.
+        let by_policy = group.heard == services::refusal::Refusal::PolicyDenied.name();
+        let tail = if by_policy { ": see policy.cedar" } else { "" };
+        say("locked out", &format!("{text}{tail}"));
     }
     for also in &it.also {
         say("also", also);

@@ -299,10 +299,8 @@ fn moment(history: &History, violation: Violation) -> Moment {
         );
         let age = entry.at_us.saturating_sub(entry.as_of_us);
         let age = figure::seconds(age);
-        format!(
-            "{} {}: {decision}, by policy {}, {age} old",
-            entry.node, entry.seq, entry.policy_size
-        )
+        let (node, seq, size) = (&entry.node, entry.seq, entry.policy_size);
+        format!("{node} {seq}: {decision}, by policy {size}, {age} old")
     });
     Moment {
         at_us: violation.at_us,

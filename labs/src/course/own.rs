@@ -123,8 +123,8 @@ pub fn template(scenario: &Scenario) -> String {
                 many => format!("at most {many} steps"),
             };
             format!(
-                "# Your own attack: {steps} that let a revoked user in for {} and longer, with the\n\
-                 # posture that you started from.\n",
+                "# Your own attack: {steps} that let someone revoked in for {} or longer,\n\
+                 # with the posture that you started from.\n",
                 seconds(task.reach)
             )
         },

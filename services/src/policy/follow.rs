@@ -137,7 +137,8 @@ mod tests {
         let (mut authority, trust) = authority(&node.member.start.seams);
         for _ in 0..ACTS {
             let policy = format!("//{}", "x".repeat(MAX_ENTRY - 200));
-            let act = Entry::PutPolicy { policy }.to_bytes().unwrap();
+            let entities = Vec::new();
+            let act = Entry::PutPolicy { policy, entities }.to_bytes().unwrap();
             authority.append(&act).unwrap();
             authority.commit().unwrap();
         }
