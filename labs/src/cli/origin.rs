@@ -1,7 +1,7 @@
 //! Where a lab comes from: the binary, by its id, or a folder, by its path.
 //!
 //! A folder's files are read when they are asked for and never beyond their caps; what is read is
-//! text or refused.
+//! text or refused, and is the same text whichever system it was written on.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use services::policy::entry::MAX_ENTRY;
 use services::posture::MAX_POSTURE;
+use services::posture::document::plain;
 
 use super::stop::Stop;
 use crate::catalog::{self, EmbeddedLab};
@@ -105,7 +106,7 @@ impl Lab {
     }
 }
 
-/// Reads a text file of at most so many bytes.
+/// Reads a text file of at most so many bytes; a byte order mark and CRLF do not show in it.
 pub(super) fn read(path: &Path, most: usize) -> Result<Text, Stop> {
     let bytes = read_bytes(path, most)?;
     let text = String::from_utf8(bytes).map_err(|error| {
@@ -116,8 +117,10 @@ pub(super) fn read(path: &Path, most: usize) -> Result<Text, Stop> {
             .count();
         Stop::Usage(format!("{}:{line}: it is not UTF-8", path.display()))
     })?;
-    let name = path.display().to_string();
-    Ok(Text { name, text })
+    Ok(Text {
+        name: path.display().to_string(),
+        text: plain(&text).into_owned(),
+    })
 }
 
 /// Reads a file of at most so many bytes.
@@ -176,6 +179,8 @@ mod tests {
         assert!(said().ends_with("f:2: it is not UTF-8"));
         fs::write(&path, "12345").unwrap();
         assert_eq!(read(&path, 5).unwrap().text, "12345");
+        fs::write(&path, "\u{feff}a\r\nb\r\n").unwrap();
+        assert_eq!(read(&path, 9).unwrap().text, "a\nb\n");
         assert!(read(temp.path(), 5).is_err(), "a folder is no file");
     }
 }
