@@ -270,6 +270,64 @@ fn a_folder_runs_as_the_built_in_lab_does() {
     );
 }
 
+/// As an editor of another system saves it.
+fn saved_elsewhere(text: &str) -> String {
+    format!("\u{feff}{}", text.replace('\n', "\r\n"))
+}
+
+#[test]
+fn a_lab_saved_on_another_system_is_the_same_lab() {
+    let desk = Desk::new();
+    desk.lab();
+    let run = || {
+        let ended = desk.run("demo ./lab --seed 3 --json");
+        assert_eq!(ended.status, Some(0), "{}", ended.err);
+        let told = report(&ended.out);
+        let of = |name: &str| [0, 1].map(|run: usize| told["runs"][run][name].clone());
+        let hashes = (of("posture_sha256"), of("trace_hash"));
+        (told["scenario_sha256"].clone(), hashes)
+    };
+    let here = run();
+    for file in [
+        "lab.toml",
+        "exposed/posture.toml",
+        "exposed/policy.cedar",
+        "solution/posture.toml",
+        "solution/policy.cedar",
+    ] {
+        let path = format!("lab/{file}");
+        let text = fs::read_to_string(desk.path(&path)).unwrap();
+        desk.write(&path, saved_elsewhere(&text));
+    }
+    assert_eq!(run(), here);
+    let text = fs::read_to_string(desk.path("lab/exposed/posture.toml")).unwrap();
+    desk.write(
+        "lab/exposed/posture.toml",
+        text + "[tls]\r\nnonsense = 1\r\n",
+    );
+    let line = fs::read_to_string(desk.path("lab/exposed/posture.toml"))
+        .unwrap()
+        .lines()
+        .count();
+    let kept = desk.runs();
+    let ended = desk.run("demo ./lab");
+    assert_eq!((ended.status, desk.runs()), (Some(2), kept));
+    let place = format!("posture.toml:{line}: ");
+    assert!(ended.err.contains(&place), "{place} in {}", ended.err);
+}
+
+#[test]
+fn tokens_and_keys_saved_on_another_system_are_the_same() {
+    let (desk, issuer) = (Desk::new(), issuer());
+    let keys = jwks([&issuer]).replace(',', ",\n");
+    desk.write("jwks.json", saved_elsewhere(&keys));
+    let input = saved_elsewhere(&format!("{0}\n{0}\n", token(&issuer, "records")));
+    let line = format!("token verify --jwks jwks.json --aud records --now {NOW}");
+    let ended = fed(desk.command(&line), input.as_bytes());
+    assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""));
+    assert_eq!(ended.out, "valid\nvalid\n");
+}
+
 #[test]
 fn one_posture_is_judged_by_itself_and_a_file_is_written_instead() {
     let desk = Desk::new();
