@@ -2,8 +2,8 @@
 //!
 //! The CA keeps only a code's hash; the code itself exists where it was made and where it is
 //! carried to. 128 random bits need no slow hash, and a look-up by hash needs no constant time.
-//! Invariant: a code is bound to one SPIFFE ID, expires, and buys one leaf: asked again for the same
-//! key, the answer is that leaf.
+//! Invariant: a code is bound to one SPIFFE ID, expires, and buys one leaf: asked again for the
+//! same key, the answer is that leaf.
 
 use std::fmt;
 

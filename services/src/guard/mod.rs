@@ -287,15 +287,14 @@ impl Guard {
         };
         let durability: Durability = self.member.start.posture.audit.durability;
         let recorded = tokio::time::timeout(RECORD, self.audit.record(draft, durability)).await;
-        let in_time = matches!(recorded, Ok(Ok(_))) && !self.is_overdue(&view, freshness, at);
-        if in_time {
-            refusal
-        } else {
-            Some(Refusal::AuditUnavailable)
+        let late = refusal.is_none() && self.is_overdue(&view, freshness, at);
+        match recorded {
+            Ok(Ok(_)) if !late => refusal,
+            _ => Some(Refusal::AuditUnavailable),
         }
     }
 
-    /// Whether a decision waited too long for its entry: a permit that is let go now would be older
+    /// Whether a permit waited too long for its entry: one that is let go now would be older
     /// than was promised. Asked of the clock, since a disk that stalls may stall this task too.
     fn is_overdue(&self, view: &PolicyView, freshness: Freshness, decided: Time) -> bool {
         let posture = &self.member.start.posture;

@@ -107,7 +107,15 @@ async fn a_permit_that_outlived_its_bound_while_the_disk_stalled_is_not_let_go()
 }
 
 #[tokio::test]
-async fn no_decision_waits_longer_for_its_entry_than_the_deadline() {
+async fn a_refusal_keeps_its_name_however_long_it_waited() {
+    let (within, stale) = (Freshness::Within(BOUND), Err("policy-stale".to_owned()));
+    for stall in [Duration::ZERO, RECORD * 2] {
+        assert_eq!(heard(within, BOUND * 2, stall).await, stale);
+    }
+}
+
+#[tokio::test]
+async fn no_permit_waits_longer_for_its_entry_than_the_deadline() {
     let over = RECORD + Duration::from_millis(1);
     assert_eq!(heard(Freshness::Any, Duration::ZERO, RECORD).await, Ok(()));
     let unavailable = Err("audit-unavailable".to_owned());
@@ -139,6 +147,6 @@ async fn a_log_that_never_answers_is_a_refusal() {
     let node = Specimen::new(posture, |seams| seams.work = Arc::new(Stuck));
     let (guard, request) = (node.guard(), node.asks(()));
     let answer = tokio::time::timeout(RECORD * 5, guard.admit::<Read, _>(&request, "r1", 0)).await;
-    let refused = answer.expect("an answer").err().expect("no permit");
+    let refused = answer.expect("an answer").expect_err("no permit");
     assert_eq!(refused.message(), "audit-unavailable");
 }
