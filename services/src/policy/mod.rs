@@ -14,6 +14,7 @@ pub mod entry;
 pub mod fold;
 pub mod follow;
 pub mod freshness;
+mod parts;
 pub mod quorum;
 mod rejection;
 pub mod replica;
