@@ -99,6 +99,10 @@ impl Expect {
             fields.need::<()>("invariants", None)?;
         }
         let floors = fields.list("availability", MAX_FLOORS)?;
+        if floors.is_empty() {
+            // Who refuses everyone would pass.
+            fields.need::<()>("availability", None)?;
+        }
         Ok(Self {
             refusal,
             exposure: exposure(&fields, schedule)?,
