@@ -49,14 +49,14 @@ pub fn check(history: &History) -> Finding {
     let mut violations = Vec::new();
     let mut doubts = doubts(history);
     let mut judged = 0;
-    for late in &successes(history) {
+    for (late, until_us) in &possible(history) {
         let Some(bound) = bound_us(history, &late.action) else {
             continue;
         };
         judged += 1;
         let limit = late.acknowledged_us.saturating_add(bound);
         let limit = limit.saturating_add(history.tolerance_us);
-        if late.earliest_us > limit {
+        if late.earliest_us > limit && late.latest_us < *until_us {
             violations.push(violation(history, late, bound));
         } else if late.latest_us > limit {
             doubts.push(format!(
@@ -73,8 +73,16 @@ pub fn check(history: &History) -> Finding {
 }
 
 /// Every success of a revoked principal between the acknowledgement and a later grant, in order
-/// of (principal, true time).
+/// of (principal, true time). One that may have been before the acknowledgement is not among them.
 pub fn successes(history: &History) -> Vec<Late> {
+    let mut successes = possible(history);
+    successes.retain(|(late, _)| late.earliest_us > late.acknowledged_us);
+    successes.into_iter().map(|(late, _)| late).collect()
+}
+
+/// Every success that may lie between an acknowledgement and the grant that ended it, with that
+/// end; in order of (principal, true time).
+fn possible(history: &History) -> Vec<(Late, u64)> {
     let decisions = history.decisions();
     let permits: Vec<_> = decisions
         .iter()
@@ -84,14 +92,14 @@ pub fn successes(history: &History) -> Vec<Late> {
     let mut lates = Vec::new();
     for (revoke, acknowledged_us) in revocations(history) {
         let until_us = granted_again(history, revoke);
-        let inside = |us: u64| us > acknowledged_us && us < until_us;
+        let after = |us: u64| us > acknowledged_us;
         let audited = permits
             .iter()
             .filter(|d| d.entry.principal == revoke.principal);
         lates.extend(
             audited
-                .filter(|d| inside(d.earliest_us))
-                .map(|d| from_audit(d, acknowledged_us)),
+                .filter(|d| after(d.latest_us) && d.earliest_us < until_us)
+                .map(|d| (from_audit(d, acknowledged_us), until_us)),
         );
         let heard = history
             .requests
@@ -99,15 +107,15 @@ pub fn successes(history: &History) -> Vec<Late> {
             .filter(|r| r.principal == revoke.principal);
         lates.extend(
             heard
-                .filter(|r| r.outcome.is_served() && inside(r.started_us))
-                .filter(|r| !logged.contains(r.id.as_str()))
-                .map(|r| from_client(r, acknowledged_us, history.duration_us)),
+                .filter(|r| r.outcome.is_served() && after(r.started_us))
+                .filter(|r| r.started_us < until_us && !logged.contains(r.id.as_str()))
+                .map(|r| {
+                    let late = from_client(r, acknowledged_us, history.duration_us);
+                    (late, until_us)
+                }),
         );
     }
-    lates.sort_by(|a, b| {
-        let key = |late: &Late| (late.principal.clone(), late.earliest_us, late.node.clone());
-        key(a).cmp(&key(b))
-    });
+    lates.sort_by_key(|(late, _)| (late.principal.clone(), late.earliest_us, late.node.clone()));
     lates
 }
 
@@ -404,5 +412,30 @@ mod tests {
             Verdict::Unknown,
             "22 s was read twice"
         );
+    }
+
+    #[test]
+    fn a_time_on_both_sides_of_the_acknowledgement_or_of_a_grant_leaves_it_unknown() {
+        let entry = |at_us: u64, back: (u64, i64)| {
+            let mut sample = revoked_at_12_s();
+            let (node, id) = ("records.south", "nobody-heard");
+            sample.entry(node, id, "mallory", "read", None, at_us);
+            let clocks = &mut sample.history.clocks;
+            clocks.insert(node.to_owned(), vec![back]);
+            sample
+        };
+        // Read at 11 s, and again 20 s later, when it was too late.
+        let before = entry(11_000_000, (25_000_000, -20_000_000));
+        assert_eq!(check(&before.history).verdict, Verdict::Unknown);
+        assert_eq!(
+            exposure_us(&before.history)["read"],
+            0,
+            "and nothing is measured"
+        );
+        // Too late at 30 s, and permitted again at 50 s.
+        let mut granted = entry(30_000_000, (35_000_000, -20_000_000));
+        let sample = &mut granted;
+        sample.act(ActKind::Grant, "mallory", 40_000_000, Some(40_100_000));
+        assert_eq!(check(&granted.history).verdict, Verdict::Unknown);
     }
 }
