@@ -84,7 +84,7 @@ impl Markup {
 }
 
 /// Elements after which a line's end would show as a space.
-const INLINE: [&str; 6] = ["b", "code", "span", "strong", "text", "tspan"];
+const INLINE: [&str; 6] = ["code", "data", "span", "strong", "text", "tspan"];
 
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -12,7 +12,8 @@ pub(super) fn write(markup: &mut Markup, report: &DemoReport, extras: &Extras) {
     markup.element("section", &[("class", "making")], |markup| {
         markup.leaf("h2", &[], "How to see it again");
         let words = "The same scenario, posture and seed give the same trace hash, on any machine. \
-                     This command makes this page again:";
+                     Keys are new each time, so the bytes sent may differ a little. This command \
+                     makes this page again:";
         markup.leaf("p", &[], words);
         markup.element("pre", &[("class", "command")], |markup| {
             markup.leaf("code", &[], &extras.regenerate);

@@ -132,11 +132,11 @@ fn fault(markup: &mut Markup, axis: Axis, fault: &Fault, run: &str, duration_us:
 fn beside(markup: &mut Markup, class: &str, from: i64, to: i64, y: i64, words: &str) {
     let (before, after) = (from - LEFT * 10, (LEFT + PLOT) * 10 - to);
     let room = usize::try_from(before.max(after) / super::COLUMN).unwrap_or(0);
-    let words = fit(words, room.saturating_sub(1));
-    if after >= breadth(&words) + 80 || after >= before {
-        label(markup, class, to + 90, y, &words);
+    let words = fit(words, room.saturating_sub(2));
+    if after >= breadth(&words) + 130 || after >= before {
+        label(markup, class, to + 130, y, &words);
     } else {
-        label(markup, &format!("{class} end"), from - 90, y, &words);
+        label(markup, &format!("{class} end"), from - 130, y, &words);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::report::measure;
 use crate::report::timeline::{self, Heard, LANES_MAX, Scale};
 
 /// Heights in tenths of a pixel: of the caption, the brackets, the marks.
-const CAPTION: i64 = 170;
+const CAPTION: i64 = 230;
 const OVER: i64 = 330;
 const MARKS: i64 = 210;
 const UNDER: i64 = 240;
@@ -207,7 +207,15 @@ impl Lane<'_> {
             Measured::Price(gaps) if !gaps.is_empty() => UNDER,
             Measured::Exposure(None) | Measured::Price(_) => 0,
         };
-        self.caption.as_ref().map_or(0, |_| CAPTION) + measured + MARKS + 40
+        self.caption_height() + measured + MARKS + 40
+    }
+
+    /// The caption stands beside the brackets if there are any over the marks.
+    fn caption_height(&self) -> i64 {
+        match (&self.caption, &self.measured) {
+            (None, _) | (Some(_), Measured::Exposure(Some(_))) => 0,
+            (Some(_), Measured::Exposure(None) | Measured::Price(_)) => CAPTION,
+        }
     }
 
     /// The lane in words.
@@ -242,19 +250,19 @@ impl Lane<'_> {
     }
 
     fn fill(&self, markup: &mut Markup, axis: Axis, mut y: i64) {
+        y += self.caption_height();
+        if let Measured::Exposure(Some(exposure)) = &self.measured {
+            exposure.draw(markup, axis, y);
+            y += OVER;
+        }
         if let Some(caption) = &self.caption {
             label(
                 markup,
                 "caption",
                 0,
-                y + 130,
+                y - 30,
                 &fit(caption, LABEL_COLUMNS + 4),
             );
-            y += CAPTION;
-        }
-        if let Measured::Exposure(Some(exposure)) = &self.measured {
-            exposure.draw(markup, axis, y);
-            y += OVER;
         }
         let place = [("class", "lane"), ("x", "0"), ("y", &px(y + 150))];
         markup.element("text", &place, |markup| {
