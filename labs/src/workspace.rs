@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// The folder's name.
 pub const FOLDER: &str = ".schism";
 
+/// The folder of the runs, in it.
+pub const RUNS: &str = "runs";
+
 /// The most run folders of one lab and seed.
 const MAX_RUNS: u32 = 1_000_000;
 
@@ -73,7 +76,7 @@ impl Workspace {
     /// # Errors
     /// When it cannot be made.
     pub fn runs(&self) -> Result<PathBuf, WorkspaceError> {
-        let runs = self.root.join("runs");
+        let runs = self.root.join(RUNS);
         fs::create_dir_all(&runs).map_err(unwritable(&runs))?;
         Ok(runs)
     }
@@ -189,6 +192,19 @@ pub(crate) fn move_aside(from: &Path, to: &Path) -> Result<PathBuf, WorkspaceErr
         };
     }
     Err(WorkspaceError::Full(to.display().to_string()))
+}
+
+/// Makes the folder `before-reset-<n>` in `root`, the first that is not there.
+pub(crate) fn make_aside(root: &Path) -> Result<PathBuf, WorkspaceError> {
+    for n in 1..=MAX_RUNS {
+        let aside = root.join(format!("before-reset-{n}"));
+        match fs::create_dir(&aside) {
+            Ok(()) => return Ok(aside),
+            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(why) => return Err(unwritable(&aside)(why)),
+        }
+    }
+    Err(WorkspaceError::Full("before-reset".to_owned()))
 }
 
 pub(crate) fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> WorkspaceError + use<> {

@@ -18,6 +18,16 @@ pub(super) fn may_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
+/// Whether an answer can come at all: someone is there to type, or the pipe has something in it.
+pub(super) fn has_input() -> Result<bool, Stop> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return Ok(true);
+    }
+    let waiting = stdin.lock().fill_buf().map(|bytes| !bytes.is_empty());
+    waiting.map_err(|why| Stop::Stream("standard input", why))
+}
+
 /// The line that is typed, or comes from a pipe; nothing at the end of the input.
 pub(super) fn line(printer: &mut Printer, question: &str) -> Result<Option<String>, Stop> {
     let stdin = io::stdin();

@@ -127,7 +127,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     })
 }
 
-fn run_one(
+pub(super) fn run_one(
     scenario: &Scenario,
     settings: &Settings,
     seed: u64,
@@ -212,7 +212,7 @@ fn style(words: &Words, printer: &Printer) -> Style {
 }
 
 /// Says before the run what would keep a file from being written after it.
-fn can_be_written(out: &Path) -> Result<(), Stop> {
+pub(super) fn can_be_written(out: &Path) -> Result<(), Stop> {
     if out.is_dir() {
         return Err(Stop::file(out, "it is a folder"));
     }
@@ -225,7 +225,7 @@ fn can_be_written(out: &Path) -> Result<(), Stop> {
 
 /// Writes a file whole: what was there stays until all of it is written. What is no plain file,
 /// such as a pipe, is written to as it is.
-fn write_whole(out: &Path, text: &str) -> Result<(), Stop> {
+pub(super) fn write_whole(out: &Path, text: &str) -> Result<(), Stop> {
     let fail = |why| Stop::file(out, why);
     if out.exists() && !out.is_file() {
         return fs::write(out, text).map_err(fail);

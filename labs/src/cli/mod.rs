@@ -3,6 +3,7 @@
 //! Commands return what they have to say; [`printer`] alone prints. Whatever is wrong with the
 //! words, or with a file that they name, is said in one line before anything runs.
 
+mod answer;
 mod archive;
 mod ask;
 mod demo;
@@ -13,6 +14,7 @@ mod next;
 mod origin;
 mod posture;
 mod printer;
+mod prose;
 mod rerun;
 mod settings;
 mod stop;

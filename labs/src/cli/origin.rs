@@ -3,7 +3,7 @@
 //! A folder's files are read when they are asked for and never beyond their caps; what is read is
 //! text or refused.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read as _;
 use std::path::{self, Path, PathBuf};
 
@@ -187,6 +187,8 @@ pub(super) fn read_bytes(path: &Path, most: usize) -> Result<Vec<u8>, Stop> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -14,8 +14,8 @@ const PROGRESS_COLUMNS: usize = 60;
 
 /// Where output goes, and what can be shown there.
 pub(super) struct Printer {
-    out: Box<dyn Write>,
-    err: Box<dyn Write>,
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
     color: bool,
     progress: bool,
     shown: Option<u8>,
@@ -160,7 +160,7 @@ pub(super) mod tests {
         }
     }
 
-    pub(in super::super) fn printer(out: impl Write + 'static, progress: bool) -> (Printer, Paper) {
+    pub(in super::super) fn printer(out: impl Write + Send + 'static, progress: bool) -> (Printer, Paper) {
         let err = Paper::default();
         let printer = Printer {
             out: Box::new(out),

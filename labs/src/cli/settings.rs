@@ -79,7 +79,8 @@ pub(super) fn one(lab: &Lab, asked: &Path, policy: Option<&Path>) -> Result<Sett
     }
 }
 
-fn settings(name: &str, posture: Text, policy: Text, secret: bool) -> Result<Settings, Stop> {
+/// Settings from two texts, each refused with its own name and line.
+pub(super) fn settings(name: &str, posture: Text, policy: Text, secret: bool) -> Result<Settings, Stop> {
     let (read, _) = Posture::parse(&posture.name, &posture.text)?;
     check(&policy.name, &policy.text)?;
     Ok(Settings {

@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::progress;
 use crate::workspace::{self, Workspace, WorkspaceError, unwritable};
 
 /// The folder of the desks, in the workspace.
@@ -68,6 +69,15 @@ impl Desk {
         self.files(files)[..3].iter().all(same)
     }
 
+    /// Brings what is only to be read up to date.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn refresh(&self, files: &DeskFiles) -> Result<(), WorkspaceError> {
+        let readme = self.readme();
+        workspace::write_whole(&readme, files.readme.as_bytes()).map_err(unwritable(&readme))
+    }
+
     /// Moves what is there aside, as `<id>.before-reset-<n>`, and says where to; nothing if there
     /// is nothing.
     ///
@@ -116,9 +126,32 @@ impl Desk {
     }
 }
 
-/// Where all the desks of a workspace are.
-pub fn desks(workspace: &Workspace) -> PathBuf {
-    workspace.root().join(FOLDER)
+/// Moves every desk and all progress aside, into `before-reset-<n>/` of the workspace, and says
+/// where to; nothing if there is nothing. What runs wrote stays.
+///
+/// # Errors
+/// When something cannot be moved.
+pub fn clear_all(workspace: &Workspace) -> Result<Option<PathBuf>, WorkspaceError> {
+    let present = everything(workspace);
+    if present.is_empty() {
+        return Ok(None);
+    }
+    let aside = workspace::make_aside(workspace.root())?;
+    for path in present {
+        let name = path.file_name().expect("each has a name in the workspace");
+        fs::rename(&path, aside.join(name)).map_err(unwritable(&path))?;
+    }
+    Ok(Some(aside))
+}
+
+/// What there is of a learner's.
+pub fn everything(workspace: &Workspace) -> Vec<PathBuf> {
+    let all = [
+        workspace.root().join(FOLDER),
+        progress::file(workspace),
+        progress::last_file(workspace),
+    ];
+    all.into_iter().filter(|path| path.exists()).collect()
 }
 
 #[cfg(test)]
@@ -131,6 +164,27 @@ mod tests {
             policy: "c".to_owned(),
             attack: "a".to_owned(),
             readme: "r".to_owned(),
+        }
+    }
+
+    #[test]
+    fn clearing_everything_keeps_it_all_in_one_folder() {
+        let temp = tempfile::tempdir().unwrap();
+        let workspace = Workspace::find(None, Some(temp.path().into())).unwrap();
+        assert_eq!(clear_all(&workspace).unwrap(), None);
+        for n in 1..=2 {
+            desk(&temp).lay(&files()).unwrap();
+            progress::Progress::set_last(&workspace, "a-lab").unwrap();
+            workspace.runs().unwrap();
+            let aside = clear_all(&workspace).unwrap().unwrap();
+            assert!(
+                aside.ends_with(format!(".schism/before-reset-{n}")),
+                "{aside:?}"
+            );
+            assert!(aside.join("work/a-lab/posture.toml").is_file());
+            assert!(aside.join("last").is_file());
+            assert!(everything(&workspace).is_empty());
+            assert!(workspace.root().join("runs").is_dir());
         }
     }
 

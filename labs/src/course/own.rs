@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use services::posture::span;
+use toml::{Table, Value};
 
 use super::variant::seconds;
 use crate::report::RunReport;
@@ -57,6 +58,36 @@ impl Own {
         own.expect.availability = floors;
         own
     }
+}
+
+/// The text of the same scenario: the lab's file with these steps in it, so that what is kept of a
+/// run can be run again. Nothing if either text is not what [`Own::parse`] took.
+pub fn written(lab: &str, own: &str) -> Option<String> {
+    let table = |text: &str| text.trim_start_matches('\u{feff}').parse::<Table>().ok();
+    let (mut lab, mut own) = (table(lab)?, table(own)?);
+    lab.remove("vary");
+    let steps = lab.get_mut("schedule")?.as_array_mut()?;
+    steps.retain(|step| step.get("do").and_then(Value::as_str) == Some("request"));
+    steps.append(own.get_mut("schedule")?.as_array_mut()?);
+    let name = |step: &Value| Some(step.get("name")?.as_str()?.to_owned());
+    let names: Vec<String> = steps.iter().filter_map(name).collect();
+    let expect = lab.get_mut("expect")?.as_table_mut()?;
+    let stays = |floor: &Value| {
+        let of = floor.get("inside").or_else(|| floor.get("outside"));
+        of.and_then(Value::as_str).is_some_and(|of| names.iter().any(|name| name == of))
+    };
+    let mut left = 0;
+    if let Some(floors) = expect.get_mut("availability").and_then(Value::as_array_mut) {
+        floors.retain(stays);
+        left = floors.len();
+    }
+    if left == 0 {
+        expect.remove("availability");
+        let served = crate::invariant::legitimate_users_served::NAME;
+        let invariants = expect.get_mut("invariants")?.as_array_mut()?;
+        invariants.retain(|name| name.as_str() != Some(served));
+    }
+    toml::to_string(&lab).ok()
 }
 
 /// The longest exposure of a run over all actions, in milliseconds.
@@ -172,6 +203,18 @@ role = "nurse"
         assert!(expect.availability.is_empty());
         assert!(!expect.invariants.iter().any(|it| it == "legitimate-users-served"));
         assert!(expect.invariants.iter().any(|it| it == "no-permit-after-revoke"));
+    }
+
+    #[test]
+    fn what_is_kept_of_it_is_the_same_scenario_again() {
+        let lab_text = catalog::find("stale-acl").unwrap().lab_toml;
+        for text in [ATTACK.to_owned(), ATTACK.replace("name = \"cut\"\n", "")] {
+            let own = Own::parse(&lab(), "attack.toml", &text).unwrap().unwrap();
+            let written = written(lab_text, &text).unwrap();
+            let again = Scenario::parse("scenario.toml", &written).unwrap();
+            assert_eq!(again, own.onto(&lab()));
+        }
+        assert_eq!(written("= 1", ATTACK), None);
     }
 
     #[test]

@@ -18,8 +18,7 @@ use crate::history::{History, When};
 use crate::invariant::{Verdict, legitimate_users_served};
 use lane::Scale;
 pub use page::Style;
-use page::width;
-pub(crate) use page::{Page, Tone};
+pub(crate) use page::{Page, Tone, width};
 
 /// Writes the page: one history for each run, in the same order.
 pub fn render(report: &DemoReport, histories: &[&History], style: &Style) -> String {
@@ -117,7 +116,7 @@ fn shared(
 }
 
 /// Who attacked: the first by name.
-pub(super) fn attacker(history: &History) -> Option<&str> {
+pub(crate) fn attacker(history: &History) -> Option<&str> {
     let attacks = history
         .requests
         .iter()
