@@ -59,7 +59,9 @@ fn skipping_a_rule_without_its_list_lets_the_suspended_in_under_that_very_rule()
     let after = rule.acknowledged_us.expect("acknowledged") + 1_000_000;
     let log = open.audits["records.south"].as_ref().expect("it verifies");
     let mallory = log.iter().filter(|entry| {
-        entry.principal == "mallory" && entry.at_us - open.epoch_us > after && entry.refusal.is_none()
+        entry.principal == "mallory"
+            && entry.at_us - open.epoch_us > after
+            && entry.refusal.is_none()
     });
     let sizes: Vec<u64> = mallory.map(|entry| entry.policy_size).collect();
     assert!(sizes.len() > 50 && sizes.iter().all(|size| *size == rule.policy_size));
@@ -69,7 +71,10 @@ fn skipping_a_rule_without_its_list_lets_the_suspended_in_under_that_very_rule()
 #[test]
 fn rule_and_list_in_one_act_leave_no_moment_between_them() {
     let mut scenario = lab();
-    let list = scenario.schedule.iter().position(|step| step.act.verb() == "put_entities");
+    let list = scenario
+        .schedule
+        .iter()
+        .position(|step| step.act.verb() == "put_entities");
     let list = scenario.schedule.remove(list.expect("the lab puts a list"));
     let Act::PutEntities { entities: put, .. } = list.act else {
         panic!("{list:?}");
@@ -83,7 +88,10 @@ fn rule_and_list_in_one_act_leave_no_moment_between_them() {
         assert_ne!(report.attack, Attack::Succeeded);
         assert_eq!(report.refusals.get("policy-error"), None);
         let after = history.acts[0].acknowledged_us.expect("acknowledged") + 500_000;
-        let later = history.requests.iter().filter(|request| request.started_us > after);
+        let later = history
+            .requests
+            .iter()
+            .filter(|request| request.started_us > after);
         for request in later.filter(|request| request.tag != "attack") {
             assert!(request.outcome.is_served(), "{request:?}");
         }
@@ -95,7 +103,10 @@ fn rule_and_list_in_one_act_leave_no_moment_between_them() {
 #[test]
 fn an_act_that_never_gets_through_leaves_the_verdict_unknown() {
     let mut scenario = lab();
-    let cut = scenario.schedule.iter().position(|step| step.act.verb() == "partition");
+    let cut = scenario
+        .schedule
+        .iter()
+        .position(|step| step.act.verb() == "partition");
     let cut = &mut scenario.schedule[cut.expect("the lab cuts")];
     cut.lasts = None;
     cut.at = std::time::Duration::from_secs(9);

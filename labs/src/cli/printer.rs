@@ -160,7 +160,10 @@ pub(super) mod tests {
         }
     }
 
-    pub(in super::super) fn printer(out: impl Write + Send + 'static, progress: bool) -> (Printer, Paper) {
+    pub(in super::super) fn printer(
+        out: impl Write + Send + 'static,
+        progress: bool,
+    ) -> (Printer, Paper) {
         let err = Paper::default();
         let printer = Printer {
             out: Box::new(out),

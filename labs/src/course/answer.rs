@@ -101,11 +101,17 @@ impl Answer {
             Verdict::Kept => (Tone::Good, self.sentence.clone()),
             Verdict::Broken => {
                 let broken = count(Verdict::Broken);
-                (Tone::Bad, format!("Broken on {broken} of {}.", seeds_of(tried)))
+                (
+                    Tone::Bad,
+                    format!("Broken on {broken} of {}.", seeds_of(tried)),
+                )
             }
             Verdict::Unknown => {
                 let unknown = count(Verdict::Unknown);
-                (Tone::Strong, format!("Cannot tell on {unknown} of {}.", seeds_of(tried)))
+                (
+                    Tone::Strong,
+                    format!("Cannot tell on {unknown} of {}.", seeds_of(tried)),
+                )
             }
         };
         page.wrapped(tone, "", &lead);
@@ -137,7 +143,11 @@ impl Answer {
         let kept = others.iter().filter(|it| it.verdict == Verdict::Kept);
         let kept: Vec<String> = kept.map(|it| it.seed.to_string()).collect();
         if !kept.is_empty() {
-            page.wrapped(Tone::Plain, "  kept       ", &format!("seed {}", kept.join(", ")));
+            page.wrapped(
+                Tone::Plain,
+                "  kept       ",
+                &format!("seed {}", kept.join(", ")),
+            );
         }
     }
 }
@@ -172,7 +182,11 @@ fn seeded(scenario: &Scenario, trial: &Trial) -> Seeded {
         refusals: trial.report.refusals.clone(),
         trace_hash: trial.report.trace_hash.clone(),
         variant: variant::in_words(scenario, &trial.scenario),
-        broken: if verdict == Verdict::Kept { Vec::new() } else { broken.collect() },
+        broken: if verdict == Verdict::Kept {
+            Vec::new()
+        } else {
+            broken.collect()
+        },
     }
 }
 
@@ -265,9 +279,15 @@ fn explained(page: &mut Page<'_>, it: &Explanation) {
 }
 
 fn moment(say: &mut dyn FnMut(&str, &str), first: &Moment) {
-    let request = first.request.as_ref().map_or(String::new(), |id| format!(", request {id}"));
+    let request = first
+        .request
+        .as_ref()
+        .map_or(String::new(), |id| format!(", request {id}"));
     let at = figure::seconds(first.at_us);
-    say("first", &format!("at {at} on {}{request}: {}", first.node, first.evidence));
+    say(
+        "first",
+        &format!("at {at} on {}{request}: {}", first.node, first.evidence),
+    );
     if let Some(record) = &first.record {
         say("record", record);
     }

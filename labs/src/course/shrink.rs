@@ -133,9 +133,17 @@ pub fn smallest(
 /// Groups below their floor: tag, region, when.
 fn short(trial: &Trial) -> Vec<(String, String, String)> {
     let groups = served::groups(&trial.ran.history);
-    let short = groups.iter().filter(|group| group.ratio().is_some_and(|it| it < group.spec.floor));
+    let short = groups
+        .iter()
+        .filter(|group| group.ratio().is_some_and(|it| it < group.spec.floor));
     short
-        .map(|group| (group.spec.tag.clone(), group.region.to_owned(), group.when()))
+        .map(|group| {
+            (
+                group.spec.tag.clone(),
+                group.region.to_owned(),
+                group.when(),
+            )
+        })
         .collect()
 }
 
@@ -148,12 +156,21 @@ fn with(scenario: &Scenario, steps: &[Step]) -> Scenario {
 
 /// A step as a person says it.
 pub fn in_words(step: &Step) -> String {
-    let name = step.name.as_ref().map_or(String::new(), |name| format!("{name}: "));
+    let name = step
+        .name
+        .as_ref()
+        .map_or(String::new(), |name| format!("{name}: "));
     let at = format!("at {}", seconds(step.at));
-    let lasts = step.lasts.map_or(String::new(), |span| format!(" for {}", seconds(span)));
+    let lasts = step
+        .lasts
+        .map_or(String::new(), |span| format!(" for {}", seconds(span)));
     let act = match &step.act {
         Act::Crash { node, power } => {
-            let how = if *power { " and lose what was not synced" } else { "" };
+            let how = if *power {
+                " and lose what was not synced"
+            } else {
+                ""
+            };
             format!("crash {node}{how}")
         }
         Act::Grant { principal, role } => format!("grant {role} to {principal}"),
@@ -193,7 +210,13 @@ pub fn in_words(step: &Step) -> String {
         Act::Release(what) => format!("release {}", messages(what)),
         Act::Request {
             as_, via, actions, ..
-        } => return format!("{name}{as_} asks {via} to {} {}", actions.join(", "), times(step)),
+        } => {
+            return format!(
+                "{name}{as_} asks {via} to {} {}",
+                actions.join(", "),
+                times(step)
+            );
+        }
         Act::Restart { node } => format!("restart {node}"),
         Act::Revoke { principal, role } => format!("revoke {role} of {principal}"),
         Act::Skew { node, by_ms } => format!("skew {node} by {by_ms} ms"),
@@ -206,7 +229,9 @@ fn times(step: &Step) -> String {
     let Some(every) = step.every else {
         return format!("at {}", seconds(step.at));
     };
-    let until = step.until.map_or(String::new(), |it| format!(" until {}", seconds(it)));
+    let until = step
+        .until
+        .map_or(String::new(), |it| format!(" until {}", seconds(it)));
     format!("from {}{until} every {}", seconds(step.at), seconds(every))
 }
 
@@ -219,12 +244,20 @@ fn lists(entities: &[Entity]) -> String {
 }
 
 fn meaning(revokes: &Option<String>) -> String {
-    revokes.as_ref().map_or(String::new(), |whom| format!(", which revokes {whom},"))
+    revokes
+        .as_ref()
+        .map_or(String::new(), |whom| format!(", which revokes {whom},"))
 }
 
 fn messages(what: &Messages) -> String {
-    let from = what.from.as_ref().map_or(String::new(), |node| format!(" from {node}"));
-    let to = what.to.as_ref().map_or(String::new(), |node| format!(" to {node}"));
+    let from = what
+        .from
+        .as_ref()
+        .map_or(String::new(), |node| format!(" from {node}"));
+    let to = what
+        .to
+        .as_ref()
+        .map_or(String::new(), |node| format!(" to {node}"));
     format!("{}{from}{to}", what.kind)
 }
 
@@ -283,7 +316,9 @@ mod tests {
             ]
         );
         assert!(shrunk.runs <= 5, "{} runs", shrunk.runs);
-        let again = trial(&shrunk.scenario, &entrant, 7, &mut |_| ControlFlow::Continue(()));
+        let again = trial(&shrunk.scenario, &entrant, 7, &mut |_| {
+            ControlFlow::Continue(())
+        });
         assert!(succeeds(&again.unwrap()));
         let twice = shrink(&scenario, &entrant, 7, both, MAX_RUNS, &mut on).unwrap();
         assert_eq!(twice, shrunk);
@@ -298,7 +333,9 @@ mod tests {
         assert_eq!((none.runs, none.scenario.schedule.len()), (0, all));
         let one = shrink(&scenario, &entrant, 7, both, 1, &mut on).unwrap();
         assert_eq!((one.runs, one.scenario.schedule.len()), (1, 3));
-        let stopped = shrink(&scenario, &entrant, 7, both, 9, &mut |_| ControlFlow::Break(()));
+        let stopped = shrink(&scenario, &entrant, 7, both, 9, &mut |_| {
+            ControlFlow::Break(())
+        });
         assert!(matches!(stopped, Err(RunError::Interrupted)));
     }
 

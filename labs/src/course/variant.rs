@@ -185,12 +185,20 @@ mod tests {
         let world = &drawn.world;
         let regions: BTreeSet<&String> = world.regions.iter().collect();
         assert_eq!(regions.len(), world.regions.len());
-        assert!(world.users.iter().all(|user| regions.contains(&user.region)));
+        assert!(
+            world
+                .users
+                .iter()
+                .all(|user| regions.contains(&user.region))
+        );
         let nodes = world.nodes();
         let stands = |name: &String| regions.contains(name) || nodes.contains(name);
         for step in &drawn.schedule {
             assert!(step.at < world.duration, "{step:?}");
-            assert!(step.ends().is_none_or(|end| end <= world.duration), "{step:?}");
+            assert!(
+                step.ends().is_none_or(|end| end <= world.duration),
+                "{step:?}"
+            );
             assert!(step.until.is_none_or(|until| step.at <= until), "{step:?}");
             match &step.act {
                 Act::Partition { between, .. } => {
@@ -202,7 +210,11 @@ mod tests {
                 Act::Request { as_, via, .. } => {
                     assert!(nodes.contains(via), "{via}");
                     let user = world.user(as_).expect("the user is still there");
-                    assert_eq!(*via, format!("records.{}", user.region), "the door moved too");
+                    assert_eq!(
+                        *via,
+                        format!("records.{}", user.region),
+                        "the door moved too"
+                    );
                 }
                 _ => {}
             }
@@ -235,7 +247,9 @@ mod tests {
         let at = |span: Duration| drawn.iter().any(|it| it.step("cut").unwrap().at == span);
         assert!(at(8 * SECOND) && at(11 * SECOND), "both ends are included");
         for region in ["south", "east"] {
-            let cut = drawn.iter().filter(|it| cut_region(it, "cut") == Some(region));
+            let cut = drawn
+                .iter()
+                .filter(|it| cut_region(it, "cut") == Some(region));
             assert!(cut.count() > 100, "{region} is hardly ever drawn");
         }
     }
@@ -246,7 +260,10 @@ mod tests {
         let all = draw(&fewer, 5);
         fewer.vary.retain(|vary| !matches!(vary.part, Part::At(..)));
         let drawn = draw(&fewer, 5);
-        assert_eq!(drawn.step("cut").unwrap().lasts, all.step("cut").unwrap().lasts);
+        assert_eq!(
+            drawn.step("cut").unwrap().lasts,
+            all.step("cut").unwrap().lasts
+        );
         assert_eq!(drawn.step("cut").unwrap().at, 10 * SECOND, "not drawn");
     }
 
@@ -273,7 +290,10 @@ mod tests {
         let drawn = draw(&scenario, 1);
         assert_eq!(drawn.world.regions, ["north", "east", "south"]);
         let home = |name: &str| drawn.world.user(name).unwrap().region.as_str();
-        assert_eq!([home("mallory"), home("emil"), home("nadia")], ["east", "south", "north"]);
+        assert_eq!(
+            [home("mallory"), home("emil"), home("nadia")],
+            ["east", "south", "north"]
+        );
         let told = format!("{:?}", drawn.schedule);
         for part in [
             r#"between: [["east"], ["north", "south"]]"#,
@@ -297,11 +317,14 @@ mod tests {
             step.lasts = Some(Duration::from_millis(31_000));
         });
         assert_eq!(in_words(&scenario, &drawn), "cut at 8.4s for 31s in south");
-        assert_eq!(in_words(&drawn, &{
-            let mut plain = drawn.clone();
-            plain.vary.clear();
-            plain
-        }), "cut at 8.4s for 31s in south");
+        assert_eq!(
+            in_words(&drawn, &{
+                let mut plain = drawn.clone();
+                plain.vary.clear();
+                plain
+            }),
+            "cut at 8.4s for 31s in south"
+        );
         let plain = draw(&scenario, 0);
         assert_eq!(in_words(&plain, &plain), "as the lab has it");
     }
