@@ -4,8 +4,9 @@
 //! audit logs, and by a client that was served when nothing was logged. A pending revocation
 //! carries no promise. It judges the loss of a principal's only role; who keeps another role that
 //! permits the same is outside it. A policy or entities that a scenario says revoke somebody do so
-//! from *their* acknowledgement to the end of the run; no policy is evaluated here. A posture that promises nothing is held to the exposure that
-//! the scenario expects; an action for which neither says anything is measured, not judged.
+//! from *their* acknowledgement to the end of the run; no policy is evaluated here. A posture that
+//! promises nothing is held to the exposure that the scenario expects; an action for which neither
+//! says anything is measured, not judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 

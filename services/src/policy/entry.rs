@@ -208,7 +208,8 @@ mod tests {
             r#"{"kind":"put-entities","entities":[{"type":"User","id":"a","members":[]}]}"#,
             r#"{"kind":"put-entities","entities":[{"type":"List","id":"a"}]}"#,
             r#"{"kind":"put-entities","entities":[{"type":"List","id":"a","members":[],"x":1}]}"#,
-            r#"{"kind":"put-entities","entities":[{"type":"List","id":"a","id":"b","members":[]}]}"#,
+            r#"{"kind":"put-entities","entities":[{"type":"List","id":"a","id":"b"}]}"#,
+            r#"{"kind":"put-entities","entities":[],"entities":[]}"#,
             r#"{"kind":"put-policy","policy":"","entities":null}"#,
             r#"["grant"]"#,
             "",
@@ -235,9 +236,8 @@ mod tests {
             let text = format!(r#"{{"kind":"revoke","principal":"p","role":"{bad}"}}"#);
             assert!(matches!(refused(&text), InvalidEntry::Name(_)), "{bad}");
             let put = |id: &str, member: &str| {
-                format!(
-                    r#"{{"kind":"put-entities","entities":[{{"type":"List","id":"{id}","members":["{member}"]}}]}}"#
-                )
+                let list = format!(r#"{{"type":"List","id":"{id}","members":["{member}"]}}"#);
+                format!(r#"{{"kind":"put-entities","entities":[{list}]}}"#)
             };
             for text in [put(bad, "a"), put("a", bad)] {
                 assert!(matches!(refused(&text), InvalidEntry::Name(_)), "{text}");

@@ -1,8 +1,8 @@
 //! The policy at one checkpoint, ready to decide.
 //!
-//! A view never changes: policies, memberships and lists change together, when the next checkpoint's view
-//! takes its place. A decision is a function of the view and the request alone; whether the view is
-//! too old to be asked is the caller's question ([`super::freshness`]).
+//! A view never changes: policies, memberships and lists change together, when the next
+//! checkpoint's view takes its place. A decision is a function of the view and the request alone;
+//! whether the view is too old to be asked is the caller's question ([`super::freshness`]).
 //!
 //! Cedar decides as if a policy that fails to evaluate were not there, a `forbid` too. Here any
 //! such failure is [`Verdict::Error`], which refuses.
