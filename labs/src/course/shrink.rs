@@ -28,8 +28,15 @@ pub struct Shrunk {
     pub runs: usize,
 }
 
-/// Drops every step that is not needed for `shows` to hold, in at most `most` runs; `needed` marks
-/// what is never dropped. `progress` is told the number of the run under way.
+/// What a search is to keep.
+pub struct Wanted<'a> {
+    /// Steps that are never dropped.
+    pub needed: &'a dyn Fn(&Step) -> bool,
+    /// What every schedule on the way must show.
+    pub shows: &'a dyn Fn(&Trial) -> bool,
+}
+
+/// Drops every step that is not needed to show what is wanted, in at most `most` runs. `progress` is told the number of the run under way.
 ///
 /// # Errors
 /// When `progress` says stop. A run that breaks down shows nothing.
@@ -37,10 +44,11 @@ pub fn shrink(
     scenario: &Scenario,
     entrant: &Entrant,
     seed: u64,
-    (needed, shows): (&dyn Fn(&Step) -> bool, &dyn Fn(&Trial) -> bool),
+    wanted: &Wanted<'_>,
     most: usize,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Shrunk, RunError> {
+    let Wanted { needed, shows } = wanted;
     let mut runs = 0;
     let mut still = |steps: &[Step]| {
         runs += 1;
@@ -121,8 +129,11 @@ pub fn smallest(
     };
     let scenario = &failed.scenario;
     let of = scenario.schedule.len();
-    let both: (&dyn Fn(&Step) -> bool, &dyn Fn(&Trial) -> bool) = (&needed, &shows);
-    let shrunk = shrink(scenario, entrant, failed.seed, both, MAX_RUNS, progress)?;
+    let wanted = Wanted {
+        needed: &needed,
+        shows: &shows,
+    };
+    let shrunk = shrink(scenario, entrant, failed.seed, &wanted, MAX_RUNS, progress)?;
     Ok(Some(Smallest {
         steps: shrunk.scenario.schedule.iter().map(in_words).collect(),
         of,
@@ -304,8 +315,11 @@ mod tests {
         };
         idle.at = std::time::Duration::from_secs(25);
         scenario.schedule.push(idle);
-        let both: (&dyn Fn(&Step) -> bool, &dyn Fn(&Trial) -> bool) = (&attackers, &succeeds);
-        let shrunk = shrink(&scenario, &entrant, 7, both, MAX_RUNS, &mut on).unwrap();
+        let wanted = Wanted {
+            needed: &attackers,
+            shows: &succeeds,
+        };
+        let shrunk = shrink(&scenario, &entrant, 7, &wanted, MAX_RUNS, &mut on).unwrap();
         let told: Vec<String> = shrunk.scenario.schedule.iter().map(in_words).collect();
         assert_eq!(
             told,
@@ -320,7 +334,7 @@ mod tests {
             ControlFlow::Continue(())
         });
         assert!(succeeds(&again.unwrap()));
-        let twice = shrink(&scenario, &entrant, 7, both, MAX_RUNS, &mut on).unwrap();
+        let twice = shrink(&scenario, &entrant, 7, &wanted, MAX_RUNS, &mut on).unwrap();
         assert_eq!(twice, shrunk);
     }
 
@@ -328,12 +342,15 @@ mod tests {
     fn the_number_of_runs_is_bounded_and_a_stop_is_heard() {
         let (scenario, entrant) = lab();
         let all = scenario.schedule.len();
-        let both: (&dyn Fn(&Step) -> bool, &dyn Fn(&Trial) -> bool) = (&attackers, &succeeds);
-        let none = shrink(&scenario, &entrant, 7, both, 0, &mut on).unwrap();
+        let wanted = Wanted {
+            needed: &attackers,
+            shows: &succeeds,
+        };
+        let none = shrink(&scenario, &entrant, 7, &wanted, 0, &mut on).unwrap();
         assert_eq!((none.runs, none.scenario.schedule.len()), (0, all));
-        let one = shrink(&scenario, &entrant, 7, both, 1, &mut on).unwrap();
+        let one = shrink(&scenario, &entrant, 7, &wanted, 1, &mut on).unwrap();
         assert_eq!((one.runs, one.scenario.schedule.len()), (1, 3));
-        let stopped = shrink(&scenario, &entrant, 7, both, 9, &mut |_| {
+        let stopped = shrink(&scenario, &entrant, 7, &wanted, 9, &mut |_| {
             ControlFlow::Break(())
         });
         assert!(matches!(stopped, Err(RunError::Interrupted)));
@@ -344,8 +361,11 @@ mod tests {
         let (mut scenario, entrant) = lab();
         scenario.world.duration = std::time::Duration::from_secs(1);
         let never = |_: &Trial| false;
-        let both: (&dyn Fn(&Step) -> bool, &dyn Fn(&Trial) -> bool) = (&attackers, &never);
-        let kept = shrink(&scenario, &entrant, 7, both, MAX_RUNS, &mut on).unwrap();
+        let wanted = Wanted {
+            needed: &attackers,
+            shows: &never,
+        };
+        let kept = shrink(&scenario, &entrant, 7, &wanted, MAX_RUNS, &mut on).unwrap();
         assert_eq!(kept.scenario, scenario);
         assert!(kept.runs <= MAX_RUNS);
     }

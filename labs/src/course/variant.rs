@@ -73,7 +73,7 @@ pub fn in_words(scenario: &Scenario, drawn: &Scenario) -> String {
 /// A span as people say it, `8.4s`, where a file would say `8400ms`.
 pub(super) fn seconds(span: Duration) -> String {
     let ms = span.as_millis();
-    if ms < 1_000 || ms % 1_000 == 0 {
+    if ms < 1_000 || ms.is_multiple_of(1_000) {
         return span::write(span);
     }
     let part = format!("{:03}", ms % 1_000);
