@@ -106,7 +106,7 @@ impl Story {
         }
         let decided = own().find(|traced| traced.event.kind == "decision");
         let until_us = decided
-            .or_else(|| own().last())
+            .or_else(|| own().next_back())
             .map(|traced| traced.at_us)
             .or_else(|| request.map(|request| request.started_us));
         let principal = request
