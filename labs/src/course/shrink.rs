@@ -36,7 +36,8 @@ pub struct Wanted<'a> {
     pub shows: &'a dyn Fn(&Trial) -> bool,
 }
 
-/// Drops every step that is not needed to show what is wanted, in at most `most` runs. `progress` is told the number of the run under way.
+/// Drops every step that is not needed to show what is wanted, in at most `most` runs. `progress`
+/// is told the number of the run under way.
 ///
 /// # Errors
 /// When `progress` says stop. A run that breaks down shows nothing.
