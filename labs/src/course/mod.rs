@@ -4,6 +4,7 @@
 //! the source of a lab.
 
 pub mod admit;
+pub mod answer;
 pub mod check;
 pub mod desk;
 pub mod difference;
