@@ -38,10 +38,10 @@ fn work(desk: &Desk, name: &str) -> PathBuf {
 /// The last command that a page tells to type, without the program.
 fn told(page: &str) -> String {
     let page = page.replace("\\\n", " ");
-    let commands = page
+    let mut commands = page
         .lines()
         .filter_map(|line| line.trim().strip_prefix(binary().to_str()?));
-    let last = commands.last().expect("it says what to type");
+    let last = commands.next_back().expect("it says what to type");
     last.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

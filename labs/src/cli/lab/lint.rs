@@ -3,20 +3,19 @@
 //! It keeps nothing and changes nothing. One rule a line, and under a broken one what to do.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use clap::Parser as _;
 use clap::error::ErrorKind;
 use serde::Serialize;
 
-use super::super::demo::{can_be_written, write_whole};
+use super::super::answer::Answer;
 use super::super::interrupt::Interrupt;
 use super::super::origin::Lab;
 use super::super::printer::Printer;
 use super::super::stop::Stop;
 use super::super::{Exit, Place, Words as All, usage};
+use super::check::cores;
 use crate::catalog;
 use crate::catalog::folder::LabFiles;
 use crate::course::lint::{self, Bench, Ruling};
@@ -42,15 +41,8 @@ pub(super) struct Words {
     /// On how many threads; by default as many as there are cores
     #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: Option<u16>,
-    /// Print the rulings as JSON
-    #[arg(long)]
-    json: bool,
-    /// Write to this file instead of standard output
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// Only ASCII
-    #[arg(long)]
-    ascii: bool,
+    #[command(flatten)]
+    answer: Answer,
 }
 
 /// What is told of one lab.
@@ -65,30 +57,21 @@ struct Told {
 /// Obeys.
 pub(super) fn run(words: &Words, _place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
     let labs = labs(words)?;
-    if let Some(out) = &words.out {
-        can_be_written(out)?;
-    }
+    words.answer.can_be_given()?;
     let interrupt = Interrupt::listen()?;
     let seeds: Vec<u64> = (1..=words.seeds).collect();
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let jobs = words.jobs.map_or(cores, usize::from);
+    let jobs = words.jobs.map_or_else(cores, usize::from);
     let mut all = Vec::new();
     for lab in labs {
         let told = judge(lab, &seeds, jobs, &interrupt, printer)?;
         all.push(told);
     }
-    let answer = if words.json {
+    let answer = if words.answer.json {
         serde_json::to_string(&all).map_err(crate::report::json::InvalidReport::from)? + "\n"
     } else {
-        page(&all, &style(words, printer))
+        page(&all, &words.answer.style(printer))
     };
-    match &words.out {
-        None => printer.page(&answer)?,
-        Some(out) => {
-            write_whole(out, &answer)?;
-            printer.note(&format!("written to {}", out.display()));
-        }
-    }
+    words.answer.give(&answer, printer)?;
     let verdicts = all.iter().map(|told| told.verdict);
     Ok(match verdicts.fold(Verdict::Kept, Verdict::and) {
         Verdict::Kept => Exit::Done,
@@ -161,14 +144,6 @@ fn misunderstood(words: &[&str]) -> Option<String> {
     (!asked.contains(&error.kind())).then(|| usage::one_line(&error.render().to_string()))
 }
 
-fn style(words: &Words, printer: &Printer) -> Style {
-    Style {
-        ascii: words.ascii,
-        color: words.out.is_none() && printer.color(),
-        ..Style::default()
-    }
-}
-
 fn page(all: &[Told], style: &Style) -> String {
     let mut page = Page::new(style);
     for told in all {
@@ -179,12 +154,8 @@ fn page(all: &[Told], style: &Style) -> String {
                 Verdict::Broken => (Tone::Bad, "FAIL "),
                 Verdict::Unknown => (Tone::Bad, "?    "),
             };
-            let rule = format!("{:<15} ", ruling.rule);
-            page.row(&[
-                (tone, word),
-                (Tone::Strong, &rule),
-                (Tone::Plain, ruling.claim),
-            ]);
+            let lead = format!("{word}{:<15} ", ruling.rule);
+            page.wrapped(tone, &lead, ruling.claim);
             if !ruling.seen.is_empty() {
                 page.wrapped(Tone::Faint, "                     ", &ruling.seen);
             }

@@ -9,10 +9,10 @@ use std::ops::ControlFlow;
 use services::posture::{Posture, PostureError};
 
 use super::{Bench, Ruling, Subject, figures};
+use crate::course::answer::Answer;
 use crate::course::check::check;
-use crate::course::explain::{self, Places};
+use crate::course::explain::Places;
 use crate::course::trial::{Entrant, Trial, trial};
-use crate::course::variant;
 use crate::history::History;
 use crate::invariant::Verdict;
 use crate::report::control::Attack;
@@ -167,18 +167,21 @@ pub(super) fn wrong(subject: &Subject, row: &mut Row<'_>) -> Result<Ruling, RunE
                 )),
             }
         }
-        let said: Vec<String> = trials.iter().map(|it| said(subject, entrant, it)).collect();
         let lines = files.expect.lines().map(str::trim);
-        for line in lines.filter(|line| !line.is_empty()) {
-            for (said, trial) in said
+        let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+        let told: Vec<String> = trials.iter().map(|it| said(subject, entrant, it)).collect();
+        for line in lines {
+            let unsaid = told
                 .iter()
                 .zip(&trials)
-                .filter(|(said, _)| !said.contains(line))
-            {
-                let first = said.lines().next().unwrap_or("nothing");
+                .filter(|(said, _)| !said.contains(line));
+            let unsaid: Vec<_> = unsaid.collect();
+            if let Some((said, trial)) = unsaid.first() {
+                let (seed, of) = (trial.seed, seeds(trials.len()));
                 faults.push(format!(
-                    "{name}/expect.txt: `{line}` is not what is said of it on seed {}, but: {first}",
-                    trial.seed
+                    "{name}/expect.txt: `{line}` is not said of it on {} of {of}; on seed {seed} \
+                     it is: {said}",
+                    unsaid.len()
                 ));
             }
         }
@@ -192,20 +195,12 @@ pub(super) fn wrong(subject: &Subject, row: &mut Row<'_>) -> Result<Ruling, RunE
     Ok(Ruling::new("wrong-fails", claim, faults).seen(seen))
 }
 
-/// What a check says of a trial that did not pass: the reasons, then the explanation.
+/// What a check of that seed alone says, on one line.
 fn said(subject: &Subject, entrant: &Entrant, trial: &Trial) -> String {
-    let mut said = trial.verdict().reasons;
-    let differs = variant::in_words(&subject.scenario, &trial.scenario);
-    if let Some(told) = explain::explain(trial, &entrant.posture, &Places::new(), differs) {
-        said.push(format!("{}: {}", told.rule, told.words));
-        said.extend(told.first.map(|first| first.evidence));
-        let dials = told.dials.iter();
-        said.extend(dials.map(|it| format!("{} = {}: {}", it.dial, it.value, it.effect)));
-        let refused = told.locked_out.iter();
-        said.extend(refused.map(|it| format!("{} in {}: {}", it.tag, it.region, it.heard)));
-        said.extend(told.also);
-    }
-    said.join("\n")
+    let alone = std::slice::from_ref(trial);
+    let answer = Answer::of(&subject.scenario, entrant, &Places::new(), alone);
+    let page = answer.page(&Style::default(), &[]);
+    page.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 pub(super) fn dials(subject: &Subject, row: &mut Row<'_>) -> Result<Ruling, RunError> {
