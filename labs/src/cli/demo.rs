@@ -53,7 +53,7 @@ pub(super) struct Words {
           value_parser = clap::value_parser!(u16).range(72..=200))]
     width: u16,
     #[command(flatten)]
-    show: show::Words,
+    show: show::Showing,
 }
 
 /// What is run: read, parsed, and found good.

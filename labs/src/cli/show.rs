@@ -26,7 +26,7 @@ const FRAME: Duration = Duration::from_millis(50);
 
 /// How a demonstration is shown.
 #[derive(Debug, Default, clap::Args)]
-pub(super) struct Words {
+pub(super) struct Showing {
     /// Show it one act at a time: Enter goes on, q and Enter ends
     #[arg(long, conflicts_with_all = ["json", "out", "speed"])]
     step: bool,
@@ -57,7 +57,7 @@ pub(super) struct Show<'a> {
     pub(super) style: Style,
 }
 
-impl Words {
+impl Showing {
     /// Refuses what needs a terminal when there is none.
     pub(super) fn can_be_shown(&self) -> Result<(), Stop> {
         let word = match (self.step, self.speed) {
@@ -223,15 +223,15 @@ mod tests {
 
     #[test]
     fn without_a_terminal_only_what_needs_none_is_shown() {
-        let step = Words {
+        let step = Showing {
             step: true,
-            ..Words::default()
+            ..Showing::default()
         };
-        let speed = Words {
+        let speed = Showing {
             speed: Some(10),
-            ..Words::default()
+            ..Showing::default()
         };
-        assert!(Words::default().can_be_shown().is_ok());
+        assert!(Showing::default().can_be_shown().is_ok());
         if !io::stdin().is_terminal() {
             for (words, word) in [(step, "--step"), (speed, "--speed")] {
                 let said = words.can_be_shown().unwrap_err().to_string();

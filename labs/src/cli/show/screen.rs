@@ -42,7 +42,7 @@ impl Drop for Screen<'_> {
     }
 }
 
-/// What draws the lines over others: from the top, each to its end, then nothing below. Of more
+/// What draws the lines over others: from the top, each on an empty line, then nothing below. Of more
 /// lines than there are rows, the last takes the last row.
 fn over(lines: &[String], rows: usize) -> String {
     let mut text = "\u{1b}[H".to_owned();
@@ -54,8 +54,9 @@ fn over(lines: &[String], rows: usize) -> String {
     }
     for (at, line) in kept.into_iter().enumerate() {
         text.push_str(if at == 0 { "" } else { "\r\n" });
+        // Before the line: after a full one the cursor stands on its last column.
+        text.push_str("\u{1b}[2K");
         text.push_str(line);
-        text.push_str("\u{1b}[K");
     }
     text + "\u{1b}[J"
 }
@@ -69,10 +70,10 @@ mod tests {
         let lines: Vec<String> = ["a", "b", "c"].map(str::to_owned).into();
         assert_eq!(
             over(&lines, 24),
-            "\u{1b}[Ha\u{1b}[K\r\nb\u{1b}[K\r\nc\u{1b}[K\u{1b}[J"
+            "\u{1b}[H\u{1b}[2Ka\r\n\u{1b}[2Kb\r\n\u{1b}[2Kc\u{1b}[J"
         );
-        assert_eq!(over(&lines, 2), "\u{1b}[Ha\u{1b}[K\r\nc\u{1b}[K\u{1b}[J");
-        assert_eq!(over(&lines, 0), "\u{1b}[Hc\u{1b}[K\u{1b}[J");
+        assert_eq!(over(&lines, 2), "\u{1b}[H\u{1b}[2Ka\r\n\u{1b}[2Kc\u{1b}[J");
+        assert_eq!(over(&lines, 0), "\u{1b}[H\u{1b}[2Kc\u{1b}[J");
     }
 
     #[test]

@@ -74,13 +74,11 @@ fn label_each(page: &mut Page<'_>, label: &str, texts: impl Iterator<Item = Stri
 
 fn act(act: &ActBefore) -> String {
     let (at, what) = (exact(act.at_us), act.kind.as_str());
-    let role = if act.role.is_empty() {
-        String::new()
-    } else {
-        format!(" of {}", act.role)
-    };
+    let whom = [act.principal.as_str(), &act.role].join(" ");
+    let what = format!("{what} {}", whom.trim());
+    let what = what.trim_end();
     if !act.acknowledged {
-        return format!("{at}  {what}{role} still pending: no promise");
+        return format!("{at}  {what} pending: no promise");
     }
     let known = match act.known_to_decision {
         Some(true) => "the decision knew it",
@@ -88,7 +86,7 @@ fn act(act: &ActBefore) -> String {
         None => "no entry says whether the decision knew it",
     };
     let size = act.policy_size;
-    format!("{at}  {what}{role} acknowledged at checkpoint {size}; {known}")
+    format!("{at}  {what} acknowledged at checkpoint {size}; {known}")
 }
 
 fn hop(hop: &Hop) -> String {
@@ -123,7 +121,7 @@ fn logged(page: &mut Page<'_>, entry: &Logged) {
     page.wrapped(Tone::Strong, "  entry     ", &text);
     let text = format!("the log verifies: {} entries, signed and chained", entry.of);
     page.wrapped(Tone::Good, "            ", &text);
-    page.wrapped(Tone::Faint, "            root ", &entry.policy_root);
+    page.wrapped(Tone::Faint, "  root      ", &entry.policy_root);
 }
 
 fn exact(us: u64) -> String {

@@ -52,6 +52,7 @@ pub(super) struct Asked {
 pub(super) struct ActBefore {
     pub(super) at_us: u64,
     pub(super) kind: String,
+    pub(super) principal: String,
     pub(super) role: String,
     /// Whether it had been acknowledged: a pending one has no promise.
     pub(super) acknowledged: bool,
@@ -106,7 +107,7 @@ impl Story {
         }
         let decided = own().find(|traced| traced.event.kind == "decision");
         let until_us = decided
-            .or_else(|| own().last())
+            .or_else(|| own().next_back())
             .map(|traced| traced.at_us)
             .or_else(|| request.map(|request| request.started_us));
         let principal = request
@@ -190,6 +191,7 @@ fn acts(
     let of = |traced: &TraceEvent| ActBefore {
         at_us: traced.at_us,
         kind: traced.event.action.clone(),
+        principal: traced.event.principal.clone(),
         role: traced.event.resource.clone(),
         acknowledged: traced.event.decision == "acknowledged",
         policy_size: traced.event.policy_size,
@@ -222,8 +224,12 @@ pub(super) fn wrongful(
             let permit = traced.event.kind == "decision" && traced.event.decision == "permit";
             permit && traced.node == first.node && traced.at_us.abs_diff(first.at_us) <= NEAR_US
         });
-        // Who asked at the same moment is told apart by the words of the evidence.
-        let named = permits.filter(|traced| first.evidence.contains(&traced.event.principal));
+        // Requests of the same moment are told apart by the words of the evidence.
+        let named = permits.filter(|traced| {
+            let (who, action) = (&traced.event.principal, &traced.event.action);
+            let told = |word: &str| first.evidence.split(' ').any(|it| it == word);
+            told(who) && told(action)
+        });
         let nearest = named.min_by_key(|traced| traced.at_us.abs_diff(first.at_us))?;
         Some((run.posture.clone(), nearest.event.request.clone()))
     })

@@ -110,9 +110,9 @@ fn counts(whole: &History, past: &History) -> String {
                 Outcome::Served { .. } => (served + 1, refused),
                 Outcome::Refused(_) | Outcome::Unknown => (served, refused + 1),
             });
-        format!("{who} served {served}, not {refused}")
+        format!("{who} {served} served, {refused} not")
     };
-    let since = since_us.map_or("so far", |_| "since the revocation");
+    let since = since_us.map_or("so far", |_| "since revoked");
     let who = [attacker(whole), legitimate(whole)];
     let each: Vec<String> = who.into_iter().flatten().map(of).collect();
     format!("{since}: {}", each.join("; "))
@@ -143,7 +143,10 @@ mod tests {
         }
         let early = at(11, &Style::default()).join("\n");
         assert!(!early.contains("revoke"), "{early}");
-        assert!(early.contains("so far: mallory served"), "{early}");
+        assert!(
+            early.contains("so far: mallory 21 served, 0 not"),
+            "{early}"
+        );
         let pending = {
             let (mut exposed, solution) = (exposed(), solution());
             exposed.history.acts[0].acknowledged_us = Some(14_000_000);
