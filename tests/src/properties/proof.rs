@@ -93,7 +93,7 @@ fn inclusion(input: &mut Input<'_>) {
 
 fn consistency(input: &mut Input<'_>) {
     let (old, new) = (input.below(LEAVES + 1), input.below(LEAVES + 1));
-    let from = if input.byte() % 2 == 0 {
+    let from = if input.byte().is_multiple_of(2) {
         &*TREE
     } else {
         &*FORK
