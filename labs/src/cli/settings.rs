@@ -205,6 +205,11 @@ mod tests {
         fs::write(&policy, "\nnonsense").unwrap();
         let said = one(&lab(), &path, Some(&policy)).unwrap_err().to_string();
         assert!(said.contains("p.cedar:2: "), "{said}");
+        // Cedar takes a line feed in a name, and no CRLF: found by fuzzing.
+        let two_lines = "permit (principal in Role::\"a\nb\", action, resource);\n";
+        fs::write(&policy, two_lines.replace('\n', "\r\n")).unwrap();
+        let read = one(&lab(), &path, Some(&policy)).unwrap();
+        assert_eq!(read.policy, two_lines);
         fs::write(&path, "[policy]\nfreshnes = \"10s\"\n").unwrap();
         let said = one(&lab(), &path, None).unwrap_err().to_string();
         assert!(said.contains("my posture.toml:2: unknown dial"), "{said}");
