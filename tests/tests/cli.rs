@@ -30,9 +30,9 @@ fn alone_it_shows_its_front_page() {
     assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""));
     for part in [
         "stale-acl",
-        "demo <lab>",
+        "demo LAB",
         "token verify",
-        "kept in .schism\n",
+        "Kept in .schism (found here)\n",
     ] {
         assert!(ended.out.contains(part), "no {part} in {}", ended.out);
     }

@@ -123,7 +123,7 @@ fn a_story_too_long_without_a_drawing_or_a_part_is_seen() {
         text.replace("## Look", "## X")
             .replace("## Run\n", "## Look\nat it\n## Run\n")
     });
-    breaks(early, "readme", "`## Run` comes too early");
+    breaks(early, "readme", "`## Look` comes too early");
     let empty = planted("README.md", |text| {
         let (before, _) = text.split_once("## Run again").unwrap();
         format!("{before}## Run again\n")
