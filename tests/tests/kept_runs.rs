@@ -1,4 +1,4 @@
-//! What a run leaves behind: it runs again from it to the same hash, and one request can be followed
+//! What is kept of a run, read back: run again, followed, and refused where it was changed.
 //! through it. What was changed afterwards is found and named.
 //!
 //! One demonstration is run; each test works on a copy of what it kept.
