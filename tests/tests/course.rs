@@ -37,10 +37,12 @@ fn work(desk: &Desk, name: &str) -> PathBuf {
 /// The last command that a page tells to type, without the program.
 fn told(page: &str) -> String {
     let page = page.replace("\\\n", " ");
-    let commands = page
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix(BINARY.to_str()?));
-    let last = commands.last().expect("it says what to type");
+    let command = |line: &str| {
+        let words = line.trim().strip_prefix(BINARY.to_str()?)?;
+        Some(words.to_owned())
+    };
+    let last = page.lines().rev().find_map(command);
+    let last = last.expect("it says what to type");
     last.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
