@@ -84,8 +84,12 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     if let Some(out) = &words.out {
         can_be_written(out)?;
     }
-    let workspace = place.workspace()?;
-    workspace.runs()?;
+    // Showing does not need a place to write: a program may be started from a read-only folder.
+    let workspace = place.workspace();
+    let workspace = workspace.and_then(|it| it.runs().map(|_| it));
+    if let Err(why) = &workspace {
+        printer.note(&format!("nothing will be kept: {why}"));
+    }
     let interrupt = Interrupt::listen()?;
     for warning in plan.settings.iter().filter_map(settings::warning) {
         printer.note(&warning);
@@ -106,7 +110,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let pairs: Vec<_> = plan.settings.iter().zip(&runs).collect();
     let files = archive::files(&json, &plan.scenario_text.text, &pairs);
     let name = format!("{}-{}", report.lab, report.seed);
-    let kept = workspace.keep(&name, &files);
+    let kept = workspace.ok().map(|it| it.keep(&name, &files));
     let answer = if words.json {
         json
     } else {
@@ -119,7 +123,9 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
             printer.note(&format!("written to {}", out.display()));
         }
     }
-    printer.note(&format!("kept in {}", place.shown(&kept?)));
+    if let Some(kept) = kept {
+        printer.note(&format!("kept in {}", place.shown(&kept?)));
+    }
     Ok(match report.control {
         Verdict::Kept => Exit::Done,
         Verdict::Broken => Exit::Broken,
