@@ -329,6 +329,28 @@ fn tokens_and_keys_saved_on_another_system_are_the_same() {
 }
 
 #[test]
+fn where_nothing_can_be_kept_it_is_shown_all_the_same() {
+    let desk = Desk::new();
+    fs::remove_dir(desk.path(".schism")).unwrap();
+    desk.write("file", "no folder");
+    for home in [None, Some(desk.path("file"))] {
+        let mut command = desk.command("demo stale-acl --posture solution");
+        for name in ["HOME", "XDG_DATA_HOME", "LOCALAPPDATA"] {
+            match &home {
+                Some(path) => command.env(name, path),
+                None => command.env_remove(name),
+            };
+        }
+        let ended = Ended::from(command.output().unwrap());
+        assert_eq!(ended.status, Some(0), "{}", ended.err);
+        assert!(ended.out.contains("mallory"), "{}", ended.out);
+        let said: Vec<&str> = ended.err.lines().collect();
+        assert!(said[0].starts_with("nothing will be kept: "), "{said:?}");
+        assert!(!ended.err.contains("kept in"), "{said:?}");
+    }
+}
+
+#[test]
 fn one_posture_is_judged_by_itself_and_a_file_is_written_instead() {
     let desk = Desk::new();
     let wrong = root().join("labs/catalog/stale-acl/wrong/everything-strict/posture.toml");
