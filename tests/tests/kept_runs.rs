@@ -1,4 +1,8 @@
-//! What is kept of a run, read back: run again, followed, and refused where it was changed.
+//! What a run leaves behind: it runs again from it to the same hash, and one request can be
+//! followed through it. What was changed afterwards is found and named.
+//!
+//! One demonstration is run; each test works on a copy of what it kept.
+
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
 use std::fs;
