@@ -3,3 +3,4 @@
 pub mod clerk;
 pub mod flagship;
 pub mod ground;
+pub mod program;

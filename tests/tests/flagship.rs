@@ -1,7 +1,11 @@
 //! `stale-acl` from end to end: its control, its figures, and what a stepped clock does to it.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
+use labs::course::answer::Answer;
+use labs::course::explain::Places;
+use labs::course::trial::{Entrant, trial};
 use labs::history::{Outcome, Renewal};
 use labs::invariant::Verdict;
 use labs::report::Attack;
@@ -324,15 +328,20 @@ fn the_latest_policy_that_cannot_be_had_is_a_refusal() {
 fn each_tempting_wrong_answer_gets_its_message() {
     let lab = labs::catalog::find("stale-acl").expect("the flagship is embedded");
     assert_eq!(lab.wrong.len(), 3);
+    let flagship = Flagship::new(7);
     for wrong in lab.wrong {
-        let mut request = Flagship::new(7).request(Side::Solution);
-        let posture = services::posture::Posture::parse(wrong.name, wrong.posture);
-        request.posture = posture.expect("a wrong answer is still a posture").0;
-        wrong.policy.clone_into(&mut request.policy);
-        let (report, history) = Flagship::judged(wrong.name, &request);
-        let judged = labs::report::control::control(&[report], &[&history]);
-        assert_eq!(judged.verdict, Verdict::Broken, "{}", wrong.name);
-        let why = judged.reasons.join("; ");
+        let (posture, _) = services::posture::Posture::parse(wrong.name, wrong.posture)
+            .expect("a wrong answer is still a posture");
+        let entrant = Entrant {
+            name: wrong.name.to_owned(),
+            posture,
+            policy: wrong.policy.to_owned(),
+        };
+        let on = &mut |_| ControlFlow::Continue(());
+        let tried = trial(&flagship.scenario, &entrant, 7, on).expect("the world holds");
+        let answer = Answer::of(&flagship.scenario, &entrant, &Places::new(), &[tried]);
+        assert_eq!(answer.verdict, Verdict::Broken, "{}", wrong.name);
+        let why = answer.told();
         for line in wrong.expect.lines().filter(|line| !line.trim().is_empty()) {
             assert!(
                 why.contains(line.trim()),

@@ -104,10 +104,11 @@ fn table(page: &mut Page<'_>, rows: &[&str]) {
     page.blank();
 }
 
-/// Links as words and address, other marks as they are.
+/// Links as words and address, without marks for bold, other marks as they are.
 fn inline(text: &str) -> String {
+    let text = text.replace("**", "");
     let mut out = String::new();
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some((before, link)) = rest.split_once('[') {
         out.push_str(before);
         let found = link.split_once("](").and_then(|(words, after)| {
@@ -164,6 +165,7 @@ mod tests {
             "see this (http://x/y) and [[a], [b]] (c)"
         );
         assert_eq!(inline("open [end"), "open [end");
+        assert_eq!(inline("**Loud.** And `*`."), "Loud. And `*`.");
     }
 
     #[test]

@@ -80,7 +80,12 @@ pub(super) fn one(lab: &Lab, asked: &Path, policy: Option<&Path>) -> Result<Sett
 }
 
 /// Settings from two texts, each refused with its own name and line.
-pub(super) fn settings(name: &str, posture: Text, policy: Text, secret: bool) -> Result<Settings, Stop> {
+pub(super) fn settings(
+    name: &str,
+    posture: Text,
+    policy: Text,
+    secret: bool,
+) -> Result<Settings, Stop> {
     let (read, _) = Posture::parse(&posture.name, &posture.text)?;
     check(&policy.name, &policy.text)?;
     Ok(Settings {

@@ -9,7 +9,7 @@ use services::posture::{DIALS, Posture, Source, Sources};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Inadmissible {
     /// A dial that the lab is about and the file does not set.
-    #[error("{file}: `{dial}` is not set; this lab is about {about}: set it to the value you choose")]
+    #[error("{file}: `{dial}` is not set; this lab is about {about}: set it to what you choose")]
     Missing {
         /// The posture's name.
         file: String,
@@ -116,10 +116,13 @@ mod tests {
         assert_eq!(
             said(""),
             "posture.toml: `policy.freshness` is not set; this lab is about `policy.freshness`, \
-             `policy.on_stale`: set it to the value you choose"
+             `policy.on_stale`: set it to what you choose"
         );
         let alone = said("[policy]\nfreshness = \"5s\"\n");
-        assert!(alone.starts_with("posture.toml: `policy.on_stale` is not set"), "{alone}");
+        assert!(
+            alone.starts_with("posture.toml: `policy.on_stale` is not set"),
+            "{alone}"
+        );
     }
 
     #[test]
@@ -132,8 +135,15 @@ mod tests {
         let dropped = said("[policy]\nfreshness = \"any\"\non_stale = \"allow\"\n");
         assert!(dropped.ends_with("set it to `60s`"), "{dropped}");
         let extra = said(&format!("{EXPOSED}[audit]\ndurability = \"async\"\n"));
-        assert!(extra.starts_with("posture.toml:7: `audit.durability` is `async`"), "{extra}");
+        assert!(
+            extra.starts_with("posture.toml:7: `audit.durability` is `async`"),
+            "{extra}"
+        );
         assert!(extra.contains("remove the line"), "{extra}");
-        assert_eq!(said(&format!("{EXPOSED}[audit]\ndurability = \"sync\"\n")), "", "no change");
+        assert_eq!(
+            said(&format!("{EXPOSED}[audit]\ndurability = \"sync\"\n")),
+            "",
+            "no change"
+        );
     }
 }

@@ -101,11 +101,17 @@ impl Answer {
             Verdict::Kept => (Tone::Good, self.sentence.clone()),
             Verdict::Broken => {
                 let broken = count(Verdict::Broken);
-                (Tone::Bad, format!("Broken on {broken} of {}.", seeds_of(tried)))
+                (
+                    Tone::Bad,
+                    format!("Broken on {broken} of {}.", seeds_of(tried)),
+                )
             }
             Verdict::Unknown => {
                 let unknown = count(Verdict::Unknown);
-                (Tone::Strong, format!("Cannot tell on {unknown} of {}.", seeds_of(tried)))
+                (
+                    Tone::Strong,
+                    format!("Cannot tell on {unknown} of {}.", seeds_of(tried)),
+                )
             }
         };
         page.wrapped(tone, "", &lead);
@@ -120,6 +126,18 @@ impl Answer {
             }
         }
         page.finish()
+    }
+
+    /// The page in one line, for whoever looks for a sentence in it.
+    pub fn told(&self) -> String {
+        let page = self.page(
+            &Style {
+                width: 200,
+                ..Style::default()
+            },
+            &[],
+        );
+        page.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
     /// Every seed that is not explained: a line for each that failed, one for all that passed.
@@ -137,7 +155,11 @@ impl Answer {
         let kept = others.iter().filter(|it| it.verdict == Verdict::Kept);
         let kept: Vec<String> = kept.map(|it| it.seed.to_string()).collect();
         if !kept.is_empty() {
-            page.wrapped(Tone::Plain, "  kept       ", &format!("seed {}", kept.join(", ")));
+            page.wrapped(
+                Tone::Plain,
+                "  kept       ",
+                &format!("seed {}", kept.join(", ")),
+            );
         }
     }
 }
@@ -172,7 +194,11 @@ fn seeded(scenario: &Scenario, trial: &Trial) -> Seeded {
         refusals: trial.report.refusals.clone(),
         trace_hash: trial.report.trace_hash.clone(),
         variant: variant::in_words(scenario, &trial.scenario),
-        broken: if verdict == Verdict::Kept { Vec::new() } else { broken.collect() },
+        broken: if verdict == Verdict::Kept {
+            Vec::new()
+        } else {
+            broken.collect()
+        },
     }
 }
 
@@ -250,7 +276,10 @@ fn explained(page: &mut Page<'_>, it: &Explanation) {
             "{} users in {}, {}: {} of {} served, {} are owed; most heard {}",
             group.tag, group.region, group.when, group.ok, group.total, group.floor, group.heard
         );
-        say("locked out", &text);
+        // What the policy's own text refuses, no dial lets in.
+        let by_policy = group.heard == services::refusal::Refusal::PolicyDenied.name();
+        let tail = if by_policy { ": see policy.cedar" } else { "" };
+        say("locked out", &format!("{text}{tail}"));
     }
     for also in &it.also {
         say("also", also);
@@ -265,9 +294,15 @@ fn explained(page: &mut Page<'_>, it: &Explanation) {
 }
 
 fn moment(say: &mut dyn FnMut(&str, &str), first: &Moment) {
-    let request = first.request.as_ref().map_or(String::new(), |id| format!(", request {id}"));
+    let request = first
+        .request
+        .as_ref()
+        .map_or(String::new(), |id| format!(", request {id}"));
     let at = figure::seconds(first.at_us);
-    say("first", &format!("at {at} on {}{request}: {}", first.node, first.evidence));
+    say(
+        "first",
+        &format!("at {at} on {}{request}: {}", first.node, first.evidence),
+    );
     if let Some(record) = &first.record {
         say("record", record);
     }

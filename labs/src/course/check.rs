@@ -47,7 +47,11 @@ pub fn check_until(
     jobs: usize,
     progress: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
 ) -> Checked {
-    let (next, done, stop) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicBool::new(false));
+    let (next, done, stop) = (
+        AtomicUsize::new(0),
+        AtomicUsize::new(0),
+        AtomicBool::new(false),
+    );
     let results = Mutex::new(BTreeMap::new());
     let work = || {
         while !stop.load(Ordering::Relaxed) {
@@ -168,7 +172,10 @@ mod tests {
         assert!(matches!(checked.ended, Some(RunError::Interrupted)));
         "nonsense".clone_into(&mut entrant.policy);
         let said = check(&scenario, &entrant, &[1, 2, 3], 2, &on).unwrap_err();
-        assert!(matches!(said, RunError::Policy(_) | RunError::Broke { .. }), "{said}");
+        assert!(
+            matches!(said, RunError::Policy(_) | RunError::Broke { .. }),
+            "{said}"
+        );
         assert!(check(&scenario, &entrant, &[], 2, &on).unwrap().is_empty());
     }
 }

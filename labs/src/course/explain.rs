@@ -127,7 +127,9 @@ pub fn causes(trial: &Trial) -> Vec<Cause> {
     if attacked {
         causes.push(Cause::Attack);
     }
-    let broken = findings.iter().filter(|it| it.verdict == invariant::Verdict::Broken);
+    let broken = findings
+        .iter()
+        .filter(|it| it.verdict == invariant::Verdict::Broken);
     // That somebody revoked was let in is what a successful attack is.
     let other = broken.filter(|it| !(attacked && it.name == after_revoke::NAME));
     let (floors, rules): (Vec<_>, Vec<_>) = other.partition(|it| it.name == served::NAME);
@@ -221,7 +223,9 @@ fn too_late(history: &History) -> Option<Violation> {
             && allowed.is_some_and(|allowed| late.after_us() > allowed)
     })?;
     let allowed = expect.exposure_us.get(&late.action).copied().unwrap_or(0);
-    let by = late.seq.map_or(String::new(), |seq| format!(" by audit entry {seq}"));
+    let by = late
+        .seq
+        .map_or(String::new(), |seq| format!(" by audit entry {seq}"));
     let evidence = format!(
         "{} was let in to {} {} after the revocation was acknowledged{by}; this lab allows {}",
         late.principal,
@@ -275,9 +279,15 @@ fn moment(history: &History, violation: Violation) -> Moment {
         .find(|request| Some(&request.id) == violation.request.as_ref());
     let record = of_client.map(|it| {
         let (asked, heard) = (figure::seconds(it.started_us), heard(&it.outcome));
-        format!("{} asked {} of {} at {asked}: {heard}", it.principal, it.action, it.resource)
+        format!(
+            "{} asked {} of {} at {asked}: {heard}",
+            it.principal, it.action, it.resource
+        )
     });
-    let log = history.audits.get(&violation.node).and_then(|log| log.as_ref().ok());
+    let log = history
+        .audits
+        .get(&violation.node)
+        .and_then(|log| log.as_ref().ok());
     let entry = log.into_iter().flatten().find(|entry| match violation.seq {
         Some(seq) => entry.seq == seq,
         None => Some(&entry.request) == violation.request.as_ref(),
@@ -289,7 +299,8 @@ fn moment(history: &History, violation: Violation) -> Moment {
         );
         let age = entry.at_us.saturating_sub(entry.as_of_us);
         let age = figure::seconds(age);
-        format!("{} {}: {decision}, by policy {}, {age} old", entry.node, entry.seq, entry.policy_size)
+        let (node, seq, size) = (&entry.node, entry.seq, entry.policy_size);
+        format!("{node} {seq}: {decision}, by policy {size}, {age} old")
     });
     Moment {
         at_us: violation.at_us,
@@ -337,9 +348,10 @@ fn governing(
 ) -> Vec<Governing> {
     let strict = *cause == Cause::Invariant(served::NAME);
     let refusals: Vec<&str> = match cause {
-        Cause::Invariant(name) if strict || *name == served::NAME => {
-            locked_out.iter().map(|group| group.heard.as_str()).collect()
-        }
+        Cause::Invariant(name) if strict || *name == served::NAME => locked_out
+            .iter()
+            .map(|group| group.heard.as_str())
+            .collect(),
         Cause::Invariant("monotone-policy") => vec!["policy-rolled-back"],
         Cause::Invariant("no-unlogged-decision") => vec!["audit-unavailable"],
         Cause::Attack | Cause::Invariant(_) | Cause::NotRefused => {
@@ -348,7 +360,11 @@ fn governing(
         Cause::Doubt(_) => Vec::new(),
     };
     let governs = |dial: &&Dial| {
-        dial.is_built() && dial.refusals.iter().any(|refusal| refusals.contains(refusal))
+        dial.is_built()
+            && dial
+                .refusals
+                .iter()
+                .any(|refusal| refusals.contains(refusal))
     };
     let told = services::posture::DIALS.iter().filter(governs).map(|dial| {
         let set_at = places.get(dial.name);
@@ -402,21 +418,28 @@ fn too_young(posture: &Posture, history: &History) -> String {
         .filter(|group| group.ratio().is_some_and(|ratio| ratio < group.spec.floor))
         .flat_map(|group| match &group.spec.action {
             Some(action) => vec![action.as_str()],
-            None => history.expect.exposure_us.keys().map(String::as_str).collect(),
+            None => history
+                .expect
+                .exposure_us
+                .keys()
+                .map(String::as_str)
+                .collect(),
         })
         .collect();
     asked.sort_unstable();
     asked.dedup();
-    let told = asked.iter().filter_map(|action| match posture.policy.freshness.get(action) {
-        Freshness::Within(bound) => Some(format!(
-            "{action} is refused to everyone once the policy is {} old",
-            seconds(bound)
-        )),
-        Freshness::Latest => Some(format!(
-            "{action} is refused to everyone who cannot reach a quorum"
-        )),
-        Freshness::Any => None,
-    });
+    let told = asked
+        .iter()
+        .filter_map(|action| match posture.policy.freshness.get(action) {
+            Freshness::Within(bound) => Some(format!(
+                "{action} is refused to everyone once the policy is {} old",
+                seconds(bound)
+            )),
+            Freshness::Latest => Some(format!(
+                "{action} is refused to everyone who cannot reach a quorum"
+            )),
+            Freshness::Any => None,
+        });
     told.collect::<Vec<_>>().join("; ")
 }
 

@@ -74,7 +74,8 @@ pub fn written(lab: &str, own: &str) -> Option<String> {
     let expect = lab.get_mut("expect")?.as_table_mut()?;
     let stays = |floor: &Value| {
         let of = floor.get("inside").or_else(|| floor.get("outside"));
-        of.and_then(Value::as_str).is_some_and(|of| names.iter().any(|name| name == of))
+        of.and_then(Value::as_str)
+            .is_some_and(|of| names.iter().any(|name| name == of))
     };
     let mut left = 0;
     if let Some(floors) = expect.get_mut("availability").and_then(Value::as_array_mut) {
@@ -101,8 +102,15 @@ pub fn reached(task: &Task, report: &RunReport) -> (bool, String) {
     let shown = figure::seconds(u64::try_from(longest.as_micros()).unwrap_or(u64::MAX));
     let asked = seconds(task.reach);
     let done = longest >= task.reach;
-    let verdict = if done { "that will do" } else { "not enough yet" };
-    (done, format!("your attack reached {shown}; {asked} were asked: {verdict}"))
+    let verdict = if done {
+        "that will do"
+    } else {
+        "not enough yet"
+    };
+    (
+        done,
+        format!("your attack reached {shown}; {asked} were asked: {verdict}"),
+    )
 }
 
 /// What an `attack.toml` says before the learner has written anything.
@@ -115,19 +123,22 @@ pub fn template(scenario: &Scenario) -> String {
                 many => format!("at most {many} steps"),
             };
             format!(
-                "# Your own attack: {steps} that let a revoked user in for {} and longer, with the\n\
-                 # posture that you started from.\n",
+                "# Your own attack: {steps} that let someone revoked in for {} or longer,\n\
+                 # with the posture that you started from.\n",
                 seconds(task.reach)
             )
         },
     );
     let regions = scenario.world.regions.join(", ");
     let end = span::write(scenario.world.duration);
+    // A key after a `[[schedule]]` would be the step's, so the format comes before any.
     format!(
         "{task}\
          # The users' requests stay as they are; your steps take the place of everything else.\n\
          # Until there is a step here, `lab attack` uses the lab's own schedule.\n\
-         #\n\
+         \n\
+         format = 1\n\
+         \n\
          # The regions are {regions}; the run ends at {end}. Two steps of the right form, which\n\
          # achieve nothing yet:\n\
          #\n\
@@ -143,9 +154,7 @@ pub fn template(scenario: &Scenario) -> String {
          #   principal = \"{user}\"\n\
          #   role = \"{role}\"\n\
          #\n\
-         # Other verbs: partition (between = [[..], [..]]), revoke, skew, crash, hold.\n\
-         \n\
-         format = 1\n",
+         # Other verbs: partition (between = [[..], [..]]), revoke, skew, crash, hold.\n",
         last = scenario.world.regions.last().map_or("", String::as_str),
         user = scenario.world.users.first().map_or("", |user| &user.name),
         role = scenario.world.users.first().map_or("", |user| &user.role),
@@ -177,7 +186,9 @@ role = "nurse"
 "#;
 
     fn refused(text: &str) -> String {
-        Own::parse(&lab(), "attack.toml", text).unwrap_err().to_string()
+        Own::parse(&lab(), "attack.toml", text)
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -192,17 +203,33 @@ role = "nurse"
         assert_eq!(scenario.schedule.len(), requests(&lab()).len() + 2);
         assert_eq!(scenario.step("cut").unwrap().at, Duration::from_secs(5));
         assert!(scenario.step("revocation").is_none() && scenario.vary.is_empty());
-        assert_eq!(scenario.expect.availability.len(), 2, "its cut is named as the lab's is");
+        assert_eq!(
+            scenario.expect.availability.len(),
+            2,
+            "its cut is named as the lab's is"
+        );
     }
 
     #[test]
     fn a_floor_goes_with_the_step_that_it_speaks_of() {
         let unnamed = ATTACK.replace("name = \"cut\"\n", "");
-        let own = Own::parse(&lab(), "attack.toml", &unnamed).unwrap().unwrap();
+        let own = Own::parse(&lab(), "attack.toml", &unnamed)
+            .unwrap()
+            .unwrap();
         let expect = own.onto(&lab()).expect;
         assert!(expect.availability.is_empty());
-        assert!(!expect.invariants.iter().any(|it| it == "legitimate-users-served"));
-        assert!(expect.invariants.iter().any(|it| it == "no-permit-after-revoke"));
+        assert!(
+            !expect
+                .invariants
+                .iter()
+                .any(|it| it == "legitimate-users-served")
+        );
+        assert!(
+            expect
+                .invariants
+                .iter()
+                .any(|it| it == "no-permit-after-revoke")
+        );
     }
 
     #[test]
@@ -245,7 +272,10 @@ role = "nurse"
             refused(&ATTACK.replace("principal", "principle")),
             "attack.toml:11: unknown field `principle` in step `revoke`; the nearest is `principal`"
         );
-        assert_eq!(refused("[[schedule]]\n"), "attack.toml:1: an attack needs `format`");
+        assert_eq!(
+            refused("[[schedule]]\n"),
+            "attack.toml:1: an attack needs `format`"
+        );
         assert_eq!(
             refused("format = 1\n[world]\n"),
             "attack.toml:2: unknown field `world` in an attack; it is one of `format` or `schedule`"
@@ -275,7 +305,10 @@ role = "nurse"
         report.exposure_ms = [("read".to_owned(), 32_850), ("write".to_owned(), 12)].into();
         assert_eq!(
             reached(&task, &report),
-            (true, "your attack reached 32.9 s; 20s were asked: that will do".to_owned())
+            (
+                true,
+                "your attack reached 32.9 s; 20s were asked: that will do".to_owned()
+            )
         );
         report.exposure_ms = [("read".to_owned(), 19_999)].into();
         let (done, said) = reached(&task, &report);

@@ -2,8 +2,8 @@
 //!
 //! A fact is only ever added. The order of lines and how often one stands there mean nothing, so
 //! two files merge as a union of their lines; a line of a newer version is kept and not read. Every
-//! fact ends in a word, never in a number, so that a torn line is no other fact. The lab last worked
-//! on is no fact and has a file of its own, `.schism/last`.
+//! fact ends in a word, never in a number, so that a torn line is no other fact. The lab last
+//! worked on is no fact and has a file of its own, `.schism/last`.
 
 use std::collections::BTreeSet;
 use std::fmt;

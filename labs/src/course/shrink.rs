@@ -26,8 +26,16 @@ pub struct Shrunk {
     pub runs: usize,
 }
 
-/// Drops every step that is not needed for `shows` to hold, in at most `most` runs; `needed` marks
-/// what is never dropped. `progress` is told the number of the run under way.
+/// What a search is to keep.
+pub struct Wanted<'a> {
+    /// Steps that are never dropped.
+    pub needed: &'a dyn Fn(&Step) -> bool,
+    /// What every schedule on the way must show.
+    pub shows: &'a dyn Fn(&Trial) -> bool,
+}
+
+/// Drops every step that is not needed to show what is wanted, in at most `most` runs. `progress`
+/// is told the number of the run under way.
 ///
 /// # Errors
 /// When `progress` says stop. A run that breaks down shows nothing.
@@ -35,10 +43,11 @@ pub fn shrink(
     scenario: &Scenario,
     entrant: &Entrant,
     seed: u64,
-    (needed, shows): (&dyn Fn(&Step) -> bool, &dyn Fn(&Trial) -> bool),
+    wanted: &Wanted<'_>,
     most: usize,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Shrunk, RunError> {
+    let Wanted { needed, shows } = wanted;
     let mut runs = 0;
     let mut still = |steps: &[Step]| {
         runs += 1;
@@ -119,8 +128,11 @@ pub fn smallest(
     };
     let scenario = &failed.scenario;
     let of = scenario.schedule.len();
-    let both: (&dyn Fn(&Step) -> bool, &dyn Fn(&Trial) -> bool) = (&needed, &shows);
-    let shrunk = shrink(scenario, entrant, failed.seed, both, MAX_RUNS, progress)?;
+    let wanted = Wanted {
+        needed: &needed,
+        shows: &shows,
+    };
+    let shrunk = shrink(scenario, entrant, failed.seed, &wanted, MAX_RUNS, progress)?;
     Ok(Some(Smallest {
         steps: shrunk.scenario.schedule.iter().map(in_words).collect(),
         of,
@@ -131,9 +143,17 @@ pub fn smallest(
 /// Groups below their floor: tag, region, when.
 fn short(trial: &Trial) -> Vec<(String, String, String)> {
     let groups = served::groups(&trial.ran.history);
-    let short = groups.iter().filter(|group| group.ratio().is_some_and(|it| it < group.spec.floor));
+    let short = groups
+        .iter()
+        .filter(|group| group.ratio().is_some_and(|it| it < group.spec.floor));
     short
-        .map(|group| (group.spec.tag.clone(), group.region.to_owned(), group.when()))
+        .map(|group| {
+            (
+                group.spec.tag.clone(),
+                group.region.to_owned(),
+                group.when(),
+            )
+        })
         .collect()
 }
 
@@ -146,12 +166,21 @@ fn with(scenario: &Scenario, steps: &[Step]) -> Scenario {
 
 /// A step as a person says it.
 pub fn in_words(step: &Step) -> String {
-    let name = step.name.as_ref().map_or(String::new(), |name| format!("{name}: "));
+    let name = step
+        .name
+        .as_ref()
+        .map_or(String::new(), |name| format!("{name}: "));
     let at = format!("at {}", seconds(step.at));
-    let lasts = step.lasts.map_or(String::new(), |span| format!(" for {}", seconds(span)));
+    let lasts = step
+        .lasts
+        .map_or(String::new(), |span| format!(" for {}", seconds(span)));
     let act = match &step.act {
         Act::Crash { node, power } => {
-            let how = if *power { " and lose what was not synced" } else { "" };
+            let how = if *power {
+                " and lose what was not synced"
+            } else {
+                ""
+            };
             format!("crash {node}{how}")
         }
         Act::Grant { principal, role } => format!("grant {role} to {principal}"),
@@ -172,7 +201,13 @@ pub fn in_words(step: &Step) -> String {
         Act::Release(what) => format!("release {}", messages(what)),
         Act::Request {
             as_, via, actions, ..
-        } => return format!("{name}{as_} asks {via} to {} {}", actions.join(", "), times(step)),
+        } => {
+            return format!(
+                "{name}{as_} asks {via} to {} {}",
+                actions.join(", "),
+                times(step)
+            );
+        }
         Act::Restart { node } => format!("restart {node}"),
         Act::Revoke { principal, role } => format!("revoke {role} of {principal}"),
         Act::Skew { node, by_ms } => format!("skew {node} by {by_ms} ms"),
@@ -185,13 +220,21 @@ fn times(step: &Step) -> String {
     let Some(every) = step.every else {
         return format!("at {}", seconds(step.at));
     };
-    let until = step.until.map_or(String::new(), |it| format!(" until {}", seconds(it)));
+    let until = step
+        .until
+        .map_or(String::new(), |it| format!(" until {}", seconds(it)));
     format!("from {}{until} every {}", seconds(step.at), seconds(every))
 }
 
 fn messages(what: &Messages) -> String {
-    let from = what.from.as_ref().map_or(String::new(), |node| format!(" from {node}"));
-    let to = what.to.as_ref().map_or(String::new(), |node| format!(" to {node}"));
+    let from = what
+        .from
+        .as_ref()
+        .map_or(String::new(), |node| format!(" from {node}"));
+    let to = what
+        .to
+        .as_ref()
+        .map_or(String::new(), |node| format!(" to {node}"));
     format!("{}{from}{to}", what.kind)
 }
 
@@ -238,8 +281,11 @@ mod tests {
         };
         idle.at = std::time::Duration::from_secs(25);
         scenario.schedule.push(idle);
-        let both: (&dyn Fn(&Step) -> bool, &dyn Fn(&Trial) -> bool) = (&attackers, &succeeds);
-        let shrunk = shrink(&scenario, &entrant, 7, both, MAX_RUNS, &mut on).unwrap();
+        let wanted = Wanted {
+            needed: &attackers,
+            shows: &succeeds,
+        };
+        let shrunk = shrink(&scenario, &entrant, 7, &wanted, MAX_RUNS, &mut on).unwrap();
         let told: Vec<String> = shrunk.scenario.schedule.iter().map(in_words).collect();
         assert_eq!(
             told,
@@ -250,9 +296,11 @@ mod tests {
             ]
         );
         assert!(shrunk.runs <= 5, "{} runs", shrunk.runs);
-        let again = trial(&shrunk.scenario, &entrant, 7, &mut |_| ControlFlow::Continue(()));
+        let again = trial(&shrunk.scenario, &entrant, 7, &mut |_| {
+            ControlFlow::Continue(())
+        });
         assert!(succeeds(&again.unwrap()));
-        let twice = shrink(&scenario, &entrant, 7, both, MAX_RUNS, &mut on).unwrap();
+        let twice = shrink(&scenario, &entrant, 7, &wanted, MAX_RUNS, &mut on).unwrap();
         assert_eq!(twice, shrunk);
     }
 
@@ -260,12 +308,17 @@ mod tests {
     fn the_number_of_runs_is_bounded_and_a_stop_is_heard() {
         let (scenario, entrant) = lab();
         let all = scenario.schedule.len();
-        let both: (&dyn Fn(&Step) -> bool, &dyn Fn(&Trial) -> bool) = (&attackers, &succeeds);
-        let none = shrink(&scenario, &entrant, 7, both, 0, &mut on).unwrap();
+        let wanted = Wanted {
+            needed: &attackers,
+            shows: &succeeds,
+        };
+        let none = shrink(&scenario, &entrant, 7, &wanted, 0, &mut on).unwrap();
         assert_eq!((none.runs, none.scenario.schedule.len()), (0, all));
-        let one = shrink(&scenario, &entrant, 7, both, 1, &mut on).unwrap();
+        let one = shrink(&scenario, &entrant, 7, &wanted, 1, &mut on).unwrap();
         assert_eq!((one.runs, one.scenario.schedule.len()), (1, 3));
-        let stopped = shrink(&scenario, &entrant, 7, both, 9, &mut |_| ControlFlow::Break(()));
+        let stopped = shrink(&scenario, &entrant, 7, &wanted, 9, &mut |_| {
+            ControlFlow::Break(())
+        });
         assert!(matches!(stopped, Err(RunError::Interrupted)));
     }
 
@@ -274,8 +327,11 @@ mod tests {
         let (mut scenario, entrant) = lab();
         scenario.world.duration = std::time::Duration::from_secs(1);
         let never = |_: &Trial| false;
-        let both: (&dyn Fn(&Step) -> bool, &dyn Fn(&Trial) -> bool) = (&attackers, &never);
-        let kept = shrink(&scenario, &entrant, 7, both, MAX_RUNS, &mut on).unwrap();
+        let wanted = Wanted {
+            needed: &attackers,
+            shows: &never,
+        };
+        let kept = shrink(&scenario, &entrant, 7, &wanted, MAX_RUNS, &mut on).unwrap();
         assert_eq!(kept.scenario, scenario);
         assert!(kept.runs <= MAX_RUNS);
     }

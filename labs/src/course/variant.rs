@@ -73,7 +73,7 @@ pub fn in_words(scenario: &Scenario, drawn: &Scenario) -> String {
 /// A span as people say it, `8.4s`, where a file would say `8400ms`.
 pub(super) fn seconds(span: Duration) -> String {
     let ms = span.as_millis();
-    if ms < 1_000 || ms % 1_000 == 0 {
+    if ms < 1_000 || ms.is_multiple_of(1_000) {
         return span::write(span);
     }
     let part = format!("{:03}", ms % 1_000);
@@ -181,12 +181,20 @@ mod tests {
         let world = &drawn.world;
         let regions: BTreeSet<&String> = world.regions.iter().collect();
         assert_eq!(regions.len(), world.regions.len());
-        assert!(world.users.iter().all(|user| regions.contains(&user.region)));
+        assert!(
+            world
+                .users
+                .iter()
+                .all(|user| regions.contains(&user.region))
+        );
         let nodes = world.nodes();
         let stands = |name: &String| regions.contains(name) || nodes.contains(name);
         for step in &drawn.schedule {
             assert!(step.at < world.duration, "{step:?}");
-            assert!(step.ends().is_none_or(|end| end <= world.duration), "{step:?}");
+            assert!(
+                step.ends().is_none_or(|end| end <= world.duration),
+                "{step:?}"
+            );
             assert!(step.until.is_none_or(|until| step.at <= until), "{step:?}");
             match &step.act {
                 Act::Partition { between, .. } => {
@@ -198,7 +206,11 @@ mod tests {
                 Act::Request { as_, via, .. } => {
                     assert!(nodes.contains(via), "{via}");
                     let user = world.user(as_).expect("the user is still there");
-                    assert_eq!(*via, format!("records.{}", user.region), "the door moved too");
+                    assert_eq!(
+                        *via,
+                        format!("records.{}", user.region),
+                        "the door moved too"
+                    );
                 }
                 _ => {}
             }
@@ -231,7 +243,9 @@ mod tests {
         let at = |span: Duration| drawn.iter().any(|it| it.step("cut").unwrap().at == span);
         assert!(at(8 * SECOND) && at(11 * SECOND), "both ends are included");
         for region in ["south", "east"] {
-            let cut = drawn.iter().filter(|it| cut_region(it, "cut") == Some(region));
+            let cut = drawn
+                .iter()
+                .filter(|it| cut_region(it, "cut") == Some(region));
             assert!(cut.count() > 100, "{region} is hardly ever drawn");
         }
     }
@@ -242,7 +256,10 @@ mod tests {
         let all = draw(&fewer, 5);
         fewer.vary.retain(|vary| !matches!(vary.part, Part::At(..)));
         let drawn = draw(&fewer, 5);
-        assert_eq!(drawn.step("cut").unwrap().lasts, all.step("cut").unwrap().lasts);
+        assert_eq!(
+            drawn.step("cut").unwrap().lasts,
+            all.step("cut").unwrap().lasts
+        );
         assert_eq!(drawn.step("cut").unwrap().at, 10 * SECOND, "not drawn");
     }
 
@@ -269,7 +286,10 @@ mod tests {
         let drawn = draw(&scenario, 1);
         assert_eq!(drawn.world.regions, ["north", "east", "south"]);
         let home = |name: &str| drawn.world.user(name).unwrap().region.as_str();
-        assert_eq!([home("mallory"), home("emil"), home("nadia")], ["east", "south", "north"]);
+        assert_eq!(
+            [home("mallory"), home("emil"), home("nadia")],
+            ["east", "south", "north"]
+        );
         let told = format!("{:?}", drawn.schedule);
         for part in [
             r#"between: [["east"], ["north", "south"]]"#,
@@ -293,11 +313,14 @@ mod tests {
             step.lasts = Some(Duration::from_millis(31_000));
         });
         assert_eq!(in_words(&scenario, &drawn), "cut at 8.4s for 31s in south");
-        assert_eq!(in_words(&drawn, &{
-            let mut plain = drawn.clone();
-            plain.vary.clear();
-            plain
-        }), "cut at 8.4s for 31s in south");
+        assert_eq!(
+            in_words(&drawn, &{
+                let mut plain = drawn.clone();
+                plain.vary.clear();
+                plain
+            }),
+            "cut at 8.4s for 31s in south"
+        );
         let plain = draw(&scenario, 0);
         assert_eq!(in_words(&plain, &plain), "as the lab has it");
     }

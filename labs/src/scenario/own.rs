@@ -42,14 +42,20 @@ impl Scenario {
         };
         let steps = step::read_all(value, &self.world)?;
         let places = top.list("schedule", MAX_STEPS)?;
-        let most = self.attack.as_ref().map_or(MAX_STEPS, |task| task.steps as usize);
+        let most = self
+            .attack
+            .as_ref()
+            .map_or(MAX_STEPS, |task| task.steps as usize);
         for (at, (place, step)) in places.iter().zip(&steps).enumerate() {
             if matches!(step.act, Act::Request { .. }) {
                 let why = "the requests are the lab's and stay; remove this step";
                 return incoherent(&place.span(), why);
             }
             if at == most {
-                let why = format!("step {} of at most {most}: the lab asks for no more", at + 1);
+                let why = format!(
+                    "step {} of at most {most}: the lab asks for no more",
+                    at + 1
+                );
                 return incoherent(&place.span(), why);
             }
         }

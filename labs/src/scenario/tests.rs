@@ -361,6 +361,30 @@ fn parts_that_do_not_fit_together_are_refused_where_they_stand() {
 }
 
 #[test]
+fn no_draw_may_put_a_step_before_what_it_rests_on() {
+    let heal = |at: &str| {
+        let step = format!("[[schedule]]\nat = \"{at}\"\ndo = \"heal\"\n[expect]\n");
+        parse(&LAB.replace("[expect]\n", &step)).err()
+    };
+    assert_eq!(heal("11.1s"), None);
+    let said = heal("10.5s").expect("the cut may begin at 11 s");
+    assert!(
+        said.ends_with("with these ranges `heal` undoes nothing by then"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_region_is_drawn_only_for_a_cut_that_names_one() {
+    let nodes = LAB.replace("[[\"south\"], ", "[[\"records.south\"], ");
+    let said = parse(&nodes).unwrap_err();
+    assert!(
+        said.contains(":14: the first side of that cut names no region"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_file_that_is_too_long_too_deep_or_not_toml_is_refused() {
     assert!(
         parse(&" ".repeat(MAX_SCENARIO + 1))

@@ -122,7 +122,9 @@ fn check_order(drawn: &[Vary], world: &World, schedule: &[Step]) -> Result<(), S
     });
     if earliest.fold(0, u64::saturating_add) > step::MAX_REQUESTS {
         let most = step::MAX_REQUESTS;
-        return Err(format!("with these ranges the run may make more than {most} requests"));
+        return Err(format!(
+            "with these ranges the run may make more than {most} requests"
+        ));
     }
     Ok(())
 }

@@ -60,7 +60,13 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     if let Some(warning) = settings::warning(&entered.settings) {
         printer.note(&warning);
     }
-    let ran = demo::run_one(&scenario, &entered.settings, words.seed, &interrupt, printer)?;
+    let ran = demo::run_one(
+        &scenario,
+        &entered.settings,
+        words.seed,
+        &interrupt,
+        printer,
+    )?;
     let report = judge(&scenario, &entered, words.seed, &ran);
     let json = json::render(&report)?;
     let files = archive::files(&json, &scenario_text, &[(&entered.settings, &ran)]);
@@ -131,7 +137,9 @@ fn prediction(
 /// A guess as people type it: `12`, `12s`, `12.5 s`, `12,5`, to the nearest second.
 fn seconds(said: &str) -> Option<u64> {
     let said = said.trim().to_lowercase();
-    let number = said.trim_end_matches(|c: char| c.is_ascii_alphabetic()).trim();
+    let number = said
+        .trim_end_matches(|c: char| c.is_ascii_alphabetic())
+        .trim();
     let unit = said.strip_prefix(number)?.trim();
     if !["", "s", "sec", "secs", "second", "seconds"].contains(&unit) {
         return None;
@@ -175,7 +183,10 @@ fn record(workspace: &Workspace, report: &DemoReport, said: Option<u64>) -> Resu
         };
         Progress::record(workspace, &fact)?;
     }
-    Ok(Progress::record(workspace, &Fact::Attacked { lab, exposure_ms })?)
+    Ok(Progress::record(
+        workspace,
+        &Fact::Attacked { lab, exposure_ms },
+    )?)
 }
 
 /// The guess beside the figure, the run, and what to do with it.
@@ -190,7 +201,11 @@ fn page(
     let mut top = Page::new(style);
     if let Some(said) = said {
         let was = in_words(&run.exposure_ms);
-        top.wrapped(Tone::Strong, "You said ", &format!("{said} s. It was {was}."));
+        top.wrapped(
+            Tone::Strong,
+            "You said ",
+            &format!("{said} s. It was {was}."),
+        );
         top.blank();
     }
     let mut end = Page::new(style);
@@ -213,7 +228,10 @@ fn page(
         );
         end.wrapped(Tone::Good, "", &text);
     }
-    let questions = entered.lab.prose(Prose::Readme).map(|it| questions(&it.text));
+    let questions = entered
+        .lab
+        .prose(Prose::Readme)
+        .map(|it| questions(&it.text));
     let questions = questions.unwrap_or_default();
     if !questions.is_empty() && !closed {
         end.heading("Ask yourself:");
@@ -232,7 +250,11 @@ fn page(
         end.command(&command(&["lab", "hint"]));
     }
     let told = text::render(report, &[history], style);
-    let top = if said.is_some() { top.finish() } else { String::new() };
+    let top = if said.is_some() {
+        top.finish()
+    } else {
+        String::new()
+    };
     format!("{top}{told}\n{}", end.finish())
 }
 
@@ -242,7 +264,10 @@ fn own_attack(page: &mut Page<'_>, entered: &Entered, (done, said): (bool, Strin
     let (tone, tail) = match (exposed, done) {
         (true, true) => (Tone::Good, "."),
         (true, false) => (Tone::Bad, "."),
-        (false, _) => (Tone::Plain, " (with your posture; the task is set for the exposed one)."),
+        (false, _) => (
+            Tone::Plain,
+            " (with your posture; the task is set for the exposed one).",
+        ),
     };
     page.wrapped(tone, "", &format!("With your own steps: {said}{tail}"));
 }
@@ -256,7 +281,10 @@ fn in_words(exposure_ms: &BTreeMap<String, u64>) -> String {
 
 /// The questions of a README: the list under `## Ask`.
 fn questions(readme: &str) -> Vec<String> {
-    let mut lines = readme.lines().skip_while(|line| line.trim() != "## Ask").skip(1);
+    let mut lines = readme
+        .lines()
+        .skip_while(|line| line.trim() != "## Ask")
+        .skip(1);
     let mut questions: Vec<String> = Vec::new();
     for line in lines.by_ref().take_while(|line| !line.starts_with("## ")) {
         let line = line.trim().replace('*', "");
@@ -290,7 +318,9 @@ mod tests {
         ] {
             assert_eq!(seconds(said), Some(guess), "{said}");
         }
-        for said in ["", "soon", "-1", "1e3", "12 min", "1.", ".5", "1234567", "12 s s", "1.2.3"] {
+        for said in [
+            "", "soon", "-1", "1e3", "12 min", "1.", ".5", "1234567", "12 s s", "1.2.3",
+        ] {
             assert_eq!(seconds(said), None, "{said}");
         }
     }
@@ -314,11 +344,14 @@ mod tests {
         assert!(asked[1].starts_with("A number of seconds"), "{asked:?}");
         assert_eq!(ask(&[Some(" ")]).0, None);
         assert_eq!(ask(&[None]).0, None);
-        assert_eq!(ask(&[Some("a"), Some("b"), Some("c"), Some("4")]), (None, {
-            let again = "A number of seconds, such as 12, or nothing to go on without a guess:";
-            let first = "Before you look: How long? Your guess in seconds:";
-            vec![first.to_owned(), again.to_owned(), again.to_owned()]
-        }));
+        assert_eq!(
+            ask(&[Some("a"), Some("b"), Some("c"), Some("4")]),
+            (None, {
+                let again = "A number of seconds, such as 12, or nothing to go on without a guess:";
+                let first = "Before you look: How long? Your guess in seconds:";
+                vec![first.to_owned(), again.to_owned(), again.to_owned()]
+            })
+        );
     }
 
     #[test]
@@ -327,7 +360,10 @@ mod tests {
         let questions = questions(readme);
         assert!(questions.len() >= 3, "{questions:?}");
         assert!(questions[0].contains("What can it know?"), "{questions:?}");
-        assert!(questions.iter().all(|it| it.trim_end().ends_with('?')), "{questions:?}");
+        assert!(
+            questions.iter().all(|it| it.trim_end().ends_with('?')),
+            "{questions:?}"
+        );
         assert_eq!(super::questions("no such part"), Vec::<String>::new());
     }
 }

@@ -69,7 +69,10 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         }
     }
     if let (Some((trial, cause)), Some(told)) = (failed(&trials), &mut answer.explanation) {
-        let request = told.first.as_ref().and_then(|first| first.request.as_deref());
+        let request = told
+            .first
+            .as_ref()
+            .and_then(|first| first.request.as_deref());
         let found = shrink::smallest(trial, &entrant, &cause, request, &mut |run| {
             if interrupt.heard() {
                 return ControlFlow::Break(());
@@ -138,7 +141,9 @@ pub(super) fn cores() -> usize {
 fn seeds(first: u64, count: u16) -> Result<Vec<u64>, Stop> {
     let last = first.checked_add(u64::from(count) - 1);
     let last = last.ok_or_else(|| {
-        Stop::Usage(format!("`--first` is {first}: {count} seeds from there pass the last one"))
+        Stop::Usage(format!(
+            "`--first` is {first}: {count} seeds from there pass the last one"
+        ))
     })?;
     Ok((first..=last).collect())
 }
@@ -149,9 +154,15 @@ fn so_far(answer: &Answer, of: usize) -> String {
     if tried == 0 {
         return format!("interrupted: none of {of} seeds was checked to its end");
     }
-    let told = answer.seeds.iter().map(|it| format!("seed {} {}", it.seed, it.verdict));
+    let told = answer
+        .seeds
+        .iter()
+        .map(|it| format!("seed {} {}", it.seed, it.verdict));
     let told: Vec<String> = told.collect();
-    format!("interrupted: {tried} of {of} were checked: {}", told.join(", "))
+    format!(
+        "interrupted: {tried} of {of} were checked: {}",
+        told.join(", ")
+    )
 }
 
 fn next(
@@ -177,6 +188,11 @@ mod tests {
     fn the_seeds_follow_the_first_and_never_wrap() {
         assert_eq!(seeds(5, 3).unwrap(), [5, 6, 7]);
         assert_eq!(seeds(u64::MAX, 1).unwrap(), [u64::MAX]);
-        assert!(seeds(u64::MAX, 2).unwrap_err().to_string().contains("--first"));
+        assert!(
+            seeds(u64::MAX, 2)
+                .unwrap_err()
+                .to_string()
+                .contains("--first")
+        );
     }
 }

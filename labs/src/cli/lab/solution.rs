@@ -9,9 +9,10 @@ use super::super::printer::Printer;
 use super::super::prose::prose;
 use super::super::stop::Stop;
 use super::super::{Exit, Place};
+use super::Ahead;
 use crate::course::difference::{Line, difference};
 use crate::course::progress::{Fact, Progress};
-use crate::report::text::{Page, Style, Tone};
+use crate::report::text::{Page, Style, Tone, width};
 
 /// One good answer, and why
 #[derive(Debug, clap::Args)]
@@ -27,7 +28,8 @@ pub(super) struct Words {
 pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
     let workspace = place.workspace()?;
     let lab = super::chosen(words.lab.as_deref(), place, &workspace)?;
-    let id = lab.parsed()?.metadata.id;
+    let scenario = lab.parsed()?;
+    let id = scenario.metadata.id.clone();
     let style = Style {
         color: printer.color(),
         ..Style::default()
@@ -44,12 +46,17 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     }
     Progress::record(&workspace, &seen)?;
     printer.page(&text)?;
+    let mut page = Page::new(&style);
+    page.row(&[(Tone::Plain, "")]);
+    Ahead::find(&workspace, &scenario)?.tell(&mut page, place);
+    printer.page(&page.finish())?;
     Ok(Exit::Done)
 }
 
 fn page(id: &str, lab: &Lab, style: &Style) -> Result<String, Stop> {
     let mut page = Page::new(style);
     page.heading(&format!("{id}: one good answer"));
+    page.blank();
     page.wrapped(
         Tone::Plain,
         "",
@@ -91,7 +98,34 @@ fn page(id: &str, lab: &Lab, style: &Style) -> Result<String, Stop> {
 /// A line of a file, none of it cut.
 fn whole(page: &mut Page<'_>, tone: Tone, mark: &str, text: &str) {
     let text = text.replace('\t', "    ");
+    if width(mark) + width(&text) <= page.style.columns() {
+        page.row(&[(tone, format!("{mark}{text}"))]);
+        return;
+    }
     let start = text.trim_start();
     let indent = &text[..text.len() - start.len()];
     page.wrapped(tone, &format!("{mark}{indent}"), start);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_shows_both_sides_of_each_line_that_differs_and_why() {
+        let lab = Lab::find("stale-acl").unwrap();
+        let text = page("stale-acl", &lab, &Style::default()).unwrap();
+        for part in [
+            "\n- freshness = \"any\"      # read",
+            "\n+ on_stale = \"deny\"\n",
+            "\npolicy.cedar: nothing changes\n",
+            "\nWhat the defence costs\n",
+        ] {
+            assert!(text.contains(part), "no {part:?} in {text}");
+        }
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+    }
 }

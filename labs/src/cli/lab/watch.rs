@@ -84,8 +84,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
             Ok((checked, entered)) => match checked.ended {
                 None => {
                     let (entrant, places) = (entered.entrant(), entered.places());
-                    let answer =
-                        Answer::of(&entered.scenario, &entrant, &places, &checked.trials);
+                    let answer = Answer::of(&entered.scenario, &entrant, &places, &checked.trials);
                     printer.page(&provisional(&answer, &style, place))?;
                 }
                 Some(RunError::Interrupted) => {}
@@ -106,14 +105,19 @@ fn seen(desk: &Desk) -> Seen {
         let told = metadata.and_then(|it| Some((it.modified().ok()?, it.len())));
         (path, told)
     };
-    [desk.posture(), desk.policy(), desk.attack()].map(told).into()
+    [desk.posture(), desk.policy(), desk.attack()]
+        .map(told)
+        .into()
 }
 
 /// A short page: what it rests on, then the answer without what takes longer to find.
 fn provisional(answer: &Answer, style: &Style, place: &Place) -> String {
     let check = place.invocation.command(&["lab", "check"]);
     let decides = match answer.verdict {
-        Verdict::Kept => format!("Provisional, on {} seeds; `{check}` decides.\n", SEEDS.len()),
+        Verdict::Kept => format!(
+            "Provisional, on {} seeds; `{check}` decides.\n",
+            SEEDS.len()
+        ),
         Verdict::Broken | Verdict::Unknown => {
             format!("Provisional, on {} seeds:\n", SEEDS.len())
         }
