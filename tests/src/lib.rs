@@ -1,6 +1,7 @@
-//! The proof: what the tests and benches of this package share.
+//! The proof: what the tests, benches and fuzzers of this package share.
 
 pub mod clerk;
 pub mod flagship;
 pub mod ground;
 pub mod program;
+pub mod properties;

@@ -1,4 +1,6 @@
 //! The program as a person starts it: its words, its files, its exit statuses, one clear line.
+//!
+//! The binary is that of this tree, never an older one.
 
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
@@ -15,7 +17,8 @@ use ca::keys::{Keys as _, RingKeys};
 use serde_json::Value;
 use services::token::issue::{Issuer, jwks};
 
-use program::{BINARY, Desk, Ended, fed, root};
+use program::{Desk, Ended, fed};
+use tests::program::{binary, root};
 
 /// 2026-01-01.
 const NOW: u64 = 1_767_225_600;
@@ -27,9 +30,9 @@ fn alone_it_shows_its_front_page() {
     assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""));
     for part in [
         "stale-acl",
-        "demo LAB",
+        "demo <lab>",
         "token verify",
-        "Kept in .schism (found here)\n",
+        "kept in .schism\n",
     ] {
         assert!(ended.out.contains(part), "no {part} in {}", ended.out);
     }
@@ -267,6 +270,64 @@ fn a_folder_runs_as_the_built_in_lab_does() {
     );
 }
 
+/// As an editor of another system saves it.
+fn saved_elsewhere(text: &str) -> String {
+    format!("\u{feff}{}", text.replace('\n', "\r\n"))
+}
+
+#[test]
+fn a_lab_saved_on_another_system_is_the_same_lab() {
+    let desk = Desk::new();
+    desk.lab();
+    let run = || {
+        let ended = desk.run("demo ./lab --seed 3 --json");
+        assert_eq!(ended.status, Some(0), "{}", ended.err);
+        let told = report(&ended.out);
+        let of = |name: &str| [0, 1].map(|run: usize| told["runs"][run][name].clone());
+        let hashes = (of("posture_sha256"), of("trace_hash"));
+        (told["scenario_sha256"].clone(), hashes)
+    };
+    let here = run();
+    for file in [
+        "lab.toml",
+        "exposed/posture.toml",
+        "exposed/policy.cedar",
+        "solution/posture.toml",
+        "solution/policy.cedar",
+    ] {
+        let path = format!("lab/{file}");
+        let text = fs::read_to_string(desk.path(&path)).unwrap();
+        desk.write(&path, saved_elsewhere(&text));
+    }
+    assert_eq!(run(), here);
+    let text = fs::read_to_string(desk.path("lab/exposed/posture.toml")).unwrap();
+    desk.write(
+        "lab/exposed/posture.toml",
+        text + "[tls]\r\nnonsense = 1\r\n",
+    );
+    let line = fs::read_to_string(desk.path("lab/exposed/posture.toml"))
+        .unwrap()
+        .lines()
+        .count();
+    let kept = desk.runs();
+    let ended = desk.run("demo ./lab");
+    assert_eq!((ended.status, desk.runs()), (Some(2), kept));
+    let place = format!("posture.toml:{line}: ");
+    assert!(ended.err.contains(&place), "{place} in {}", ended.err);
+}
+
+#[test]
+fn tokens_and_keys_saved_on_another_system_are_the_same() {
+    let (desk, issuer) = (Desk::new(), issuer());
+    let keys = jwks([&issuer]).replace(',', ",\n");
+    desk.write("jwks.json", saved_elsewhere(&keys));
+    let input = saved_elsewhere(&format!("{0}\n{0}\n", token(&issuer, "records")));
+    let line = format!("token verify --jwks jwks.json --aud records --now {NOW}");
+    let ended = fed(desk.command(&line), input.as_bytes());
+    assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""));
+    assert_eq!(ended.out, "valid\nvalid\n");
+}
+
 #[test]
 fn one_posture_is_judged_by_itself_and_a_file_is_written_instead() {
     let desk = Desk::new();
@@ -296,6 +357,47 @@ fn one_posture_is_judged_by_itself_and_a_file_is_written_instead() {
 }
 
 #[test]
+fn a_page_for_a_browser_says_what_the_report_says_and_gives_nothing_away() {
+    let desk = Desk::new();
+    desk.refuses(
+        "demo stale-acl --json --out page.html",
+        &["page.html", "--json"],
+    );
+    let ended = desk.run("demo stale-acl --out page.html");
+    let quiet = (ended.status, ended.out.as_str());
+    assert_eq!(quiet, (Some(0), ""), "{}", ended.err);
+    let page = fs::read_to_string(desk.path("page.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.len() < 1_000_000);
+    let kept = desk.path(".schism/runs/stale-acl-7-1");
+    let told = report(&fs::read_to_string(kept.join("report.json")).unwrap());
+    for run in told["runs"].as_array().unwrap() {
+        assert!(page.contains(run["trace_hash"].as_str().unwrap()));
+        let figures = run["exposure_ms"].as_object().unwrap().values();
+        for ms in figures.chain(run["refusals"].as_object().unwrap().values()) {
+            let figure = format!("<data value=\"{ms}\">");
+            assert!(page.contains(&figure), "{figure}");
+        }
+    }
+    assert!(page.contains("schism demo stale-acl --seed 7 --out page.html"));
+    let text = page.replace("&quot;", "\"");
+    assert!(
+        text.contains("freshness = \"any\""),
+        "the exposed posture is shown"
+    );
+    let solution = fs::read_to_string(kept.join("solution/posture.toml")).unwrap();
+    for line in solution.lines().filter(|line| line.contains('=')) {
+        assert!(!text.contains(line), "{line}");
+    }
+    assert!(
+        !text.contains("answer = \"b\""),
+        "the quiz is for the learner"
+    );
+    for elsewhere in ["http:", "https:", "<script", "src=", "href=", "url("] {
+        assert!(!page.contains(elsewhere), "{elsewhere}");
+    }
+}
+
+#[test]
 fn the_page_gives_nothing_away_and_its_last_lines_can_be_typed() {
     let desk = Desk::new();
     let ended = desk.run("demo stale-acl");
@@ -311,7 +413,7 @@ fn the_page_gives_nothing_away_and_its_last_lines_can_be_typed() {
         .split_once("Next:\n")
         .expect("it says what to type next");
     let commands = next.replace("\\\n", " ");
-    let program = BINARY.to_str().unwrap();
+    let program = binary().to_str().unwrap();
     let typed: Vec<&str> = commands
         .lines()
         .filter_map(|line| line.trim().strip_prefix(program))

@@ -9,7 +9,8 @@ mod program;
 use std::fs;
 use std::path::PathBuf;
 
-use program::{BINARY, Desk, Ended, fed, root};
+use program::{Desk, Ended, fed};
+use tests::program::{binary, root};
 
 /// The command is obeyed; what it said.
 #[track_caller]
@@ -18,7 +19,7 @@ fn obeyed(desk: &Desk, line: &str) -> Ended {
     assert_eq!(ended.status, Some(0), "{line}: {}", ended.err);
     for text in ended.out.lines().chain(ended.err.lines()) {
         assert!(
-            text.chars().count() <= 80 || text.contains(BINARY.to_str().unwrap()),
+            text.chars().count() <= 80 || text.contains(binary().to_str().unwrap()),
             "{text}"
         );
         assert!(!text.contains('\u{1b}'), "{text}");
@@ -37,10 +38,10 @@ fn work(desk: &Desk, name: &str) -> PathBuf {
 /// The last command that a page tells to type, without the program.
 fn told(page: &str) -> String {
     let page = page.replace("\\\n", " ");
-    let commands = page
+    let mut commands = page
         .lines()
-        .filter_map(|line| line.trim().strip_prefix(BINARY.to_str()?));
-    let last = commands.last().expect("it says what to type");
+        .filter_map(|line| line.trim().strip_prefix(binary().to_str()?));
+    let last = commands.next_back().expect("it says what to type");
     last.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

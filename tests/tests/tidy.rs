@@ -55,7 +55,10 @@ const SEAMS: [(&str, &[&str]); 6] = [
     ("thread_rng", &[]),
     ("spawn_blocking", &[]),
     ("thread::spawn", &[]),
-    ("thread::scope", &["labs/src/course/check.rs"]),
+    (
+        "thread::scope",
+        &["labs/src/course/check.rs", "tests/tests/trace_hashes.rs"],
+    ),
 ];
 
 /// A file of the tree: its path from the root, with `/`, and its text.
@@ -119,7 +122,7 @@ fn holds(rule: impl Fn(&[Source]) -> Vec<String>, tree: &[Source], fault: &[Sour
 }
 
 /// One message for each line of each file that `bad` finds fault with.
-fn lines(sources: &[Source], bad: impl Fn(&Source, &str) -> Option<String>) -> Vec<String> {
+fn lines(sources: &[Source], mut bad: impl FnMut(&Source, &str) -> Option<String>) -> Vec<String> {
     let mut faults = Vec::new();
     for source in sources {
         for (at, line) in source.text.lines().enumerate() {
@@ -407,6 +410,60 @@ fn only_seams_read_clocks_draw_randomness_or_start_threads() {
         let unused: Vec<&&str> = allowed.iter().filter(|path| unused(path)).collect();
         assert!(unused.is_empty(), "{unused:?} need not be allowed `{call}`");
     }
+}
+
+#[test]
+fn only_files_for_unix_call_unix() {
+    let foreign = |sources: &[Source]| {
+        let elsewhere = sources
+            .iter()
+            .filter(|source| !source.path.ends_with("_unix.rs"));
+        elsewhere
+            .filter(|source| {
+                let code: String = code(&source.text).split_whitespace().collect();
+                ["os::unix", "os::linux", "os::fd"]
+                    .iter()
+                    .any(|module| code.contains(module))
+            })
+            .map(|source| format!("{}: it calls Unix", source.path))
+            .collect()
+    };
+    let fault = "use std::{\n    os::unix::fs::MetadataExt,\n};\n";
+    holds(foreign, &rust(), &planted("ca/src/x.rs", fault));
+    let named = planted("ca/src/x_unix.rs", fault);
+    assert!(foreign(&named).is_empty(), "where it belongs");
+}
+
+#[test]
+fn every_shell_takes_the_commands_of_every_page() {
+    let special = |sources: &[Source]| {
+        let mut inside = false;
+        lines(sources, |_, line| {
+            if line.starts_with("```") {
+                inside = line == "```sh";
+                return None;
+            }
+            let found = line.chars().find(|c| "|<>\"'`&;$\\*".contains(*c));
+            let found = found.filter(|_| inside)?;
+            Some(format!("`{found}` in a command"))
+        })
+    };
+    let fault = "a | b\n```sh\nschism demo x > page.txt\nschism demo x\n```\na | b\n";
+    holds(special, &sources(&[".md"]), &planted("a.md", fault));
+}
+
+#[test]
+fn git_changes_no_byte() {
+    let attributes = fs::read_to_string(root().join(".gitattributes")).unwrap();
+    assert_eq!(attributes, "* -text\n");
+    let endings = |sources: &[Source]| {
+        let foreign = sources.iter().filter(|source| source.text.contains('\r'));
+        foreign
+            .map(|source| format!("{}: a carriage return", source.path))
+            .collect()
+    };
+    let tree = sources(&[".rs", ".md", ".toml", ".proto", ".cedar", ".txt", "run"]);
+    holds(endings, &tree, &planted("a.md", "one\r\n"));
 }
 
 #[test]

@@ -139,7 +139,7 @@ pub(crate) fn subfolders(folder: &Path) -> Result<Vec<PathBuf>, FolderError> {
 }
 
 /// A text as it stands in a file, without a byte order mark and with one kind of line ending.
-pub(crate) fn plain(text: &str) -> String {
+fn plain(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     text.replace("\r\n", "\n")
 }

@@ -230,10 +230,10 @@ mod tests {
         use clap::CommandFactory as _;
         let all = super::super::Words::command();
         for (command, _) in COMMANDS {
-            let words = command
+            let mut words = command
                 .split(' ')
                 .filter(|word| word.chars().all(|c| c.is_lowercase()));
-            let found = words.fold(Some(&all), |at, word| at?.find_subcommand(word));
+            let found = words.try_fold(&all, |at, word| at.find_subcommand(word));
             assert!(found.is_some(), "{command}");
         }
     }

@@ -9,6 +9,7 @@ mod ask;
 mod demo;
 mod front;
 mod interrupt;
+mod kept;
 mod lab;
 mod next;
 mod origin;
@@ -17,7 +18,9 @@ mod printer;
 mod prose;
 mod rerun;
 mod settings;
+mod show;
 mod stop;
+mod timeline;
 mod token;
 mod trace;
 mod usage;
@@ -148,5 +151,40 @@ fn obey(words: Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop
         Some(Command::Rerun(words)) => rerun::run(&words, place, printer),
         Some(Command::Trace(words)) => trace::run(&words, place, printer),
         Some(Command::Token(words)) => token::run(&words, printer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    /// The commands at or below `command` that print for tools and cannot write to a file.
+    fn without_a_file(command: &clap::Command) -> Vec<String> {
+        let has = |name: &str| {
+            let mut arguments = command.get_arguments();
+            arguments.any(|argument| argument.get_long() == Some(name))
+        };
+        let mut found: Vec<String> = command.get_subcommands().flat_map(without_a_file).collect();
+        if has("json") && !has("out") {
+            found.push(command.get_name().to_owned());
+        }
+        found
+    }
+
+    /// A shell's `>` writes another encoding on some systems, and leaves half a file when stopped.
+    #[test]
+    fn whatever_prints_json_can_write_it_to_a_file() {
+        assert_eq!(without_a_file(&Words::command()), Vec::<String>::new());
+        let bare = clap::Command::new("bare").arg(clap::Arg::new("json").long("json"));
+        let planted = Words::command().subcommand(clap::Command::new("group").subcommand(bare));
+        assert_eq!(without_a_file(&planted), ["bare"]);
+        let demo = Words::command().find_subcommand("demo").cloned();
+        let mut arguments = demo.iter().flat_map(clap::Command::get_arguments);
+        assert!(
+            arguments.any(|argument| argument.get_long() == Some("json")),
+            "it sees `--json`"
+        );
     }
 }

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use super::stop::Stop;
 
 /// The widest that a progress line gets, in columns.
-const PROGRESS_COLUMNS: usize = 60;
+const PROGRESS_COLUMNS: usize = 72;
 
 /// Where output goes, and what can be shown there.
 pub(super) struct Printer {
@@ -33,6 +33,12 @@ impl Printer {
             err: Box::new(io::stderr()),
             shown: None,
         }
+    }
+
+    /// Whether standard output is a terminal that can be drawn on.
+    pub(super) fn is_live() -> bool {
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        io::stdout().is_terminal() && !dumb
     }
 
     /// Whether the answer may be coloured.

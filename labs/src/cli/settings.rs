@@ -11,6 +11,7 @@ use services::posture::{MAX_POSTURE, Posture};
 
 use super::origin::{self, Lab, Side, Text};
 use super::stop::Stop;
+use crate::report::html::Shown;
 
 /// The words that stand for a posture.
 const WORDS: [&str; 3] = ["exposed", "hardened", "solution"];
@@ -29,6 +30,19 @@ pub(super) struct Settings {
     pub(super) policy: String,
     /// The values are for the learner to find.
     pub(super) is_secret: bool,
+}
+
+impl Settings {
+    /// The posture as a page shows it.
+    pub(super) fn shown(&self, lab: &str) -> Shown {
+        if self.is_secret {
+            Shown::Withheld(format!(
+                "These values are for you to find. `schism lab solution {lab}` shows them."
+            ))
+        } else {
+            Shown::Text(self.posture_text.clone())
+        }
+    }
 }
 
 /// A lab's two sides: exposed, then its solution.
@@ -165,6 +179,7 @@ mod tests {
             said.contains("policy.freshness (OPA") && !said.contains("any"),
             "{said}"
         );
+        assert!(matches!(secret.shown("stale-acl"), Shown::Withheld(_)));
     }
 
     #[test]
@@ -190,6 +205,11 @@ mod tests {
         fs::write(&policy, "\nnonsense").unwrap();
         let said = one(&lab(), &path, Some(&policy)).unwrap_err().to_string();
         assert!(said.contains("p.cedar:2: "), "{said}");
+        // Cedar takes a line feed in a name, and no CRLF: found by fuzzing.
+        let two_lines = "permit (principal in Role::\"a\nb\", action, resource);\n";
+        fs::write(&policy, two_lines.replace('\n', "\r\n")).unwrap();
+        let read = one(&lab(), &path, Some(&policy)).unwrap();
+        assert_eq!(read.policy, two_lines);
         fs::write(&path, "[policy]\nfreshnes = \"10s\"\n").unwrap();
         let said = one(&lab(), &path, None).unwrap_err().to_string();
         assert!(said.contains("my posture.toml:2: unknown dial"), "{said}");

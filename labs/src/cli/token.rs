@@ -56,9 +56,8 @@ struct Verify {
 /// Obeys.
 pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     let Command::Verify(verify) = &words.command;
-    let jwks = origin::read_bytes(&verify.jwks, MAX_JWKS)?;
-    let keys =
-        KeySet::parse(&jwks).map_err(|why| Stop::Keys(verify.jwks.display().to_string(), why))?;
+    let jwks = origin::read(&verify.jwks, MAX_JWKS)?;
+    let keys = KeySet::parse(jwks.text.as_bytes()).map_err(|why| Stop::Keys(jwks.name, why))?;
     let demand = Demand {
         issuer: verify.issuer.as_deref(),
         audience: Some(&verify.audience),

@@ -12,7 +12,8 @@ use super::trial::{Entrant, Trial};
 use super::variant;
 use crate::invariant::Verdict;
 use crate::report::figure;
-use crate::report::text::{Page, Style, Tone, attacker};
+use crate::report::text::{Page, Style, Tone};
+use crate::report::timeline::attacker;
 use crate::scenario::Scenario;
 
 /// The number of the shape.

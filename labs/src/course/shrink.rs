@@ -6,13 +6,15 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use services::policy::entry::Entity;
+
 use super::explain::{Cause, Smallest};
 use super::trial::{Entrant, Trial, trial};
 use super::variant::seconds;
 use crate::invariant::{self, Verdict, legitimate_users_served as served};
 use crate::report::control::Attack;
 use crate::run::RunError;
-use crate::scenario::{Act, How, Messages, Scenario, Step};
+use crate::scenario::{Act, How, Messages, PolicyText, Scenario, Step};
 
 /// The most runs that one search takes.
 pub const MAX_RUNS: usize = 12;
@@ -197,6 +199,25 @@ pub fn in_words(step: &Step) -> String {
             let how = if *how == How::Reset { ", by reset" } else { "" };
             format!("partition {}{way}{how}", sides.join(" | "))
         }
+        Act::PutEntities { entities, revokes } => {
+            format!("put {}{}", lists(entities), meaning(revokes))
+        }
+        Act::PutPolicy {
+            text,
+            entities,
+            revokes,
+        } => {
+            let how = match text {
+                PolicyText::Whole(_) => "replace the policy",
+                PolicyText::Added(_) => "add to the policy",
+            };
+            let with = if entities.is_empty() {
+                String::new()
+            } else {
+                format!(" and put {}", lists(entities))
+            };
+            format!("{how}{with}{}", meaning(revokes))
+        }
         Act::Rejoin { node } => format!("rejoin {node}"),
         Act::Release(what) => format!("release {}", messages(what)),
         Act::Request {
@@ -224,6 +245,20 @@ fn times(step: &Step) -> String {
         .until
         .map_or(String::new(), |it| format!(" until {}", seconds(it)));
     format!("from {}{until} every {}", seconds(step.at), seconds(every))
+}
+
+fn lists(entities: &[Entity]) -> String {
+    let list = |Entity::List { id, members }: &Entity| {
+        let members: Vec<&str> = members.iter().map(String::as_str).collect();
+        format!("list {id} ({})", members.join(" "))
+    };
+    entities.iter().map(list).collect::<Vec<_>>().join(", ")
+}
+
+fn meaning(revokes: &Option<String>) -> String {
+    revokes
+        .as_ref()
+        .map_or(String::new(), |whom| format!(", which revokes {whom},"))
 }
 
 fn messages(what: &Messages) -> String {

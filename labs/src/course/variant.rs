@@ -146,7 +146,11 @@ fn trade(scenario: &mut Scenario, one: &str, other: &str) {
             }
             Act::Partition { between, .. } => between.iter_mut().flatten().for_each(place),
             Act::Request { via, .. } => place(via),
-            Act::Grant { .. } | Act::Heal | Act::Revoke { .. } => {}
+            Act::Grant { .. }
+            | Act::Heal
+            | Act::PutEntities { .. }
+            | Act::PutPolicy { .. }
+            | Act::Revoke { .. } => {}
         }
     }
 }

@@ -327,6 +327,11 @@ const MISFITS: &[(&str, &str, &str)] = &[
     ),
     ("level = 1\n", "", "1: the scenario needs `level`"),
     (
+        "[[expect.availability]]\ntag = \"attack\"\ninside = \"cut\"\nfloor = 0.15\n",
+        "",
+        "40: [expect] needs `availability`",
+    ),
+    (
         "duration = \"60s\"",
         "duration = \"11m\"",
         "11: `duration` is `11m`; a run lasts from 5 ms to 10 min",
@@ -352,6 +357,19 @@ const MISFITS: &[(&str, &str, &str)] = &[
         "40: no request has the tag `attack`",
     ),
 ];
+
+#[test]
+fn no_user_bears_the_name_of_a_host_or_a_region() {
+    let hosts = ["admin", "ca", "policy", "token", "north", "south", "east"];
+    for taken in hosts {
+        let answer = refused("\"alice\"", &format!("\"{taken}\""));
+        let wanted = format!("lab.toml:10: `{taken}` is the name of a node or a region");
+        assert_eq!(answer, wanted);
+    }
+    // Services of regions have a dot, which no user's name has.
+    let answer = refused("\"alice\"", "\"records.south\"");
+    assert!(answer.starts_with("lab.toml:10: `name` is"), "{answer}");
+}
 
 #[test]
 fn parts_that_do_not_fit_together_are_refused_where_they_stand() {

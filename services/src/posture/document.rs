@@ -1,8 +1,10 @@
 //! A TOML file that people edit by hand: read with its lines, so that an error can say where.
 //!
-//! Postures and scenarios are both read through here. A byte order mark and CRLF are accepted;
-//! everything in the text is data, and what an error repeats of it is cut short and escaped.
+//! Postures and scenarios are both read through here. A byte order mark and CRLF are accepted, and
+//! change nothing of what is read; everything in the text is data, and what an error repeats of it
+//! is cut short and escaped.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -11,17 +13,28 @@ use toml::de::{DeTable, DeValue};
 /// At most this much of a wrong word is repeated, in characters.
 const MAX_REPEATED: usize = 60;
 
+/// A text without what only the system of its author put there: a byte order mark before it, and
+/// the carriage returns of lines that end in CRLF. No line moves.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.contains("\r\n") {
+        Cow::Owned(text.replace("\r\n", "\n"))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 /// The text of one file, and its name for errors.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Document<'t> {
     file: &'t str,
-    text: &'t str,
+    text: Cow<'t, str>,
 }
 
 impl<'t> Document<'t> {
-    /// A file's text, without its byte order mark.
+    /// A file's text, made [`plain`].
     pub fn new(file: &'t str, text: &'t str) -> Self {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = plain(text);
         Self { file, text }
     }
 
@@ -41,8 +54,8 @@ impl<'t> Document<'t> {
     /// # Errors
     ///
     /// The line and what is not TOML about it.
-    pub fn table(&self) -> Result<DeTable<'t>, (usize, String)> {
-        match DeTable::parse(self.text) {
+    pub fn table(&self) -> Result<DeTable<'_>, (usize, String)> {
+        match DeTable::parse(&self.text) {
             Ok(table) => Ok(table.into_inner()),
             Err(error) => {
                 let line = error.span().map_or(1, |span| self.line(&span));
@@ -122,6 +135,19 @@ mod tests {
             .map(|(key, _)| (key.get_ref().to_string(), document.line(&key.span())))
             .collect();
         assert_eq!(lines, [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+    }
+
+    #[test]
+    fn a_text_of_several_lines_is_the_same_from_any_system() {
+        let value = |text: &str| {
+            let document = Document::new("f", text);
+            let table = document.table().unwrap();
+            table["a"].get_ref().as_str().unwrap().to_owned()
+        };
+        let text = "a = \"\"\"\none\ntwo\"\"\"\n";
+        assert_eq!(value(text), "one\ntwo");
+        assert_eq!(value(&text.replace('\n', "\r\n")), "one\ntwo");
+        assert_eq!(plain("a\rb\r\r\nc\u{feff}"), "a\rb\r\nc\u{feff}");
     }
 
     #[test]

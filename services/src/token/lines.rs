@@ -21,8 +21,11 @@ pub struct Tally {
     pub refused: u64,
 }
 
+/// What some editors put before the first line.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Answers every line of `input` on `out`. A line ends with LF, CR LF or the end of the input; an
-/// empty one is a malformed token.
+/// empty one is a malformed token. A byte order mark before the first is passed over.
 ///
 /// # Errors
 /// When the input cannot be read or the output not be written.
@@ -36,7 +39,9 @@ pub fn judge_lines(
     let mut tally = Tally::default();
     let mut line = Vec::new();
     while next_line(&mut input, &mut line)? {
-        match judge(&line, keys, demand, now) {
+        let is_first = tally == Tally::default();
+        let marked = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| is_first);
+        match judge(marked.unwrap_or(&line), keys, demand, now) {
             Ok(()) => {
                 tally.valid += 1;
                 writeln!(out, "valid")?;
@@ -60,7 +65,7 @@ fn judge(line: &[u8], keys: &KeySet, demand: &Demand<'_>, now: Time) -> Result<(
 /// Reads one line without its LF; of a longer one than any token, just enough to tell. False at
 /// the end of the input.
 fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
-    const KEPT: usize = MAX_TOKEN + 2;
+    const KEPT: usize = BYTE_ORDER_MARK.len() + MAX_TOKEN + 2;
     line.clear();
     let mut any = false;
     loop {
@@ -109,6 +114,15 @@ mod tests {
             "token-expired\n"
         );
         assert_eq!(answers(b"", &keys, BORN), "");
+    }
+
+    #[test]
+    fn a_byte_order_mark_counts_only_before_the_first_line() {
+        let issuer = issuer();
+        let (keys, good) = (keys(&issuer), token(&issuer, "t"));
+        let input = format!("\u{feff}{good}\r\n\u{feff}{good}\n{good}");
+        let said = "valid\ntoken-malformed\nvalid\n";
+        assert_eq!(answers(input.as_bytes(), &keys, BORN), said);
     }
 
     #[test]

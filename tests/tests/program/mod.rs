@@ -1,50 +1,12 @@
-//! The program as a person starts it, for the tests that do: the binary, and a folder to work in.
-//!
-//! The binary is built by the cargo that runs these tests, so it is never an older one.
+//! A person at a folder, for the tests that start the program: what they type, and how it ends.
 
-use std::env;
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::sync::LazyLock;
 
-use serde_json::Value;
 use tempfile::TempDir;
-
-pub(crate) static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    // The tests are named too, so that features are those of the build that is already there.
-    build.args([
-        "build",
-        "--workspace",
-        "--tests",
-        "--bin",
-        "schism",
-        "--quiet",
-    ]);
-    build.args(["--message-format", "json"]).current_dir(root());
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    let output = build.stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "the binary does not build");
-    let said = String::from_utf8(output.stdout).unwrap();
-    let artifacts = said
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let built = artifacts.into_iter().find_map(|artifact| {
-        let is_it =
-            artifact["target"]["name"] == "schism" && !artifact["profile"]["test"].as_bool()?;
-        is_it.then(|| artifact["executable"].as_str().map(PathBuf::from))?
-    });
-    built.expect("cargo names the binary that it built")
-});
-
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
+use tests::program::{binary, root};
 
 /// A folder with a workspace of its own.
 pub(crate) struct Desk(TempDir);
@@ -83,7 +45,7 @@ impl Desk {
     }
 
     pub(crate) fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(&*BINARY);
+        let mut command = Command::new(binary());
         command
             .args(line.split_whitespace())
             .current_dir(self.0.path());

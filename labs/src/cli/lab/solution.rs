@@ -116,7 +116,7 @@ mod tests {
         let lab = Lab::find("stale-acl").unwrap();
         let text = page("stale-acl", &lab, &Style::default()).unwrap();
         for part in [
-            "\n- freshness = \"any\"      # read",
+            "\n- freshness = \"any\" # read",
             "\n+ on_stale = \"deny\"\n",
             "\npolicy.cedar: nothing changes\n",
             "\nWhat the defence costs\n",

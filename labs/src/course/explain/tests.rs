@@ -24,6 +24,7 @@ fn trial(sample: &Sample, seed: u64) -> Trial {
             history: sample.history.clone(),
             trace: Vec::new(),
             audit: BTreeMap::new(),
+            sightings: Vec::new(),
             wall_ms: 1,
         },
     }

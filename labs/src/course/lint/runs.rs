@@ -171,7 +171,10 @@ pub(super) fn wrong(subject: &Subject, row: &mut Row<'_>) -> Result<Ruling, RunE
         let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
         let told: Vec<String> = trials.iter().map(|it| said(subject, entrant, it)).collect();
         for line in lines {
-            let unsaid = told.iter().zip(&trials).filter(|(said, _)| !said.contains(line));
+            let unsaid = told
+                .iter()
+                .zip(&trials)
+                .filter(|(said, _)| !said.contains(line));
             let unsaid: Vec<_> = unsaid.collect();
             if let Some((said, trial)) = unsaid.first() {
                 let (seed, of) = (trial.seed, seeds(trials.len()));

@@ -297,9 +297,7 @@ fn a_wrong_fix_that_passes_or_is_told_something_else_is_seen() {
     });
     let said = ruling(&subject(other));
     assert!(
-        said[0]
-            .1
-            .contains("`the moon is full` is not said of it"),
+        said[0].1.contains("`the moon is full` is not said of it"),
         "{said:?}"
     );
     assert!(said[0].1.contains("no-permit-after-revoke"), "{said:?}");

@@ -113,7 +113,7 @@ impl Style {
 }
 
 /// Whether a character steers a terminal or the direction of the text instead of being shown.
-fn steers(c: char) -> bool {
+pub(in crate::report) fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -232,6 +232,15 @@ impl<'s> Page<'s> {
             let more = if at + 1 < lines.len() { " \\" } else { "" };
             self.row(&[(Tone::Strong, format!("{indent}{line}{more}"))]);
         }
+    }
+
+    /// How many lines there are.
+    pub(super) const fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub(super) fn into_lines(self) -> Vec<String> {
+        self.lines
     }
 
     pub(crate) fn finish(self) -> String {

@@ -1,0 +1,5 @@
+//! Signed notes, their lines, and keys; what must hold of them is the property of that name.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tests::properties::note::note(data));

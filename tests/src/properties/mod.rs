@@ -1,0 +1,32 @@
+//! What holds of every parser, whatever it is given: one property each, stronger than "no panic".
+//!
+//! A property returns if it holds and panics if it does not. The fuzzers of `tests/fuzz/` run them
+//! on inputs that nobody thought of, `tests/tests/corpus.rs` on those that were kept. What is
+//! signed in them is signed with throw-away keys, so that whatever verifies must be what was
+//! signed here.
+
+pub mod csr;
+pub mod folder;
+pub mod note;
+pub mod proof;
+pub mod text;
+pub mod token;
+
+/// A property of one parser.
+pub type Property = fn(&[u8]);
+
+/// Every property, by the name of its fuzz target, in order of name.
+pub const ALL: [(&str, Property); 12] = [
+    ("audit", folder::audit),
+    ("checkpoint", note::checkpoint),
+    ("csr", csr::csr),
+    ("entry", text::entry),
+    ("jwks", token::jwks),
+    ("log", folder::log),
+    ("note", note::note),
+    ("policy", text::policy),
+    ("posture", text::posture),
+    ("proof", proof::proof),
+    ("scenario", text::scenario),
+    ("token", token::token),
+];

@@ -1,0 +1,246 @@
+//! The inputs that the fuzzers began with, and those that they ever found fault with: each holds
+//! its property, in every run of the tests.
+//!
+//! `tests/fuzz/seeds/<target>/` is made by the last test here; `tests/fuzz/regressions/<target>/`
+//! is kept by hand. The catalogue's own files are inputs too.
+
+#![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use ca::keys::{Keys as _, RingKeys};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, SanType};
+use services::posture::Posture;
+use tests::properties::{ALL, Property, csr, folder, note, token};
+use toml::Table;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz")
+}
+
+/// Every file at or below a folder, in order; none if it is not there.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The inputs that do not hold a property.
+fn faults(name: &str, property: Property, paths: &[PathBuf]) -> Vec<String> {
+    let fails = |path: &&PathBuf| {
+        let input = fs::read(path).unwrap();
+        catch_unwind(|| property(&input)).is_err()
+    };
+    let failing = paths.iter().filter(fails);
+    failing
+        .map(|path| format!("{name}: {}", path.display()))
+        .collect()
+}
+
+#[test]
+fn every_input_that_was_kept_holds_its_property() {
+    let mut found = Vec::new();
+    for (name, property) in ALL {
+        let [seeds, kept] = ["seeds", "regressions"].map(|it| files(&root().join(it).join(name)));
+        assert!(!seeds.is_empty(), "{name} has no seed");
+        found.extend(faults(name, property, &[seeds, kept].concat()));
+    }
+    assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn every_file_of_the_catalogue_holds_the_properties_of_texts() {
+    let catalogue = files(&root().join("../../labs/catalog"));
+    assert!(catalogue.len() > 10);
+    let texts = ["policy", "posture", "scenario"];
+    for (name, property) in ALL.into_iter().filter(|(name, _)| texts.contains(name)) {
+        assert_eq!(faults(name, property, &catalogue), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn every_property_has_its_target_and_every_folder_its_property() {
+    let names = BTreeSet::from(ALL.map(|(name, _)| name.to_owned()));
+    let manifest: Table = fs::read_to_string(root().join("Cargo.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let targets = manifest["bin"].as_array().unwrap().iter();
+    let targets: BTreeSet<String> = targets
+        .map(|bin| {
+            let name = bin["name"].as_str().unwrap().to_owned();
+            let path = root().join("targets").join(format!("{name}.rs"));
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(
+                text.contains(&format!("::{name}(data)")),
+                "{}",
+                path.display()
+            );
+            name
+        })
+        .collect();
+    assert_eq!(targets, names);
+    for folder in ["seeds", "regressions"] {
+        for path in files(&root().join(folder)) {
+            let target = path.parent().unwrap().file_name().unwrap();
+            assert!(
+                names.contains(target.to_str().unwrap()),
+                "{}",
+                path.display()
+            );
+        }
+    }
+}
+
+/// A request that asks for a name, or to be a CA; the first asks for nothing.
+fn requests() -> [Vec<u8>; 3] {
+    let key = KeyPair::generate().unwrap();
+    let asking = |change: &dyn Fn(&mut CertificateParams)| {
+        let mut params = CertificateParams::default();
+        change(&mut params);
+        params.serialize_request(&key).unwrap().der().to_vec()
+    };
+    let name = csr::ALICE.to_string();
+    [
+        ca::csr::request(&RingKeys.p256().unwrap()).unwrap(),
+        asking(&|params| {
+            let uri = name.as_str().try_into().unwrap();
+            params.subject_alt_names = vec![SanType::URI(uri)];
+        }),
+        asking(&|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)),
+    ]
+}
+
+/// A target, the seed's name, and its content.
+type Seed = (&'static str, String, Vec<u8>);
+
+fn seed(target: &'static str, name: &str, content: impl AsRef<[u8]>) -> Seed {
+    (target, name.to_owned(), content.as_ref().to_vec())
+}
+
+/// The same with one bit of one byte changed.
+fn changed(content: &[u8], at: usize) -> Vec<u8> {
+    let mut content = content.to_vec();
+    content[at] ^= 1;
+    content
+}
+
+/// Logs as a disk may give them back; the first byte says which of the files it is.
+fn logs() -> Vec<Seed> {
+    let whole = &*folder::WHOLE;
+    let torn = [&whole.entries[..], b"\0\x09{\"no"].concat();
+    let short = &whole.entries[..whole.entries.len() - 1];
+    let tampered = changed(&whole.entries, 200);
+    let forged = changed(&whole.checkpoint, whole.checkpoint.len() - 9);
+    let files: [(&str, u8, &[u8]); 8] = [
+        ("whole", 0, &whole.entries),
+        ("torn", 0, &torn),
+        ("short", 0, short),
+        ("tampered", 0, &tampered),
+        ("checkpoint", 1, &whole.checkpoint),
+        ("forged", 1, &forged),
+        ("first", 1, &whole.first),
+        ("unsigned", 2, &whole.entries),
+    ];
+    let of = |target| {
+        let files = files.iter();
+        files.map(move |(name, which, file)| seed(target, name, [&[*which], *file].concat()))
+    };
+    of("audit").chain(of("log")).collect()
+}
+
+fn notes() -> Vec<Seed> {
+    let mut seeds = Vec::new();
+    for signed in &*note::SIGNED {
+        let size = format!("size-{}", signed.checkpoint.size);
+        let forged = changed(&signed.to_bytes(), "log.example\n".len());
+        for target in ["checkpoint", "note"] {
+            seeds.push(seed(target, &size, signed.to_bytes()));
+            seeds.push(seed(target, &format!("{size}-forged"), &forged));
+        }
+        let more = format!("{}more\n", signed.checkpoint.to_text());
+        seeds.push(seed("checkpoint", &format!("{size}-text"), more));
+    }
+    let key = note::key("log.example", 1);
+    seeds.push(seed("note", "vkey", key.verifying().vkey()));
+    seeds.push(seed("note", "line", key.sign_note("text\n").to_string()));
+    seeds
+}
+
+fn proofs() -> Vec<Seed> {
+    let seeds: [(&str, &[u8]); 6] = [
+        ("inclusion", &[0, 39, 3, 3]),
+        ("inclusion-changed", &[0, 39, 3, 3, 1, 0, 1]),
+        ("consistency", &[1, 7, 8, 0]),
+        ("consistency-forked", &[1, 7, 8, 1]),
+        ("included-in-nothing", &[2, 0, 0, 0, 0, 0, 0, 0, 1]),
+        ("consistent-with-nothing", &[3, 0, 0, 0, 0, 0, 0, 0, 1]),
+    ];
+    seeds.map(|(name, input)| seed("proof", name, input)).into()
+}
+
+/// Texts that are not in the catalogue.
+fn texts() -> Vec<Seed> {
+    let policy = "permit (principal in Role::\"nurse\", action == Action::\"read\", resource);\n";
+    let forbid = format!("{policy}forbid (principal, action, resource) when {{ 1 + 1 == 3 }};\n");
+    let put = serde_json::json!({ "kind": "put-policy", "policy": policy });
+    let act = |kind: &str| format!(r#"{{"kind":"{kind}","principal":"alice","role":"doctor"}}"#);
+    vec![
+        seed("entry", "grant", act("grant")),
+        seed("entry", "revoke", act("revoke")),
+        seed("entry", "put-policy", put.to_string()),
+        seed("policy", "permit", policy),
+        seed("policy", "forbid", forbid),
+        seed("posture", "hardened", Posture::hardened().canonical()),
+        seed(
+            "posture",
+            "sections",
+            "[policy]\nfreshness = { read = \"10s\", share = \"latest\" }\nquorum = 2\n",
+        ),
+    ]
+}
+
+/// What is signed with a key whose signatures differ each time.
+fn signed() -> Vec<Seed> {
+    let good = token::issued().swap_remove(0);
+    let end = good.rfind('.').unwrap();
+    let [plain, named, for_ca] = requests();
+    vec![
+        seed("csr", "plain", &plain),
+        seed("csr", "forged", changed(&plain, plain.len() - 1)),
+        seed("csr", "named", named),
+        seed("csr", "asks-for-ca", for_ca),
+        seed("jwks", "ours", token::key_set()),
+        seed("token", "good", format!("{good}\n")),
+        seed("token", "forged", changed(good.as_bytes(), end - 6)),
+        seed("token", "three", token::issued().join("\r\n")),
+    ]
+}
+
+#[test]
+#[ignore = "writes tests/fuzz/seeds/, what is not there yet"]
+fn write_the_seeds() {
+    for (target, name, content) in [logs(), notes(), proofs(), texts(), signed()].concat() {
+        let path = root().join("seeds").join(target).join(name);
+        if !path.exists() {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+    }
+}
