@@ -214,8 +214,7 @@ mod tests {
         };
         let text = page(&[told], &Style::default());
         assert!(text.contains("FAIL id "), "{text}");
-        let words: Vec<&str> = text.split_whitespace().collect();
-        assert!(words.join(" ").contains("give both one name"), "{text}");
+        assert!(text.contains("give both one"), "{text}");
         assert!(text.contains("rules of "), "{text}");
         assert!(
             text.lines().all(|line| line.chars().count() <= 80),

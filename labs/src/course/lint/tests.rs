@@ -93,15 +93,16 @@ fn a_posture_that_sets_too_little_or_too_much_is_seen_and_so_is_a_broken_policy(
 
 #[test]
 fn a_lab_that_an_empty_posture_would_pass_is_seen() {
-    let files = planted("lab.toml", |text| {
-        text.replace(
-            "dials = [\"policy.freshness\", \"policy.on_stale\"]",
-            "dials = []",
-        )
-    });
-    let broken = broken(files);
-    let empty = broken.iter().find(|(rule, _)| *rule == "empty").unwrap();
-    assert!(empty.1.contains("names none"), "{broken:?}");
+    let temp = tempfile::tempdir().unwrap();
+    let lab = new::write("planted", temp.path()).unwrap();
+    let path = lab.join("lab.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let dials = "dials = [\"policy.freshness\", \"policy.on_stale\"]";
+    fs::write(path, text.replace(dials, "dials = []")).unwrap();
+    for folder in ["exposed", "solution", "wrong/long-bound"] {
+        fs::write(lab.join(folder).join("posture.toml"), "").unwrap();
+    }
+    breaks(LabFiles::read(&lab).unwrap(), "empty", "names none");
 }
 
 #[test]
