@@ -30,9 +30,9 @@ fn alone_it_shows_its_front_page() {
     assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""));
     for part in [
         "stale-acl",
-        "demo <lab>",
+        "demo LAB",
         "token verify",
-        "kept in .schism\n",
+        "Kept in .schism (found here)\n",
     ] {
         assert!(ended.out.contains(part), "no {part} in {}", ended.out);
     }
@@ -326,6 +326,28 @@ fn tokens_and_keys_saved_on_another_system_are_the_same() {
     let ended = fed(desk.command(&line), input.as_bytes());
     assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""));
     assert_eq!(ended.out, "valid\nvalid\n");
+}
+
+#[test]
+fn where_nothing_can_be_kept_it_is_shown_all_the_same() {
+    let desk = Desk::new();
+    fs::remove_dir(desk.path(".schism")).unwrap();
+    desk.write("file", "no folder");
+    for home in [None, Some(desk.path("file"))] {
+        let mut command = desk.command("demo stale-acl --posture solution");
+        for name in ["HOME", "XDG_DATA_HOME", "LOCALAPPDATA"] {
+            match &home {
+                Some(path) => command.env(name, path),
+                None => command.env_remove(name),
+            };
+        }
+        let ended = Ended::from(command.output().unwrap());
+        assert_eq!(ended.status, Some(0), "{}", ended.err);
+        assert!(ended.out.contains("mallory"), "{}", ended.out);
+        let said: Vec<&str> = ended.err.lines().collect();
+        assert!(said[0].starts_with("nothing will be kept: "), "{said:?}");
+        assert!(!ended.err.contains("kept in"), "{said:?}");
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca::keys::{Keys as _, RingKeys};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, SanType};
 use services::posture::Posture;
@@ -219,7 +221,12 @@ fn texts() -> Vec<Seed> {
 /// What is signed with a key whose signatures differ each time.
 fn signed() -> Vec<Seed> {
     let good = token::issued().swap_remove(0);
-    let end = good.rfind('.').unwrap();
+    let (start, end) = (good.find('.').unwrap() + 1, good.rfind('.').unwrap());
+    let claims = URL_SAFE_NO_PAD.decode(&good[start..end]).unwrap();
+    let claims = String::from_utf8(claims).unwrap();
+    assert!(claims.contains("user/alice"));
+    let claims = claims.replace("user/alice", "user/admin");
+    let renamed = good[..start].to_owned() + &URL_SAFE_NO_PAD.encode(claims);
     let [plain, named, for_ca] = requests();
     vec![
         seed("csr", "plain", &plain),
@@ -228,7 +235,7 @@ fn signed() -> Vec<Seed> {
         seed("csr", "asks-for-ca", for_ca),
         seed("jwks", "ours", token::key_set()),
         seed("token", "good", format!("{good}\n")),
-        seed("token", "forged", changed(good.as_bytes(), end - 6)),
+        seed("token", "forged", renamed + &good[end..]),
         seed("token", "three", token::issued().join("\r\n")),
     ]
 }

@@ -1,5 +1,5 @@
-//! What a run leaves behind: it runs again from it to the same hash, and one request can be followed
-//! through it. What was changed afterwards is found and named.
+//! What a run leaves behind: it runs again from it to the same hash, and one request can be
+//! followed through it. What was changed afterwards is found and named.
 //!
 //! One demonstration is run; each test works on a copy of what it kept.
 

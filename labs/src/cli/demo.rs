@@ -98,8 +98,12 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
             ));
         }
     }
-    let workspace = place.workspace()?;
-    workspace.runs()?;
+    // Showing does not need a place to write: a program may be started from a read-only folder.
+    let workspace = place.workspace();
+    let workspace = workspace.and_then(|it| it.runs().map(|_| it));
+    if let Err(why) = &workspace {
+        printer.note(&format!("nothing will be kept: {why}"));
+    }
     let interrupt = Interrupt::listen()?;
     for warning in plan.settings.iter().filter_map(settings::warning) {
         printer.note(&warning);
@@ -120,8 +124,8 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let pairs: Vec<_> = plan.settings.iter().zip(&runs).collect();
     let files = archive::files(&json, &plan.scenario_text.text, &pairs);
     let name = format!("{}-{}", report.lab, report.seed);
-    let kept = workspace.keep(&name, &files);
-    if let Ok(kept) = &kept {
+    let kept = workspace.ok().map(|it| it.keep(&name, &files));
+    if let Some(Ok(kept)) = &kept {
         report.next.extend(follow(kept, &histories, place));
     }
     let shown = show::Show {
@@ -140,7 +144,9 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
             printer,
         )?;
     }
-    printer.note(&format!("kept in {}", place.shown(&kept?)));
+    if let Some(kept) = kept {
+        printer.note(&format!("kept in {}", place.shown(&kept?)));
+    }
     is_wanted?;
     Ok(match report.control {
         Verdict::Kept => Exit::Done,

@@ -14,7 +14,8 @@ use crate::workspace::{WorkspaceError, fill, unwritable};
 pub(crate) enum NewLabError {
     /// Not a name for a lab.
     #[error(
-        "`{0}` cannot be a lab's id: lower-case letters, digits and dashes, a letter first, at most 32"
+        "`{0}` cannot be a lab's id: lower-case letters, digits and dashes, a letter first, \
+         at most 32"
     )]
     Id(String),
     /// Something of that name is there.

@@ -113,10 +113,6 @@ impl Expect {
         let optional = fields.words("optional_dials")?.into_iter();
         let own = || dials.iter().map(String::as_str);
         let optional = optional.map(|word| word.known("dial of `dials`", own()));
-        if floors.is_empty() {
-            // Who refuses everyone would pass.
-            fields.need::<()>("availability", None)?;
-        }
         Ok(Self {
             optional_dials: optional.collect::<Placed<_>>()?,
             refusal,

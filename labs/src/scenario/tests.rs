@@ -327,11 +327,6 @@ const MISFITS: &[(&str, &str, &str)] = &[
     ),
     ("level = 1\n", "", "1: the scenario needs `level`"),
     (
-        "[[expect.availability]]\ntag = \"attack\"\ninside = \"cut\"\nfloor = 0.15\n",
-        "",
-        "40: [expect] needs `availability`",
-    ),
-    (
         "duration = \"60s\"",
         "duration = \"11m\"",
         "11: `duration` is `11m`; a run lasts from 5 ms to 10 min",

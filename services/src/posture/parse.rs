@@ -610,7 +610,8 @@ mod tests {
             ),
             (
                 "policy.freshness = \"2h\"",
-                "unknown value `2h`; it takes `any`, `latest` or a span such as `500ms`, `5s` or `2m`",
+                "unknown value `2h`; it takes `any`, `latest` or a span such as \
+                 `500ms`, `5s` or `2m`",
             ),
             (
                 "token.leeway = \"soon\"",

@@ -42,8 +42,8 @@ impl Drop for Screen<'_> {
     }
 }
 
-/// What draws the lines over others: from the top, each on an empty line, then nothing below. Of more
-/// lines than there are rows, the last takes the last row.
+/// What draws the lines over others: from the top, each on an empty line, then nothing below. Of
+/// more lines than there are rows, the last takes the last row.
 fn over(lines: &[String], rows: usize) -> String {
     let mut text = "\u{1b}[H".to_owned();
     let rows = rows.max(1);

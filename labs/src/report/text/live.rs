@@ -144,15 +144,15 @@ mod tests {
             "stale-acl · seed 7 · 20.0 s of 60.0 s",
             "cut                        ╳━━━━━━━━━━",
             "policy                       ▼ 12.1 s revoke mallory acknowledged, checkpoint 18",
-            "exposed  mallory   ●●●●●●●●●●●●●●●●●●●",
-            "solution mallory   ●●●●●●●●●●●●●◐◐◐◐◐◐",
+            "exposed  mallory  ●●●●●●●●●●●●●●●●●●●",
+            "solution mallory  ●●●●●●●●●●●●●◐◐◐◐◐◐",
         ] {
             assert!(lines.iter().any(|it| it == line), "{line:?} in {lines:#?}");
         }
         let early = at(11, &Style::default()).join("\n");
         assert!(!early.contains("revoke"), "{early}");
         assert!(
-            early.contains("so far: mallory 21 served, 0 not"),
+            early.contains("so far: mallory 20 served, 0 not"),
             "{early}"
         );
         let pending = {
