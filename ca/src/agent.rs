@@ -13,7 +13,7 @@ use proto::ca::v1::{EnrollRequest, IdentityReply, RenewRequest};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
-use crate::bundle::{Bundle, Bundles};
+use crate::bundle::{Bundle, Bundles, InvalidBundle};
 use crate::clock::{BoxFuture, Time};
 use crate::conn::{Connection, DialError};
 use crate::credential::{Credential, UnfitCredential};
@@ -34,6 +34,9 @@ const NEVER: Time = Time::from_micros(u64::MAX);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How soon a failed bearer is tried again.
 const BEARER_RETRY: Duration = Duration::from_secs(1);
+
+/// A private key, and the request for a certificate of its other half.
+type Asked = (crate::keys::Pkcs8, Vec<u8>);
 
 /// A token as it goes on the wire, and its end on this node's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +79,9 @@ pub enum AgentError {
     /// What the CA sent does not fit.
     #[error(transparent)]
     Unfit(#[from] UnfitCredential),
+    /// The CA's bundle is not one that may follow.
+    #[error(transparent)]
+    Bundle(#[from] InvalidBundle),
     /// The CA's reply is not one.
     #[error("the CA's reply is malformed: {0}")]
     Malformed(&'static str),
@@ -188,8 +194,9 @@ impl Agent {
     /// takes.
     async fn first(&self) -> Published {
         let mut pause = BEARER_RETRY / 2;
+        let mut asked = None;
         loop {
-            match self.within(self.obtain()).await {
+            match self.within(self.obtain(&mut asked)).await {
                 Ok(held) => {
                     self.publish(&held, "enrolled");
                     return held;
@@ -204,32 +211,34 @@ impl Agent {
         }
     }
 
-    async fn obtain(&self) -> Result<Published, AgentError> {
+    async fn obtain(&self, asked: &mut Option<Asked>) -> Result<Published, AgentError> {
         let AgentConfig { id, tolerance, .. } = &self.config;
         let (disk, now) = (&*self.seams.disk, self.seams.clock.now());
         let credential = match Credential::load(disk, FILE, id, now, *tolerance) {
             Ok(Some(kept)) => kept,
-            Ok(None) => self.enroll().await?,
+            Ok(None) => self.enroll(asked).await?,
             Err(error) => {
                 tracing::warn!(%error, "starting over with the join code");
-                self.enroll().await?
+                self.enroll(asked).await?
             }
         };
         self.with_bearer(credential).await
     }
 
-    async fn enroll(&self) -> Result<Credential, AgentError> {
-        let (key, csr) = self.request()?;
+    /// A join code works once, and for one key: where the answer was lost, the same request has it
+    /// again, and no other would.
+    async fn enroll(&self, asked: &mut Option<Asked>) -> Result<Credential, AgentError> {
+        let (key, csr) = match asked {
+            Some(asked) => asked.clone(),
+            None => asked.insert(self.request()?).clone(),
+        };
         let connection = self.dial(None).await?;
         let join_code = self.config.join_code.clone();
-        let asked = client(connection)
+        let answer = client(connection)
             .enroll(EnrollRequest { join_code, csr })
             .await;
-        self.accept(
-            1,
-            key,
-            asked.map_err(|status| AgentError::Refused(Box::new(status)))?,
-        )
+        let reply = answer.map_err(|status| AgentError::Refused(Box::new(status)))?;
+        self.accept(1, &self.config.bundle, key, reply)
     }
 
     async fn renew(&self, held: &Published) -> Result<Published, AgentError> {
@@ -237,7 +246,8 @@ impl Agent {
         let connection = self.dial(Some(&held.credential)).await?;
         let asked = client(connection).renew(RenewRequest { csr }).await;
         let reply = asked.map_err(|status| AgentError::Refused(Box::new(status)))?;
-        let next = self.accept(held.credential.generation + 1, key, reply)?;
+        let (generation, bundle) = (held.credential.generation + 1, &held.credential.bundle);
+        let next = self.accept(generation, bundle, key, reply)?;
         self.with_bearer(next).await
     }
 
@@ -246,7 +256,7 @@ impl Agent {
     }
 
     /// A new key and a request that asks for nothing but a certificate for it.
-    fn request(&self) -> Result<(crate::keys::Pkcs8, Vec<u8>), AgentError> {
+    fn request(&self) -> Result<Asked, AgentError> {
         let key = self
             .seams
             .keys
@@ -268,10 +278,11 @@ impl Agent {
         Ok(crate::conn::dial(&self.seams, &trust, own, ca, ca_id).await?)
     }
 
-    /// Verifies what the CA sent, and keeps it.
+    /// Verifies what the CA sent, and keeps it. Its bundle must not go back behind the one held.
     fn accept(
         &self,
         generation: u64,
+        held: &Bundle,
         key: crate::keys::Pkcs8,
         reply: tonic::Response<IdentityReply>,
     ) -> Result<Credential, AgentError> {
@@ -279,17 +290,13 @@ impl Agent {
         let bundle = bundle.ok_or(AgentError::Malformed("no bundle"))?;
         let trust_domain = TrustDomain::new(&bundle.trust_domain)
             .map_err(|_| AgentError::Malformed("no trust domain"))?;
-        if bundle.generation < self.config.bundle.generation {
-            return Err(AgentError::Malformed(
-                "the bundle is older than the one we began with",
-            ));
-        }
         let roots = bundle.roots.into_iter().map(CertificateDer::from).collect();
         let bundle = Bundle {
             trust_domain,
             generation: bundle.generation,
             roots,
         };
+        Bundles::from(held.clone()).accept(bundle.clone())?;
         let chain = chain.into_iter().map(CertificateDer::from).collect();
         let AgentConfig { id, tolerance, .. } = &self.config;
         let now = self.seams.clock.now();
@@ -354,4 +361,66 @@ impl Agent {
 
 fn client(connection: Connection) -> IdentityClient<Connection> {
     IdentityClient::new(connection).max_decoding_message_size(crate::conn::MAX_MESSAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::disk::MemDisk;
+    use crate::issue::{Ca, CaConfig};
+
+    const NOW: Time = Time::from_secs(1_800_000_000);
+
+    /// A CA, an agent that knows its bundle, and who that is.
+    fn met() -> (Ca, Agent, SpiffeId) {
+        let domain = TrustDomain::new("clinic.example").unwrap();
+        let seams = || Seams {
+            clock: Arc::new(ManualClock::new(NOW)),
+            disk: Arc::new(MemDisk::new()),
+            ..Seams::real("never-written")
+        };
+        let ca = Ca::open(&seams(), CaConfig::lab(domain.clone())).unwrap();
+        let id = |path| SpiffeId::new(&domain, path).unwrap();
+        let config = AgentConfig {
+            id: id("/records.south"),
+            ca: Address::new("ca", 1),
+            ca_id: id(crate::node::PATH),
+            join_code: String::new(),
+            bundle: ca.bundle().clone(),
+            tolerance: Duration::ZERO,
+        };
+        (
+            ca,
+            Agent::new(seams(), config, None).0,
+            id("/records.south"),
+        )
+    }
+
+    #[test]
+    fn a_bundle_older_than_the_one_held_is_not_taken_however_young_the_first_was() {
+        let (mut ca, agent, id) = met();
+        let mut offered = |held: u64, generation: u64, roots: Option<Vec<Vec<u8>>>| {
+            let (key, csr) = agent.request().unwrap();
+            let code = ca.new_join_code(&id, NOW).unwrap();
+            let issued = ca.enroll(code.reveal(), &csr, NOW).unwrap();
+            let held = Bundle {
+                generation: held,
+                ..issued.bundle.clone()
+            };
+            let mut reply = IdentityReply::from(issued);
+            let bundle = reply.bundle.as_mut().unwrap();
+            bundle.generation = generation;
+            bundle.roots.extend(roots.unwrap_or_default());
+            agent.accept(2, &held, key, tonic::Response::new(reply))
+        };
+        for (held, generation) in [(1, 1), (1, 4), (3, 3)] {
+            assert!(offered(held, generation, None).is_ok());
+        }
+        let rolled_back = offered(3, 2, None).unwrap_err();
+        let why = "bundle of `clinic.example` rolled back: generation 2 after 3";
+        assert_eq!(rolled_back.to_string(), why);
+        let forked = offered(3, 3, Some(vec![vec![1]]));
+        assert!(matches!(forked, Err(AgentError::Bundle(_))), "{forked:?}");
+    }
 }

@@ -85,6 +85,7 @@ impl Issuance {
 struct Live {
     not_after: Time,
     key_sha256: [u8; 32],
+    index: u64,
 }
 
 /// The log, and what follows from it: which leaves are alive, and which keys have one.
@@ -105,8 +106,9 @@ impl Issuances {
     /// Reads the log and forgets leaves that expired more than `tolerance` before `now`.
     pub(crate) fn new(log: Log, now: Time, tolerance: Duration) -> Result<Self, CaError> {
         let mut found = Vec::new();
-        for (index, entry) in log.entries(0..log.size()).enumerate() {
-            let live = Issuance::parse(entry).ok().and_then(|entry| read(&entry));
+        for (index, entry) in (0..).zip(log.entries(0..log.size())) {
+            let live = Issuance::parse(entry).ok();
+            let live = live.and_then(|entry| read(&entry, index));
             let unreadable = || CaError::Damaged(format!("entry {index} of the issuance log"));
             found.push(live.ok_or_else(unreadable)?);
         }
@@ -127,7 +129,8 @@ impl Issuances {
     /// part of the log, and its certificate must not leave.
     pub(crate) fn record(&mut self, entry: &Issuance, now: Time) -> Result<u64, CaError> {
         let bytes = serde_json::to_vec(entry).map_err(CaError::encoding)?;
-        let (leaf, live) = read(entry).ok_or_else(|| CaError::encoding("hexadecimal"))?;
+        let live = read(entry, self.log.size());
+        let (leaf, live) = live.ok_or_else(|| CaError::encoding("hexadecimal"))?;
         let failed = |error: crate::tlog::log::LogError| CaError::Log(error.to_string());
         let index = self.log.append(&bytes).map_err(failed)?;
         self.log.commit().map_err(failed)?;
@@ -135,9 +138,10 @@ impl Issuances {
         Ok(index)
     }
 
-    /// Whether a leaf with this hash was issued here, and has not long expired.
-    pub(crate) fn has_leaf(&self, leaf_sha256: &[u8; 32]) -> bool {
-        self.leaves.contains_key(leaf_sha256)
+    /// Index of the entry of the leaf with this hash, if it was issued here and has not long
+    /// expired.
+    pub(crate) fn leaf(&self, leaf_sha256: &[u8; 32]) -> Option<u64> {
+        self.leaves.get(leaf_sha256).map(|live| live.index)
     }
 
     /// Whether a living leaf certifies this key.
@@ -162,10 +166,11 @@ impl Issuances {
     }
 }
 
-fn read(entry: &Issuance) -> Option<([u8; 32], Live)> {
+fn read(entry: &Issuance, index: u64) -> Option<([u8; 32], Live)> {
     let live = Live {
         not_after: Time::from_secs(entry.not_after),
         key_sha256: unhex(&entry.key_sha256)?,
+        index,
     };
     Some((unhex(&entry.leaf_sha256)?, live))
 }

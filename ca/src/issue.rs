@@ -14,13 +14,15 @@ use rustls::pki_types::CertificateDer;
 use crate::authority::{Issued, Issuer, Root};
 use crate::bundle::Bundle;
 use crate::clock::Time;
+use crate::csr::Request;
 use crate::error::{CaError, IssueRefusal};
 use crate::identity::{LeafFacts, SpiffeId, TrustDomain, Untimely};
 use crate::issuance::{Issuance, Issuances, Kind};
 use crate::join::{self, JoinCode, JoinRecord};
 use crate::profile::Validity;
 use crate::seams::Seams;
-use crate::store::{State, Store};
+use crate::store::{self, State, Store};
+use crate::svid::{self, sha256};
 use crate::tlog::log::Log;
 use crate::tlog::note::{SigningKey, VerifyingKey};
 
@@ -202,6 +204,7 @@ impl Ca {
             spiffe_id: id.clone(),
             expires_us: (now + self.config.join_ttl).as_micros(),
             used_us: None,
+            leaf: None,
         };
         let digest = join::digest(code.reveal())?;
         self.store.add_join_code(&digest, &record, now)?;
@@ -209,18 +212,55 @@ impl Ca {
     }
 
     /// Issues a first leaf, for the name that the code was made for. A request that is refused
-    /// does not use the code up.
+    /// does not use the code up. A used code gives the leaf that it bought once more, and for the
+    /// same key alone.
     ///
     /// # Errors
     /// Refuses unknown, expired and used codes, and requests that are broken or ask for anything
     /// else; or disk or log fail, and then the code may be used although nothing was issued.
     pub fn enroll(&mut self, code: &str, csr: &[u8], now: Time) -> Result<Identity, CaError> {
         let digest = join::digest(code)?;
-        let id = self.store.join_code(&digest, now)?;
-        let issued = self.sign(csr, &id, now - self.age(), now)?;
-        self.store.use_join_code(&digest, now)?;
+        let record = self.store.join_code(&digest)?;
+        if let Some(leaf) = &record.leaf {
+            let leaf = store::decoded("leaf of a join code", leaf)?;
+            return self.answer_again(&record, leaf, csr, now);
+        }
+        record.usable(now)?;
+        let issued = self.sign(csr, &record.spiffe_id, now - self.age(), now)?;
+        let leaf = issued.chain.first().map_or(&[][..], |leaf| leaf);
+        self.store.use_join_code(&digest, leaf, now)?;
         self.spread = self.spread.wrapping_add(GOLDEN);
         self.publish(Kind::Enroll, issued, now)
+    }
+
+    /// The answer that a code had when it was used: it may have been lost on its way, or the power
+    /// may have gone before its entry was logged. No other leaf comes of it, and none that is over.
+    fn answer_again(
+        &mut self,
+        record: &JoinRecord,
+        leaf: Vec<u8>,
+        csr: &[u8],
+        now: Time,
+    ) -> Result<Identity, CaError> {
+        let facts = LeafFacts::from_der(&leaf)?;
+        let request = Request::verify(csr, &record.spiffe_id);
+        let request = request.map_err(|_| IssueRefusal::JoinCodeUsed)?;
+        let same = svid::public_key(&leaf).as_deref() == Some(request.key.as_bytes());
+        let lives = facts.timely(now, self.config.tolerance).is_ok();
+        if !same || !lives || now > Time::from_micros(record.expires_us) {
+            return Err(IssueRefusal::JoinCodeUsed.into());
+        }
+        let log_index = self.issuances.leaf(&facts.leaf_sha256);
+        let issued = Issued {
+            chain: vec![leaf.into(), self.issuer.certificate().clone()],
+            facts,
+            key_sha256: sha256(request.key.as_bytes()),
+            csr_sha256: request.sha256,
+        };
+        match log_index {
+            Some(log_index) => Ok(self.identity(issued, log_index)),
+            None => self.publish(Kind::Enroll, issued, now),
+        }
     }
 
     /// Issues a next leaf for the very name of the caller, whose leaf `peer` the connection has
@@ -239,7 +279,7 @@ impl Ca {
                 Untimely::Expired { not_after } => IssueRefusal::LeafExpired(not_after),
                 Untimely::NotYetValid { not_before } => IssueRefusal::LeafNotYetValid(not_before),
             })?;
-        if !self.issuances.has_leaf(&peer.leaf_sha256) {
+        if self.issuances.leaf(&peer.leaf_sha256).is_none() {
             return Err(IssueRefusal::LeafUnlogged.into());
         }
         let issued = self.sign(csr, &peer.spiffe_id, now, now)?;
@@ -266,12 +306,16 @@ impl Ca {
     fn publish(&mut self, kind: Kind, issued: Issued, now: Time) -> Result<Identity, CaError> {
         let entry = Issuance::new(kind, &issued, self.issuer.generation(), now);
         let log_index = self.issuances.record(&entry, now)?;
-        Ok(Identity {
+        Ok(self.identity(issued, log_index))
+    }
+
+    fn identity(&self, issued: Issued, log_index: u64) -> Identity {
+        Identity {
             chain: issued.chain,
             facts: issued.facts,
             bundle: self.bundle.clone(),
             log_index,
-        })
+        }
     }
 }
 

@@ -372,3 +372,76 @@ fn a_deleted_sync_of_the_store_would_revive_a_used_code() {
         "the power cut must be able to catch a missing sync"
     );
 }
+
+#[test]
+fn a_lost_answer_is_had_again_with_the_same_key_and_with_no_other() {
+    let mut ca = open(&MemDisk::new()).unwrap();
+    let code = ca.new_join_code(&id("/north/sts"), NOW).unwrap();
+    let (key, other) = (RingKeys.p256().unwrap(), fresh_csr());
+    let first = ca.enroll(code.reveal(), &csr::request(&key).unwrap(), NOW);
+    let first = first.unwrap();
+    let later = NOW + Duration::from_secs(30);
+    // Another request for the same key: each signature of one is new.
+    let again = csr::request(&key).unwrap();
+    let second = ca.enroll(code.reveal(), &again, later).unwrap();
+    assert_eq!(
+        (second.chain, second.log_index),
+        (first.chain, first.log_index)
+    );
+    assert_eq!(ca.log().committed(), 1, "it is one certificate");
+    assert_eq!(
+        refusal(ca.enroll(code.reveal(), &other, later)),
+        "join-code-used"
+    );
+    let mut forged = again.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    assert_eq!(
+        refusal(ca.enroll(code.reveal(), &forged, later)),
+        "join-code-used",
+        "who cannot prove the key does not have it"
+    );
+    let over = first.facts.not_after + ca.config().tolerance + Duration::from_secs(1);
+    assert_eq!(
+        refusal(ca.enroll(code.reveal(), &again, over)),
+        "join-code-used",
+        "a leaf that is over is no answer, and a new one would be a second"
+    );
+}
+
+#[test]
+fn a_code_that_has_expired_gives_no_answer_again() {
+    let mut config = CaConfig::lab(domain());
+    config.join_ttl = Duration::from_secs(10);
+    let mut ca = Ca::open(&seams(&MemDisk::new()), config).unwrap();
+    let code = ca.new_join_code(&id("/north/sts"), NOW).unwrap();
+    let csr = fresh_csr();
+    ca.enroll(code.reveal(), &csr, NOW).unwrap();
+    let last = NOW + Duration::from_secs(10);
+    assert!(ca.enroll(code.reveal(), &csr, last).is_ok());
+    let late = last + Duration::from_micros(1);
+    assert_eq!(
+        refusal(ca.enroll(code.reveal(), &csr, late)),
+        "join-code-used"
+    );
+}
+
+#[test]
+fn a_power_cut_at_any_change_burns_no_code_and_logs_its_one_leaf_once() {
+    for changes in 0..60 {
+        let disk = MemDisk::new();
+        let mut ca = open(&disk).unwrap();
+        let code = ca.new_join_code(&id("/north/sts"), NOW).unwrap();
+        let csr = fresh_csr();
+        disk.cut_power_after(changes);
+        let heard = ca.enroll(code.reveal(), &csr, NOW).ok();
+        disk.cut_power();
+        drop(ca);
+        disk.restore(&SeededRng::new(changes));
+        let mut ca = open(&disk).unwrap();
+        let again = ca.enroll(code.reveal(), &csr, NOW).unwrap();
+        if let Some(heard) = heard {
+            assert_eq!(again.chain, heard.chain, "after {changes} changes");
+        }
+        assert_eq!((ca.log().committed(), again.log_index), (1, 0));
+    }
+}

@@ -2,7 +2,8 @@
 //!
 //! The CA keeps only a code's hash; the code itself exists where it was made and where it is
 //! carried to. 128 random bits need no slow hash, and a look-up by hash needs no constant time.
-//! Invariant: a code is bound to one SPIFFE ID, expires, and works once.
+//! Invariant: a code is bound to one SPIFFE ID, expires, and buys one leaf: asked again for the
+//! same key, the answer is that leaf.
 
 use std::fmt;
 
@@ -62,6 +63,9 @@ pub(crate) struct JoinRecord {
     pub(crate) spiffe_id: SpiffeId,
     pub(crate) expires_us: u64,
     pub(crate) used_us: Option<u64>,
+    /// The leaf that it bought, DER in base64: the answer may have been lost on its way.
+    #[serde(default)]
+    pub(crate) leaf: Option<String>,
 }
 
 impl JoinRecord {
@@ -97,6 +101,7 @@ mod tests {
             spiffe_id: SpiffeId::parse("spiffe://clinic.example/north/sts").unwrap(),
             expires_us: 10,
             used_us: None,
+            leaf: None,
         };
         let (last, late) = (Time::from_micros(10), Time::from_micros(11));
         assert_eq!(record.usable(last), Ok(()));

@@ -14,7 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::clock::Time;
 use crate::disk::{self, Disk};
 use crate::error::{CaError, IssueRefusal};
-use crate::identity::{SpiffeId, TrustDomain};
+use crate::identity::TrustDomain;
 use crate::join::JoinRecord;
 use crate::keys::Pkcs8;
 
@@ -89,7 +89,7 @@ impl Drop for State {
     }
 }
 
-fn decoded(what: &str, text: &str) -> Result<Vec<u8>, CaError> {
+pub(crate) fn decoded(what: &str, text: &str) -> Result<Vec<u8>, CaError> {
     BASE64
         .decode(text)
         .map_err(|_| CaError::Damaged(format!("the {what} is not base64")))
@@ -164,20 +164,28 @@ impl Store {
         transaction.commit().map_err(down)
     }
 
-    /// Whom a code is for, if it may be used at `now`. It stays usable.
-    pub(crate) fn join_code(&self, digest: &[u8; 32], now: Time) -> Result<SpiffeId, CaError> {
+    /// What is known of a code, usable or not.
+    pub(crate) fn join_code(&self, digest: &[u8; 32]) -> Result<JoinRecord, CaError> {
         let transaction = self.0.begin_read().map_err(down)?;
         let table = transaction.open_table(JOIN_CODES).map_err(down)?;
-        Ok(usable(&table, digest, now)?.spiffe_id)
+        known(&table, digest)
     }
 
-    /// Uses a code up. On return that is durable; at an error the code may or may not be used.
-    pub(crate) fn use_join_code(&self, digest: &[u8; 32], now: Time) -> Result<(), CaError> {
+    /// Uses a code up for a leaf. On return that is durable; at an error the code may or may not be
+    /// used.
+    pub(crate) fn use_join_code(
+        &self,
+        digest: &[u8; 32],
+        leaf: &[u8],
+        now: Time,
+    ) -> Result<(), CaError> {
         let transaction = self.0.begin_write().map_err(down)?;
         {
             let mut table = transaction.open_table(JOIN_CODES).map_err(down)?;
-            let mut record = usable(&table, digest, now)?;
+            let mut record = known(&table, digest)?;
+            record.usable(now)?;
             record.used_us = Some(now.as_micros());
+            record.leaf = Some(BASE64.encode(leaf));
             let bytes = serde_json::to_vec(&record).map_err(CaError::encoding)?;
             table.insert(digest, bytes.as_slice()).map_err(down)?;
         }
@@ -185,16 +193,13 @@ impl Store {
     }
 }
 
-fn usable(
+fn known(
     table: &impl ReadableTable<&'static [u8; 32], &'static [u8]>,
     digest: &[u8; 32],
-    now: Time,
 ) -> Result<JoinRecord, CaError> {
     let bytes = table.get(digest).map_err(down)?;
     let bytes = bytes.ok_or(IssueRefusal::JoinCodeUnknown)?;
-    let record: JoinRecord = parsed("a join code's record", bytes.value())?;
-    record.usable(now)?;
-    Ok(record)
+    parsed("a join code's record", bytes.value())
 }
 
 fn parsed<T: for<'a> Deserialize<'a>>(what: &str, bytes: &[u8]) -> Result<T, CaError> {

@@ -92,6 +92,12 @@ pub fn trace_hash(events: &[TraceEvent]) -> String {
 
 /// The first event in which two traces differ: its position in order, and both sides in words.
 pub fn first_difference(a: &[TraceEvent], b: &[TraceEvent]) -> Option<(usize, String)> {
+    let (at, [one, other]) = sides(a, b)?;
+    Some((at, format!("one has `{one}`, the other `{other}`")))
+}
+
+/// The first event in which two traces differ: its position in order, and each side in words.
+pub fn sides(a: &[TraceEvent], b: &[TraceEvent]) -> Option<(usize, [String; 2])> {
     let (a, b) = (in_order(a), in_order(b));
     let at = (0..a.len().max(b.len())).find(|at| {
         a.get(*at).map(|event| event.canonical()) != b.get(*at).map(|event| event.canonical())
@@ -101,10 +107,7 @@ pub fn first_difference(a: &[TraceEvent], b: &[TraceEvent]) -> Option<(usize, St
             .get(at)
             .map_or("nothing more".to_owned(), |event| event.words())
     };
-    Some((
-        at,
-        format!("one has `{}`, the other `{}`", side(&a), side(&b)),
-    ))
+    Some((at, [side(&a), side(&b)]))
 }
 
 fn in_order(events: &[TraceEvent]) -> Vec<&TraceEvent> {

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 /// The folder's name.
 pub const FOLDER: &str = ".schism";
 
+/// The folder of the runs, in it.
+pub const RUNS: &str = "runs";
+
 /// The most run folders of one lab and seed.
 const MAX_RUNS: u32 = 1_000_000;
 
@@ -28,8 +31,16 @@ pub enum WorkspaceError {
         /// What the system said.
         why: io::Error,
     },
+    /// A file cannot be read.
+    #[error("`{path}`: {why}")]
+    Unreadable {
+        /// Which.
+        path: String,
+        /// What the system said.
+        why: io::Error,
+    },
     /// Every number is taken.
-    #[error("`{0}`: there are too many runs of this lab and seed")]
+    #[error("`{0}`: there are too many folders of this name")]
     Full(String),
 }
 
@@ -65,7 +76,7 @@ impl Workspace {
     /// # Errors
     /// When it cannot be made.
     pub fn runs(&self) -> Result<PathBuf, WorkspaceError> {
-        let runs = self.root.join("runs");
+        let runs = self.root.join(RUNS);
         fs::create_dir_all(&runs).map_err(unwritable(&runs))?;
         Ok(runs)
     }
@@ -106,7 +117,8 @@ pub fn data_folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBu
     folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")))
 }
 
-fn fill(draft: &Path, files: &[(String, Vec<u8>)]) -> Result<(), WorkspaceError> {
+/// Writes a new folder of files; paths are relative and use `/`.
+pub(crate) fn fill(draft: &Path, files: &[(String, Vec<u8>)]) -> Result<(), WorkspaceError> {
     fs::create_dir(draft).map_err(unwritable(draft))?;
     for (name, bytes) in files {
         let path = draft.join(name);
@@ -147,7 +159,56 @@ fn highest(runs: &Path, name: &str) -> io::Result<u32> {
     Ok(highest)
 }
 
-fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> WorkspaceError + use<> {
+/// Writes a file whole: what was there stays until all of it is written, and a link keeps pointing
+/// where it did.
+///
+/// # Errors
+/// When it cannot be written; then nothing has changed.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut draft = target.clone().into_os_string();
+    draft.push(format!(".{}", std::process::id()));
+    let written = fs::write(&draft, bytes).and_then(|()| fs::rename(&draft, &target));
+    if written.is_err() {
+        // The first error is the one to tell.
+        let _ = fs::remove_file(&draft);
+    }
+    written
+}
+
+/// Moves a file or folder to `<to>.before-reset-<n>`, the first of these names that is free, and
+/// says which.
+pub(crate) fn move_aside(from: &Path, to: &Path) -> Result<PathBuf, WorkspaceError> {
+    for n in 1..=MAX_RUNS {
+        let mut kept = to.as_os_str().to_owned();
+        kept.push(format!(".before-reset-{n}"));
+        let kept = PathBuf::from(kept);
+        if kept.exists() {
+            continue;
+        }
+        return match fs::rename(from, &kept) {
+            Ok(()) => Ok(kept),
+            Err(_) if kept.exists() => continue,
+            Err(why) => Err(unwritable(from)(why)),
+        };
+    }
+    Err(WorkspaceError::Full(to.display().to_string()))
+}
+
+/// Makes the folder `before-reset-<n>` in `root`, the first that is not there.
+pub(crate) fn make_aside(root: &Path) -> Result<PathBuf, WorkspaceError> {
+    for n in 1..=MAX_RUNS {
+        let aside = root.join(format!("before-reset-{n}"));
+        match fs::create_dir(&aside) {
+            Ok(()) => return Ok(aside),
+            Err(why) if why.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(why) => return Err(unwritable(&aside)(why)),
+        }
+    }
+    Err(WorkspaceError::Full("before-reset".to_owned()))
+}
+
+pub(crate) fn unwritable(path: &Path) -> impl FnOnce(io::Error) -> WorkspaceError + use<> {
     let path = path.display().to_string();
     move |why| WorkspaceError::Unwritable { path, why }
 }

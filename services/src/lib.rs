@@ -10,4 +10,6 @@ pub mod policy;
 pub mod posture;
 pub mod records;
 pub mod refusal;
+#[cfg(test)]
+mod specimen;
 pub mod token;

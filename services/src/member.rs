@@ -141,3 +141,57 @@ pub(crate) fn peer_is<T>(
     }
     Ok(name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tonic::Code;
+
+    use super::*;
+    use crate::specimen::{NOW, Specimen, from, leaf};
+
+    fn start(recheck: Recheck) -> Start {
+        let mut posture = Posture::hardened();
+        posture.tls.recheck = recheck;
+        Specimen::new(posture, |_| {}).member.start
+    }
+
+    #[test]
+    fn a_peer_is_known_by_the_first_part_of_its_path() {
+        let start = start(Recheck::Message);
+        let asked = |path| peer_is(&from(leaf(path), ()), &["records"], &start);
+        assert_eq!(asked("/records.north").unwrap(), "records.north");
+        for other in ["/policy", "/user/records", "/recordsx", "/xrecords.north"] {
+            assert_eq!(asked(other).unwrap_err().code(), Code::PermissionDenied);
+        }
+        let nobody = peer_is(&tonic::Request::new(()), &["records"], &start);
+        assert_eq!(nobody.unwrap_err().code(), Code::PermissionDenied);
+    }
+
+    #[test]
+    fn a_peer_of_another_trust_domain_is_nobody() {
+        let mut foreign = leaf("/records.north");
+        foreign.spiffe_id = SpiffeId::parse("spiffe://rival.example/records.north").unwrap();
+        let asked = peer_is(&from(foreign, ()), &["records"], &start(Recheck::Message));
+        assert_eq!(asked.unwrap_err().code(), Code::PermissionDenied);
+    }
+
+    #[test]
+    fn a_peer_whose_leaf_is_not_valid_now_is_nobody_unless_nobody_looks_again() {
+        let second = Duration::from_secs(1);
+        let mut expired = leaf("/records.north");
+        expired.not_after = NOW - second;
+        let mut early = leaf("/records.north");
+        early.not_before = NOW + second;
+        for untimely in [expired, early] {
+            let asked = |recheck| {
+                let request = from(untimely.clone(), ());
+                peer_is(&request, &["records"], &start(recheck))
+            };
+            let refused = asked(Recheck::Message).unwrap_err();
+            assert_eq!(refused.code(), Code::Unauthenticated);
+            assert!(asked(Recheck::Handshake).is_ok());
+        }
+    }
+}

@@ -191,9 +191,7 @@ pub async fn run_records(start: Start, own: RecordsStart) -> Result<(), NodeErro
     let warming = Arc::clone(&guard);
     tokio::spawn(async move { warming.warm().await });
     let replicator = Replicator::start(&member, &own.peers);
-    for record in store.own()? {
-        replicator.offer(record);
-    }
+    replicator.resume(&store)?;
     let changed = Arc::new(watch::Sender::new(0));
     let replication =
         ReplicationService::new(member.start.clone(), store.clone(), Arc::clone(&changed));

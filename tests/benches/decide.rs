@@ -36,6 +36,7 @@ fn view(memberships: u64) -> PolicyView {
     });
     let policy = Entry::PutPolicy {
         policy: policy().to_owned(),
+        entities: Vec::new(),
     };
     for entry in grants.chain([policy]) {
         state.apply(&entry).expect("fewer than the bounds");

@@ -184,6 +184,18 @@ impl Clinic {
     }
 }
 
+/// A new connection: the dial, the handshake of both ends, and the caller's token.
+fn connect_anew(group: &mut BenchmarkGroup<'_, WallTime>, clinic: &Clinic) {
+    let anew = async || {
+        clinic.dialer.forget().await;
+        let connection = clinic.dialer.connection().await;
+        connection.expect("loopback holds");
+    };
+    group.bench_function("a new connection, both ends", |bencher| {
+        bencher.iter(|| clinic.runtime.block_on(anew()));
+    });
+}
+
 /// Starts CA, service and both agents on this runtime, and waits for the caller's identity.
 async fn connect(folder: &TempDir, routes: impl FnOnce(&Seams, &str) -> Routes) -> Dialer {
     let place = |name: &str| Seams::real(folder.path().join(name));
@@ -272,7 +284,10 @@ fn policy(seams: &Seams) -> Replica {
     let policy = "permit(principal in Role::\"doctor\", action, resource);".to_owned();
     let (principal, role) = ("alice".to_owned(), "doctor".to_owned());
     for entry in [
-        Entry::PutPolicy { policy },
+        Entry::PutPolicy {
+            policy,
+            entities: Vec::new(),
+        },
         Entry::Grant { principal, role },
     ] {
         let bytes = entry.to_bytes().expect("plain names make an entry");
@@ -364,6 +379,7 @@ fn main() {
     }
     let open = Clinic::open(|seams, _| Routes::new(RecordsServer::new(Shelf(stocked(seams)))));
     open.measure(&mut group, "floor: unguarded read");
+    connect_anew(&mut group, &open);
     group.finish();
     criterion.final_summary();
 }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use labs::catalog;
 use labs::history::History;
-use labs::invariant::{Verdict, check_expected};
+use labs::invariant::{Verdict, Violation, by_name, check_expected};
 use labs::report::control::control;
 use labs::report::{RunFacts, RunReport};
 use labs::run::{Ran, RunRequest, run};
@@ -82,8 +82,17 @@ impl Flagship {
         (RunReport::judge(&ran.history, facts), ran.history)
     }
 
+    /// What was seen broken while the run went on must be broken at the end, by the same evidence.
     fn ran(request: &RunRequest) -> Ran {
-        run(request, &mut |_| ControlFlow::Continue(())).expect("the world holds")
+        let ran = run(request, &mut |_| ControlFlow::Continue(())).expect("the world holds");
+        for seen in &ran.sightings {
+            let invariant = by_name(seen.invariant).expect("it is one of ours");
+            let found = (invariant.check)(&ran.history).violations;
+            let place = |it: &Violation| (it.node.clone(), it.request.clone(), it.seq);
+            let is_found = found.iter().any(|it| place(it) == place(&seen.violation));
+            assert!(is_found, "{seen:?} was not found at the end");
+        }
+        ran
     }
 
     /// The control: exposed, then the solution.

@@ -3,4 +3,5 @@
 pub mod clerk;
 pub mod flagship;
 pub mod ground;
+pub mod program;
 pub mod properties;

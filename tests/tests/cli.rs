@@ -1,15 +1,14 @@
 //! The program as a person starts it: its words, its files, its exit statuses, one clear line.
 //!
-//! The binary is built by the cargo that runs these tests, so it is never an older one.
+//! The binary is that of this tree, never an older one.
 
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
-use std::env;
+mod program;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::LazyLock;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use ca::clock::Time;
@@ -17,143 +16,12 @@ use ca::identity::SpiffeId;
 use ca::keys::{Keys as _, RingKeys};
 use serde_json::Value;
 use services::token::issue::{Issuer, jwks};
-use tempfile::TempDir;
+
+use program::{Desk, Ended, fed};
+use tests::program::{binary, root};
 
 /// 2026-01-01.
 const NOW: u64 = 1_767_225_600;
-
-static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    // The tests are named too, so that features are those of the build that is already there.
-    build.args([
-        "build",
-        "--workspace",
-        "--tests",
-        "--bin",
-        "schism",
-        "--quiet",
-    ]);
-    build.args(["--message-format", "json"]).current_dir(root());
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    let output = build.stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "the binary does not build");
-    let said = String::from_utf8(output.stdout).unwrap();
-    let artifacts = said
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let built = artifacts.into_iter().find_map(|artifact| {
-        let is_it =
-            artifact["target"]["name"] == "schism" && !artifact["profile"]["test"].as_bool()?;
-        is_it.then(|| artifact["executable"].as_str().map(PathBuf::from))?
-    });
-    built.expect("cargo names the binary that it built")
-});
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// A folder with a workspace of its own.
-struct Desk(TempDir);
-
-impl Desk {
-    fn new() -> Self {
-        let temp = tempfile::tempdir().unwrap();
-        fs::create_dir(temp.path().join(".schism")).unwrap();
-        Self(temp)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
-        fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
-        fs::write(self.path(name), text).unwrap();
-    }
-
-    /// A copy of the built-in lab, as a folder.
-    fn lab(&self) {
-        for file in [
-            "lab.toml",
-            "exposed/posture.toml",
-            "exposed/policy.cedar",
-            "solution/posture.toml",
-            "solution/policy.cedar",
-        ] {
-            let built_in = root().join("labs/catalog/stale-acl").join(file);
-            self.write(&format!("lab/{file}"), fs::read(built_in).unwrap());
-        }
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(&*BINARY);
-        command
-            .args(line.split_whitespace())
-            .current_dir(self.0.path());
-        for name in ["CARGO_PKG_NAME", "CARGO_MANIFEST_DIR", "NO_COLOR"] {
-            command.env_remove(name);
-        }
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    fn run(&self, line: &str) -> Ended {
-        Ended::from(self.command(line).output().unwrap())
-    }
-
-    /// The names of what is under `.schism/runs/`.
-    fn runs(&self) -> Vec<String> {
-        let Ok(entries) = fs::read_dir(self.path(".schism/runs")) else {
-            return Vec::new();
-        };
-        let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
-        let mut names: Vec<String> = entries.map(|entry| name(entry.unwrap())).collect();
-        names.sort();
-        names
-    }
-
-    /// Bad input: status 2, nothing printed, nothing kept, and one line that says all of this.
-    #[track_caller]
-    fn refuses(&self, line: &str, parts: &[&str]) {
-        let ended = self.run(line);
-        assert_eq!(ended.status, Some(2), "{line}: {}", ended.err);
-        assert_eq!(ended.out, "", "{line}");
-        assert_eq!(ended.err.lines().count(), 1, "{line}: {}", ended.err);
-        assert!(ended.err.starts_with("error: "), "{line}: {}", ended.err);
-        for part in parts {
-            assert!(
-                ended.err.contains(part),
-                "{line}: no {part} in {}",
-                ended.err
-            );
-        }
-        assert_eq!(self.runs(), Vec::<String>::new(), "{line}");
-    }
-}
-
-/// How a command ended, and what it said.
-struct Ended {
-    status: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl From<Output> for Ended {
-    fn from(output: Output) -> Self {
-        Self {
-            status: output.status.code(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
 
 #[test]
 fn alone_it_shows_its_front_page() {
@@ -162,9 +30,9 @@ fn alone_it_shows_its_front_page() {
     assert_eq!((ended.status, ended.err.as_str()), (Some(0), ""));
     for part in [
         "stale-acl",
-        "demo <lab>",
+        "demo LAB",
         "token verify",
-        "kept in .schism\n",
+        "Kept in .schism (found here)\n",
     ] {
         assert!(ended.out.contains(part), "no {part} in {}", ended.out);
     }
@@ -267,12 +135,6 @@ fn token(issuer: &Issuer, audience: &str) -> String {
     issuer
         .issue(&alice, audience, &[7; 32], now, ttl, "t-1")
         .unwrap()
-}
-
-fn fed(mut command: Command, input: &[u8]) -> Ended {
-    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    Ended::from(child.wait_with_output().unwrap())
 }
 
 #[test]
@@ -517,6 +379,47 @@ fn one_posture_is_judged_by_itself_and_a_file_is_written_instead() {
 }
 
 #[test]
+fn a_page_for_a_browser_says_what_the_report_says_and_gives_nothing_away() {
+    let desk = Desk::new();
+    desk.refuses(
+        "demo stale-acl --json --out page.html",
+        &["page.html", "--json"],
+    );
+    let ended = desk.run("demo stale-acl --out page.html");
+    let quiet = (ended.status, ended.out.as_str());
+    assert_eq!(quiet, (Some(0), ""), "{}", ended.err);
+    let page = fs::read_to_string(desk.path("page.html")).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.len() < 1_000_000);
+    let kept = desk.path(".schism/runs/stale-acl-7-1");
+    let told = report(&fs::read_to_string(kept.join("report.json")).unwrap());
+    for run in told["runs"].as_array().unwrap() {
+        assert!(page.contains(run["trace_hash"].as_str().unwrap()));
+        let figures = run["exposure_ms"].as_object().unwrap().values();
+        for ms in figures.chain(run["refusals"].as_object().unwrap().values()) {
+            let figure = format!("<data value=\"{ms}\">");
+            assert!(page.contains(&figure), "{figure}");
+        }
+    }
+    assert!(page.contains("schism demo stale-acl --seed 7 --out page.html"));
+    let text = page.replace("&quot;", "\"");
+    assert!(
+        text.contains("freshness = \"any\""),
+        "the exposed posture is shown"
+    );
+    let solution = fs::read_to_string(kept.join("solution/posture.toml")).unwrap();
+    for line in solution.lines().filter(|line| line.contains('=')) {
+        assert!(!text.contains(line), "{line}");
+    }
+    assert!(
+        !text.contains("answer = \"b\""),
+        "the quiz is for the learner"
+    );
+    for elsewhere in ["http:", "https:", "<script", "src=", "href=", "url("] {
+        assert!(!page.contains(elsewhere), "{elsewhere}");
+    }
+}
+
+#[test]
 fn the_page_gives_nothing_away_and_its_last_lines_can_be_typed() {
     let desk = Desk::new();
     let ended = desk.run("demo stale-acl");
@@ -532,7 +435,7 @@ fn the_page_gives_nothing_away_and_its_last_lines_can_be_typed() {
         .split_once("Next:\n")
         .expect("it says what to type next");
     let commands = next.replace("\\\n", " ");
-    let program = BINARY.to_str().unwrap();
+    let program = binary().to_str().unwrap();
     let typed: Vec<&str> = commands
         .lines()
         .filter_map(|line| line.trim().strip_prefix(program))

@@ -1,7 +1,11 @@
 //! `stale-acl` from end to end: its control, its figures, and what a stepped clock does to it.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
+use labs::course::answer::Answer;
+use labs::course::explain::Places;
+use labs::course::trial::{Entrant, trial};
 use labs::history::{Outcome, Renewal};
 use labs::invariant::Verdict;
 use labs::report::Attack;
@@ -258,6 +262,45 @@ fn a_clock_that_was_wrong_for_a_while_stops_no_renewal() {
     }
 }
 
+/// The flagship, in whose cut-off region a record is written whose node then crashes; whether a
+/// region that never saw the write can read it `at` this second.
+fn read_elsewhere(at: u64) -> Vec<Outcome> {
+    let mut flagship = Flagship::new(7);
+    let step = |at: u64, lasts: Option<u64>, act: Act| Step {
+        name: None,
+        at: Duration::from_secs(at),
+        lasts: lasts.map(Duration::from_secs),
+        every: None,
+        until: None,
+        act,
+    };
+    let ask = |who: &str, region: &str, action: &str| Act::Request {
+        as_: who.to_owned(),
+        via: format!("records.{region}"),
+        actions: vec![action.to_owned()],
+        tag: "late".to_owned(),
+        resource: Some("r9".to_owned()),
+    };
+    let (node, power) = ("records.south".to_owned(), true);
+    flagship.scenario.schedule.extend([
+        step(11, None, ask("alice", "south", "write")),
+        step(14, Some(3), Act::Crash { node, power }),
+        step(at, None, ask("nadia", "north", "read")),
+    ]);
+    let (_, history) = flagship.judge(Side::Solution);
+    let late = history.requests.iter().filter(|asked| asked.tag == "late");
+    late.map(|asked| asked.outcome.clone()).collect()
+}
+
+#[test]
+fn a_write_of_a_cut_off_region_reaches_the_others_though_its_node_crashed_meanwhile() {
+    let during = read_elsewhere(40);
+    assert!(during[0].is_served(), "written: {during:?}");
+    assert_eq!(during[1], Outcome::Refused("no-such-record".to_owned()));
+    let after = read_elsewhere(55);
+    assert!(after.iter().all(Outcome::is_served), "{after:?}");
+}
+
 #[test]
 fn a_posture_cannot_buy_itself_a_kinder_judge() {
     let text = "[tls]\ntolerance = \"20s\"\n[policy]\n\
@@ -324,15 +367,20 @@ fn the_latest_policy_that_cannot_be_had_is_a_refusal() {
 fn each_tempting_wrong_answer_gets_its_message() {
     let lab = labs::catalog::find("stale-acl").expect("the flagship is embedded");
     assert_eq!(lab.wrong.len(), 3);
+    let flagship = Flagship::new(7);
     for wrong in lab.wrong {
-        let mut request = Flagship::new(7).request(Side::Solution);
-        let posture = services::posture::Posture::parse(wrong.name, wrong.posture);
-        request.posture = posture.expect("a wrong answer is still a posture").0;
-        wrong.policy.clone_into(&mut request.policy);
-        let (report, history) = Flagship::judged(wrong.name, &request);
-        let judged = labs::report::control::control(&[report], &[&history]);
-        assert_eq!(judged.verdict, Verdict::Broken, "{}", wrong.name);
-        let why = judged.reasons.join("; ");
+        let (posture, _) = services::posture::Posture::parse(wrong.name, wrong.posture)
+            .expect("a wrong answer is still a posture");
+        let entrant = Entrant {
+            name: wrong.name.to_owned(),
+            posture,
+            policy: wrong.policy.to_owned(),
+        };
+        let on = &mut |_| ControlFlow::Continue(());
+        let tried = trial(&flagship.scenario, &entrant, 7, on).expect("the world holds");
+        let answer = Answer::of(&flagship.scenario, &entrant, &Places::new(), &[tried]);
+        assert_eq!(answer.verdict, Verdict::Broken, "{}", wrong.name);
+        let why = answer.told();
         for line in wrong.expect.lines().filter(|line| !line.trim().is_empty()) {
             assert!(
                 why.contains(line.trim()),

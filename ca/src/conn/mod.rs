@@ -20,7 +20,7 @@ pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 pub const HANDSHAKE: Duration = Duration::from_secs(3);
 /// How long requests in flight may run on after a connection's end was announced.
 pub const GRACE: Duration = Duration::from_secs(2);
-/// Handshakes under way at once on one port; more are dropped.
+/// Handshakes under way at once on one port; one more ends the oldest of them.
 pub const MAX_HANDSHAKES: usize = 64;
 /// Connections at once on one port; more are dropped.
 pub const MAX_CONNECTIONS: usize = 1024;

@@ -4,6 +4,7 @@
 //! extensions) and when it must end. At its end it is announced closed, requests in flight may
 //! finish for [`super::GRACE`], and then it is dropped.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::pin::pin;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 use tonic::service::Routes;
 use tower::Service;
@@ -76,7 +77,8 @@ impl Door {
     /// When the port cannot be opened.
     pub async fn serve(self, port: u16, routes: Routes) -> io::Result<()> {
         let mut listener = self.seams.net.listen(port).await?;
-        let handshakes = Arc::new(Semaphore::new(MAX_HANDSHAKES));
+        // Dropping one ends its handshake.
+        let mut greeting: VecDeque<oneshot::Sender<Infallible>> = VecDeque::new();
         let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
             // One failed accept must not close the port (RUSTSEC-2024-0376).
@@ -84,17 +86,25 @@ impl Door {
                 tokio::time::sleep(ACCEPT_AGAIN).await;
                 continue;
             };
-            let (Ok(handshake), Ok(connection)) = (
-                Arc::clone(&handshakes).try_acquire_owned(),
-                Arc::clone(&connections).try_acquire_owned(),
-            ) else {
+            let Ok(connection) = Arc::clone(&connections).try_acquire_owned() else {
                 tracing::warn!(port, "too many connections: one dropped");
                 continue;
             };
+            greeting.retain(|handshake| !handshake.is_closed());
+            if greeting.len() >= MAX_HANDSHAKES {
+                // The oldest gives way: silent dials must not keep out those who mean it.
+                tracing::warn!(port, "too many handshakes: the oldest dropped");
+                greeting.pop_front();
+            }
+            let (handshake, give_way) = oneshot::channel();
+            greeting.push_back(handshake);
             let (door, routes) = (self.clone(), routes.clone());
             tokio::spawn(async move {
-                let greeted = tokio::time::timeout(HANDSHAKE, door.greet(wire)).await;
-                drop(handshake);
+                let greeted = tokio::select! {
+                    biased;
+                    greeted = tokio::time::timeout(HANDSHAKE, door.greet(wire)) => greeted,
+                    _ = give_way => Ok(None),
+                };
                 if let Ok(Some((stream, peer, end))) = greeted {
                     door.attend(stream, peer, end, routes).await;
                 }

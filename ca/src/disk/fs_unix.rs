@@ -11,8 +11,11 @@ pub(super) fn private(options: &mut OpenOptions) {
     options.mode(0o600);
 }
 
-/// Makes a rename durable: the name lives in the folder, not in the file.
+/// Makes a name durable: it lives in the folder, not in the file.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    match path.parent() {
+        None => Ok(()),
+        Some(folder) if folder.as_os_str().is_empty() => File::open(".")?.sync_all(),
+        Some(folder) => File::open(folder)?.sync_all(),
+    }
 }

@@ -3,33 +3,15 @@
 //! ```text
 //! report.json             as `--json` prints it
 //! timeline.jsonl          every canonical event of every run, one a line
+//! requests.jsonl          what every client asked and heard, one a line
 //! scenario.toml           the lab's, as it was read
 //! <run>/posture.toml      and policy.cedar: the settings, as they were read
 //! audit/<run>/<node>/     entries, checkpoint, key: each node's signed log
 //! ```
 
-use serde::Serialize;
-
 use super::settings::Settings;
+use super::timeline;
 use crate::run::Ran;
-use crate::trace::TraceEvent;
-
-/// One event, as a line of the timeline.
-#[derive(Debug, Serialize)]
-struct Line<'a> {
-    run: &'a str,
-    at_us: u64,
-    node: &'a str,
-    seq: u64,
-    kind: &'a str,
-    principal: &'a str,
-    action: &'a str,
-    resource: &'a str,
-    decision: &'a str,
-    refusal: &'a str,
-    policy_size: u64,
-    request: &'a str,
-}
 
 /// The files to keep: the path in the run's folder, and the content.
 pub(super) fn files(
@@ -41,7 +23,7 @@ pub(super) fn files(
         ("report.json".to_owned(), report.into()),
         ("scenario.toml".to_owned(), scenario.into()),
     ];
-    let mut timeline = String::new();
+    let (mut events, mut requests) = (String::new(), String::new());
     for (settings, ran) in runs {
         let run = &settings.name;
         let mut keep = |path: String, bytes: &[u8]| files.push((path, bytes.to_vec()));
@@ -59,32 +41,12 @@ pub(super) fn files(
                 format!("{}\n", audit.key.trim_end()).as_bytes(),
             );
         }
-        for event in &ran.trace {
-            timeline.push_str(&line(run, event));
-            timeline.push('\n');
-        }
+        events.push_str(&timeline::events(run, &ran.trace));
+        requests.push_str(&timeline::requests(run, &ran.history.requests));
     }
-    files.push(("timeline.jsonl".to_owned(), timeline.into_bytes()));
+    files.push(("requests.jsonl".to_owned(), requests.into_bytes()));
+    files.push(("timeline.jsonl".to_owned(), events.into_bytes()));
     files
-}
-
-fn line(run: &str, traced: &TraceEvent) -> String {
-    let event = &traced.event;
-    let line = Line {
-        run,
-        at_us: traced.at_us,
-        node: &traced.node,
-        seq: traced.seq,
-        kind: event.kind,
-        principal: &event.principal,
-        action: &event.action,
-        resource: &event.resource,
-        decision: &event.decision,
-        refusal: &event.refusal,
-        policy_size: event.policy_size,
-        request: &event.request,
-    };
-    serde_json::to_string(&line).expect("a line has text for keys")
 }
 
 #[cfg(test)]
@@ -99,6 +61,7 @@ mod tests {
     use super::*;
     use crate::history::History;
     use crate::run::AuditFiles;
+    use crate::trace::TraceEvent;
 
     #[test]
     fn every_run_keeps_its_settings_its_logs_and_its_lines() {
@@ -120,6 +83,7 @@ mod tests {
             history: History::default(),
             trace: vec![traced; 2],
             audit,
+            sightings: Vec::new(),
             wall_ms: 1,
         };
         let runs: Vec<_> = both.iter().map(|settings| (settings, &ran)).collect();

@@ -14,14 +14,16 @@ use super::origin::{Lab, Text};
 use super::printer::Printer;
 use super::settings::{self, Settings};
 use super::stop::Stop;
-use super::{Exit, Place, archive};
+use super::{Exit, Place, archive, show};
 use crate::history::History;
-use crate::invariant::Verdict;
+use crate::invariant::{Verdict, no_permit_after_revoke};
+use crate::report::html::{self, Extras};
 use crate::report::text::Style;
 use crate::report::{DemoFacts, DemoReport, RunFacts, RunReport, json, text};
 use crate::run::{self, Ran, RunRequest};
 use crate::scenario::Scenario;
 use crate::trace::trace_hash;
+use crate::workspace::Workspace;
 
 /// Run a lab exposed and with its solution, from one seed, and compare
 ///
@@ -42,7 +44,7 @@ pub(super) struct Words {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
-    /// Write to this file instead of standard output
+    /// Write to this file instead of standard output; if it ends in .html, a page for a browser
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Only ASCII, in the marks too
@@ -52,6 +54,8 @@ pub(super) struct Words {
     #[arg(long, value_name = "COLUMNS", default_value_t = 80,
           value_parser = clap::value_parser!(u16).range(72..=200))]
     width: u16,
+    #[command(flatten)]
+    show: show::Showing,
 }
 
 /// What is run: read, parsed, and found good.
@@ -80,16 +84,22 @@ impl Plan {
 
 /// Obeys.
 pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
+    if words.show.script {
+        show::script(&Lab::find(&words.lab)?, printer)?;
+        return Ok(Exit::Done);
+    }
     let plan = Plan::read(words)?;
+    words.show.can_be_shown()?;
     if let Some(out) = &words.out {
         can_be_written(out)?;
+        if words.json && is_page(out) {
+            return Err(Stop::file(
+                out,
+                "`--json` writes no page; leave it out, or name the file `.json`",
+            ));
+        }
     }
-    // Showing does not need a place to write: a program may be started from a read-only folder.
-    let workspace = place.workspace();
-    let workspace = workspace.and_then(|it| it.runs().map(|_| it));
-    if let Err(why) = &workspace {
-        printer.note(&format!("nothing will be kept: {why}"));
-    }
+    let workspace = keeper(place, printer);
     let interrupt = Interrupt::listen()?;
     for warning in plan.settings.iter().filter_map(settings::warning) {
         printer.note(&warning);
@@ -104,28 +114,36 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
             printer,
         )?);
     }
-    let report = judge(&plan, words, place, &runs);
+    let mut report = judge(&plan, words, place, &runs);
     let histories: Vec<&History> = runs.iter().map(|ran| &ran.history).collect();
     let json = json::render(&report)?;
     let pairs: Vec<_> = plan.settings.iter().zip(&runs).collect();
     let files = archive::files(&json, &plan.scenario_text.text, &pairs);
     let name = format!("{}-{}", report.lab, report.seed);
-    let kept = workspace.ok().map(|it| it.keep(&name, &files));
-    let answer = if words.json {
-        json
-    } else {
-        text::render(&report, &histories, &style(words, printer))
+    let kept = workspace.map(|it| it.keep(&name, &files));
+    if let Some(Ok(kept)) = &kept {
+        report.next.extend(follow(kept, &histories, place));
+    }
+    let shown = show::Show {
+        report: &report,
+        histories: &histories,
+        ask: plan.scenario.predict.as_ref().map(|it| it.ask.as_str()),
+        style: style(words, printer),
     };
-    match &words.out {
-        None => printer.page(&answer)?,
-        Some(out) => {
-            write_whole(out, &answer)?;
-            printer.note(&format!("written to {}", out.display()));
-        }
+    let is_wanted = words.show.play(&shown, &interrupt, printer);
+    if let Ok(true) = is_wanted {
+        give(
+            words,
+            &json,
+            &shown,
+            |out| extras(&plan, words, place, out),
+            printer,
+        )?;
     }
     if let Some(kept) = kept {
         printer.note(&format!("kept in {}", place.shown(&kept?)));
     }
+    is_wanted?;
     Ok(match report.control {
         Verdict::Kept => Exit::Done,
         Verdict::Broken => Exit::Broken,
@@ -133,7 +151,52 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     })
 }
 
-fn run_one(
+/// Where runs are kept, if they can be. Showing one does not need it: a program may be started from
+/// a read-only folder, by someone without a home.
+fn keeper(place: &Place, printer: &mut Printer) -> Option<Workspace> {
+    let found = place.workspace();
+    match found.and_then(|it| it.runs().map(|_| it)) {
+        Ok(workspace) => Some(workspace),
+        Err(why) => {
+            printer.note(&format!("nothing will be kept: {why}"));
+            None
+        }
+    }
+}
+
+/// Prints the answer, or writes it to the file that was named.
+fn give(
+    words: &Words,
+    json: &str,
+    shown: &show::Show<'_>,
+    extras: impl FnOnce(&Path) -> Extras,
+    printer: &mut Printer,
+) -> Result<(), Stop> {
+    let answer = match &words.out {
+        _ if words.json => json.to_owned(),
+        Some(out) if is_page(out) => html::render(shown.report, shown.histories, &extras(out)),
+        _ => text::render(shown.report, shown.histories, &shown.style),
+    };
+    let Some(out) = &words.out else {
+        return printer.page(&answer);
+    };
+    write_whole(out, &answer)?;
+    printer.note(&format!("written to {}", out.display()));
+    Ok(())
+}
+
+/// The command that follows the first wrongful permit of the kept runs, if there was one.
+fn follow(kept: &Path, histories: &[&History], place: &Place) -> Option<String> {
+    let name = kept.file_name()?.to_str()?;
+    let mut found = histories
+        .iter()
+        .map(|history| no_permit_after_revoke::check(history));
+    let first = found.find_map(|finding| finding.violations.into_iter().next())?;
+    let words = ["trace", first.request.as_deref()?, "--run", name];
+    Some(place.invocation.command(&words))
+}
+
+pub(super) fn run_one(
     scenario: &Scenario,
     settings: &Settings,
     seed: u64,
@@ -147,11 +210,16 @@ fn run_one(
         seed,
         mutation: Mutation::None,
     };
-    let ran = run::run(&request, &mut |share| {
+    let ran = run::run_watched(&request, &mut |so_far| {
         if interrupt.heard() {
             return ControlFlow::Break(());
         }
-        printer.progress(&settings.name, share);
+        let name = &settings.name;
+        let label = match so_far.sightings.first() {
+            Some(seen) => format!("{name}: {} broken", seen.invariant),
+            None => name.clone(),
+        };
+        printer.progress(&label, so_far.share);
         ControlFlow::Continue(())
     });
     printer.clear();
@@ -209,6 +277,37 @@ fn next(words: &Words, place: &Place) -> Vec<String> {
     vec![command(&again), command(&[&same[..], &[&seed]].concat())]
 }
 
+/// Whether a file of that name is a page for a browser.
+fn is_page(out: &Path) -> bool {
+    let ending = out.extension().unwrap_or_default();
+    ["html", "htm"]
+        .iter()
+        .any(|it| ending.eq_ignore_ascii_case(it))
+}
+
+/// What the page shows besides the report. Its command names the page alone, not its folder.
+fn extras(plan: &Plan, words: &Words, place: &Place, out: &Path) -> Extras {
+    let shown = |path: &Path| path.display().to_string();
+    let (seed, file) = (words.seed.to_string(), out.file_name().map(Path::new));
+    let file = file.map(shown).unwrap_or_default();
+    let (posture, policy) = (words.posture.as_deref(), words.policy.as_deref());
+    let (posture, policy) = (posture.map(shown), policy.map(shown));
+    let mut again = vec!["demo", &words.lab, "--seed", &seed];
+    for (word, value) in [("--posture", &posture), ("--policy", &policy)] {
+        again.extend(value.iter().flat_map(|value| [word, value]));
+    }
+    again.extend(["--out", &file]);
+    Extras {
+        scenario: plan.scenario_text.text.clone(),
+        postures: plan
+            .settings
+            .iter()
+            .map(|settings| settings.shown(&words.lab))
+            .collect(),
+        regenerate: place.invocation.anywhere().command(&again),
+    }
+}
+
 fn style(words: &Words, printer: &Printer) -> Style {
     Style {
         width: usize::from(words.width),
@@ -218,7 +317,7 @@ fn style(words: &Words, printer: &Printer) -> Style {
 }
 
 /// Says before the run what would keep a file from being written after it.
-fn can_be_written(out: &Path) -> Result<(), Stop> {
+pub(super) fn can_be_written(out: &Path) -> Result<(), Stop> {
     if out.is_dir() {
         return Err(Stop::file(out, "it is a folder"));
     }
@@ -231,7 +330,7 @@ fn can_be_written(out: &Path) -> Result<(), Stop> {
 
 /// Writes a file whole: what was there stays until all of it is written. What is no plain file,
 /// such as a pipe, is written to as it is.
-fn write_whole(out: &Path, text: &str) -> Result<(), Stop> {
+pub(super) fn write_whole(out: &Path, text: &str) -> Result<(), Stop> {
     let fail = |why| Stop::file(out, why);
     if out.exists() && !out.is_file() {
         return fs::write(out, text).map_err(fail);
@@ -285,6 +384,23 @@ mod tests {
                 assert_ne!(command, line);
             }
         }
+    }
+
+    #[test]
+    fn the_command_on_the_page_makes_the_page_again() {
+        for line in [
+            "schism demo stale-acl --seed 3 --out some/where/page.HTML",
+            "schism demo stale-acl --posture hardened --out page.htm",
+        ] {
+            let words = words(line);
+            let (plan, out) = (Plan::read(&words).unwrap(), words.out.clone().unwrap());
+            assert!(is_page(&out));
+            let again = extras(&plan, &words, &place(), &out).regenerate;
+            let again = self::words(&again);
+            assert_eq!((again.seed, &again.posture), (words.seed, &words.posture));
+            assert_eq!(again.out.as_deref(), out.file_name().map(Path::new));
+        }
+        assert!(!is_page(Path::new("html")) && !is_page(Path::new("page.html.txt")));
     }
 
     #[test]

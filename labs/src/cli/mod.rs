@@ -3,18 +3,24 @@
 //! Commands return what they have to say; [`printer`] alone prints. Whatever is wrong with the
 //! words, or with a file that they name, is said in one line before anything runs.
 
+mod answer;
 mod archive;
+mod ask;
 mod demo;
 mod front;
 mod interrupt;
+mod kept;
 mod lab;
 mod next;
 mod origin;
 mod posture;
 mod printer;
+mod prose;
 mod rerun;
 mod settings;
+mod show;
 mod stop;
+mod timeline;
 mod token;
 mod trace;
 mod usage;

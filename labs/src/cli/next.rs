@@ -34,6 +34,13 @@ impl Invocation {
         Self(quoted(&called.unwrap_or_else(|| "schism".to_owned())))
     }
 
+    /// The same program as someone else would start it, without this machine's paths.
+    pub(super) fn anywhere(&self) -> Self {
+        let plain = "cargo run -q --release --";
+        let cargo = self.0.starts_with("cargo run -q --release ");
+        Self(if cargo { plain } else { "schism" }.to_owned())
+    }
+
     /// A command with these words.
     pub(super) fn command(&self, words: &[&str]) -> String {
         words.iter().fold(self.0.clone(), |command, word| {
@@ -78,6 +85,14 @@ mod tests {
         assert_eq!(find(called, Some("/s/labs"), "/s/labs/src"), plain);
         let elsewhere = "cargo run -q --release --manifest-path /s/Cargo.toml -- demo stale-acl";
         assert_eq!(find(called, Some("/s/labs"), "/home"), elsewhere);
+    }
+
+    #[test]
+    fn a_command_for_someone_else_has_no_path_of_this_machine() {
+        let said = |words: &str| Invocation(words.to_owned()).anywhere().command(&["demo"]);
+        assert_eq!(said("target/release/schism"), "schism demo");
+        let elsewhere = "cargo run -q --release --manifest-path /s/Cargo.toml --";
+        assert_eq!(said(elsewhere), "cargo run -q --release -- demo");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use services::policy::entry::MAX_ENTRY;
 use services::posture::MAX_POSTURE;
@@ -13,7 +13,10 @@ use services::posture::document::plain;
 
 use super::stop::Stop;
 use crate::catalog::{self, EmbeddedLab};
-use crate::scenario::MAX_SCENARIO;
+use crate::scenario::{MAX_SCENARIO, Scenario};
+
+/// A lab's text is at most this long, in bytes.
+const MAX_PROSE: usize = 256 * 1024;
 
 /// A text and the name that errors give it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,24 @@ impl Side {
         match self {
             Self::Exposed => "exposed",
             Self::Solution => "solution",
+        }
+    }
+}
+
+/// A lab's texts for the learner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Prose {
+    Readme,
+    Hints,
+    Why,
+}
+
+impl Prose {
+    const fn file(self) -> &'static str {
+        match self {
+            Self::Readme => "README.md",
+            Self::Hints => "hints.md",
+            Self::Why => "why.md",
         }
     }
 }
@@ -88,6 +109,41 @@ impl Lab {
             Side::Exposed => lab.exposed_policy,
             Side::Solution => lab.solution_policy,
         })
+    }
+
+    /// The scenario, understood.
+    pub(super) fn parsed(&self) -> Result<Scenario, Stop> {
+        let text = self.scenario()?;
+        Ok(Scenario::parse(&text.name, &text.text)?)
+    }
+
+    /// One of the lab's own texts.
+    pub(super) fn prose(&self, prose: Prose) -> Result<Text, Stop> {
+        self.part(prose.file(), MAX_PROSE, |lab| match prose {
+            Prose::Readme => lab.readme,
+            Prose::Hints => lab.hints,
+            Prose::Why => lab.why,
+        })
+    }
+
+    /// The word that means this lab from any folder: its id, or its folder's whole path.
+    pub(super) fn word(&self) -> Result<String, Stop> {
+        let folder = match self {
+            Self::BuiltIn(lab) => return Ok(lab.id.to_owned()),
+            Self::Folder(folder) => folder,
+        };
+        let whole = path::absolute(folder).map_err(|why| Stop::file(folder, why))?;
+        whole.to_str().map(str::to_owned).ok_or_else(|| {
+            Stop::file(
+                folder,
+                "its path is not UTF-8: give the folder another name",
+            )
+        })
+    }
+
+    /// The script for showing it to people.
+    pub(super) fn demo(&self) -> Result<Text, Stop> {
+        self.part("demo.md", MAX_SCENARIO, |lab| lab.demo)
     }
 
     fn part(
@@ -152,7 +208,7 @@ mod tests {
         );
         assert_eq!(said("no/such"), "`no/such`: no such folder");
         assert_eq!(said("src"), "unknown lab `src`; the folder is `./src`");
-        assert_eq!(said(""), "unknown lab ``; there is `stale-acl`");
+        assert!(said("").starts_with("unknown lab ``; there is `stale-acl`"));
         let lab = Lab::find("catalog/stale-acl").unwrap();
         let built_in = Lab::find("stale-acl").unwrap();
         assert_eq!(

@@ -10,12 +10,12 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use super::stop::Stop;
 
 /// The widest that a progress line gets, in columns.
-const PROGRESS_COLUMNS: usize = 60;
+const PROGRESS_COLUMNS: usize = 72;
 
 /// Where output goes, and what can be shown there.
 pub(super) struct Printer {
-    out: Box<dyn Write>,
-    err: Box<dyn Write>,
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
     color: bool,
     progress: bool,
     shown: Option<u8>,
@@ -33,6 +33,12 @@ impl Printer {
             err: Box::new(io::stderr()),
             shown: None,
         }
+    }
+
+    /// Whether standard output is a terminal that can be drawn on.
+    pub(super) fn is_live() -> bool {
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        io::stdout().is_terminal() && !dumb
     }
 
     /// Whether the answer may be coloured.
@@ -66,6 +72,13 @@ impl Printer {
         self.clear();
         // Nowhere is left to complain of standard error.
         let _ = writeln!(self.err, "{}", one_line(text));
+    }
+
+    /// Says a question and leaves the cursor behind it.
+    pub(super) fn ask(&mut self, question: &str) {
+        self.clear();
+        let _ = write!(self.err, "{} ", one_line(question));
+        let _ = self.err.flush();
     }
 
     /// Says why there is no answer.
@@ -122,13 +135,13 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Paper(Arc<Mutex<Vec<u8>>>);
+    pub(in super::super) struct Paper(Arc<Mutex<Vec<u8>>>);
 
     impl Write for Paper {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -153,7 +166,10 @@ mod tests {
         }
     }
 
-    fn printer(out: impl Write + 'static, progress: bool) -> (Printer, Paper) {
+    pub(in super::super) fn printer(
+        out: impl Write + Send + 'static,
+        progress: bool,
+    ) -> (Printer, Paper) {
         let err = Paper::default();
         let printer = Printer {
             out: Box::new(out),
@@ -165,7 +181,7 @@ mod tests {
         (printer, err)
     }
 
-    fn written(paper: &Paper) -> String {
+    pub(in super::super) fn written(paper: &Paper) -> String {
         String::from_utf8(paper.0.lock().unwrap().clone()).unwrap()
     }
 

@@ -11,6 +11,7 @@ use services::posture::{MAX_POSTURE, Posture};
 
 use super::origin::{self, Lab, Side, Text};
 use super::stop::Stop;
+use crate::report::html::Shown;
 
 /// The words that stand for a posture.
 const WORDS: [&str; 3] = ["exposed", "hardened", "solution"];
@@ -29,6 +30,19 @@ pub(super) struct Settings {
     pub(super) policy: String,
     /// The values are for the learner to find.
     pub(super) is_secret: bool,
+}
+
+impl Settings {
+    /// The posture as a page shows it.
+    pub(super) fn shown(&self, lab: &str) -> Shown {
+        if self.is_secret {
+            Shown::Withheld(format!(
+                "These values are for you to find. `schism lab solution {lab}` shows them."
+            ))
+        } else {
+            Shown::Text(self.posture_text.clone())
+        }
+    }
 }
 
 /// A lab's two sides: exposed, then its solution.
@@ -79,7 +93,13 @@ pub(super) fn one(lab: &Lab, asked: &Path, policy: Option<&Path>) -> Result<Sett
     }
 }
 
-fn settings(name: &str, posture: Text, policy: Text, secret: bool) -> Result<Settings, Stop> {
+/// Settings from two texts, each refused with its own name and line.
+pub(super) fn settings(
+    name: &str,
+    posture: Text,
+    policy: Text,
+    secret: bool,
+) -> Result<Settings, Stop> {
     let (read, _) = Posture::parse(&posture.name, &posture.text)?;
     check(&policy.name, &policy.text)?;
     Ok(Settings {
@@ -159,6 +179,7 @@ mod tests {
             said.contains("policy.freshness (OPA") && !said.contains("any"),
             "{said}"
         );
+        assert!(matches!(secret.shown("stale-acl"), Shown::Withheld(_)));
     }
 
     #[test]

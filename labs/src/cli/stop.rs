@@ -8,6 +8,8 @@ use services::posture::PostureError;
 use services::token::keys::InvalidKeySet;
 
 use super::Exit;
+use crate::catalog::folder::FolderError;
+use crate::course::new::NewLabError;
 use crate::report::json::InvalidReport;
 use crate::run::RunError;
 use crate::scenario::ScenarioError;
@@ -19,12 +21,18 @@ pub(super) enum Stop {
     /// A file that cannot be read, written, or understood.
     #[error("`{0}`: {1}")]
     File(String, String),
+    /// A folder that is no lab.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// Something asked it to.
     #[error("interrupted")]
     Interrupted,
     /// A broken key set, and its file.
     #[error("`{0}`: {1}")]
     Keys(String, InvalidKeySet),
+    /// No new lab.
+    #[error(transparent)]
+    NewLab(#[from] NewLabError),
     /// A broken policy.
     #[error(transparent)]
     Policy(#[from] PolicyError),
@@ -75,7 +83,9 @@ impl Stop {
                 ..
             } => Exit::Interrupted,
             Self::File(..)
+            | Self::Folder(_)
             | Self::Keys(..)
+            | Self::NewLab(_)
             | Self::Policy(_)
             | Self::Posture(_)
             | Self::Run { .. }

@@ -22,7 +22,7 @@ pub(super) fn answer(error: &clap::Error, printer: &mut Printer) -> Result<Exit,
 }
 
 /// The parser's paragraphs up to its usage, as one line.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let said = text.strip_prefix("error: ").unwrap_or(text);
     let lines = said
         .lines()

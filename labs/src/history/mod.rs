@@ -35,6 +35,9 @@ pub struct History {
     pub requests: Vec<Request>,
     /// Each node's audit log. A node that is absent handed in none.
     pub audits: BTreeMap<String, AuditLog>,
+    /// How many entries at the beginning of each node's log are left out here; a whole history
+    /// leaves out none.
+    pub left_out: BTreeMap<String, u64>,
     /// Each node's skew: from this true time on (µs), its clock is this far ahead (µs). A node
     /// that is absent, or a time before the first step, has no skew. In order of time.
     pub clocks: BTreeMap<String, Vec<(u64, i64)>>,
@@ -77,6 +80,8 @@ pub enum ActKind {
     Revoke,
     /// The policy's text was replaced.
     Policy,
+    /// Entities were put.
+    Entities,
 }
 
 impl ActKind {
@@ -86,6 +91,7 @@ impl ActKind {
             Self::Grant => "grant",
             Self::Revoke => "revoke",
             Self::Policy => "put_policy",
+            Self::Entities => "put_entities",
         }
     }
 }
@@ -95,9 +101,10 @@ impl ActKind {
 pub struct Act {
     /// Which.
     pub kind: ActKind,
-    /// Whom it is about; empty for [`ActKind::Policy`].
+    /// Whom it is about; for [`ActKind::Policy`] and [`ActKind::Entities`] whom it revokes, as the
+    /// scenario says, and empty if nobody.
     pub principal: String,
-    /// Which role; empty for [`ActKind::Policy`].
+    /// Which role; empty if it is about none.
     pub role: String,
     /// When it was asked for, in true microseconds.
     pub asked_us: u64,
@@ -105,6 +112,17 @@ pub struct Act {
     pub acknowledged_us: Option<u64>,
     /// Size of the policy log that holds it.
     pub policy_size: u64,
+}
+
+impl Act {
+    /// Whether somebody is to be let in no more once it is acknowledged.
+    pub fn revokes(&self) -> bool {
+        match self.kind {
+            ActKind::Revoke => true,
+            ActKind::Policy | ActKind::Entities => !self.principal.is_empty(),
+            ActKind::Grant => false,
+        }
+    }
 }
 
 /// One request, as its client lived it.

@@ -170,23 +170,24 @@ pub fn by_name(name: &str) -> Option<Invariant> {
     ALL.into_iter().find(|invariant| invariant.name == name)
 }
 
-/// Checks what the scenario lists, and `legitimate-users-served` if it states floors, in order
-/// of name. A listed name that is none of [`ALL`] is passed over: the scenario's parser refuses it.
+/// What the scenario lists, and `legitimate-users-served` if it states floors, in order of name.
+/// A listed name that is none of [`ALL`] is passed over: the scenario's parser refuses it.
+pub fn expected(history: &History) -> impl Iterator<Item = Invariant> + use<'_> {
+    let expect = &history.expect;
+    ALL.into_iter().filter(|invariant| {
+        let floors = !expect.floors.is_empty() && invariant.name == legitimate_users_served::NAME;
+        floors
+            || expect
+                .invariants
+                .iter()
+                .any(|wanted| wanted == invariant.name)
+    })
+}
+
+/// Checks what is [`expected`].
 pub fn check_expected(history: &History) -> Vec<Finding> {
-    let listed = |name: &str| {
-        history
-            .expect
-            .invariants
-            .iter()
-            .any(|wanted| wanted == name)
-    };
-    let floors = !history.expect.floors.is_empty();
-    let expected = ALL.into_iter().filter(|invariant| {
-        listed(invariant.name) || (floors && invariant.name == legitimate_users_served::NAME)
-    });
-    expected
-        .map(|invariant| (invariant.check)(history))
-        .collect()
+    let found = expected(history).map(|invariant| (invariant.check)(history));
+    found.collect()
 }
 
 /// What could be said of the invariant at that true time (µs), from what had happened by then.

@@ -1,12 +1,10 @@
 //! `monotone-policy`: no node goes back to an older policy, and one size has one root.
 //!
 //! Along each audit log the policy's size never falls; over all logs one size never has two
-//! roots, which would be two histories. A refusal by a node that held no policy yet (no root)
-//! enforced nothing and is passed over; a permit never is.
+//! roots, which would be two histories. A node that held no policy yet says so with size 0 and the
+//! root of an empty log; one that says it after having held more has fallen, also in a refusal.
 
 use std::collections::BTreeMap;
-
-use services::audit::entry::Decision;
 
 use super::{Finding, Violation, unverified};
 use crate::history::{Decided, History};
@@ -17,9 +15,6 @@ pub const NAME: &str = "monotone-policy";
 /// Judges the history.
 pub fn check(history: &History) -> Finding {
     let mut decisions = history.decisions();
-    decisions.retain(|decided| {
-        !decided.entry.policy_root.is_empty() || decided.entry.decision == Decision::Permit
-    });
     let mut violations = Vec::new();
     let mut roots: BTreeMap<u64, Decided<'_>> = BTreeMap::new();
     for decided in &decisions {
@@ -70,6 +65,8 @@ fn violation(decided: &Decided<'_>, evidence: String) -> Violation {
 
 #[cfg(test)]
 mod tests {
+    use services::audit::entry::Decision;
+
     use super::super::Verdict;
     use super::*;
     use crate::history::sample::Sample;
@@ -129,12 +126,12 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_before_any_policy_is_no_fall_but_a_permit_is() {
-        let mut restarted = sizes(&[("south", 5), ("south", 0)]);
-        restarted.log("south")[1].policy_root = String::new();
-        assert_eq!(check(&restarted.history).verdict, Verdict::Broken);
-        restarted.log("south")[1].decision = Decision::Refuse;
-        assert_eq!(check(&restarted.history).verdict, Verdict::Kept);
+    fn no_policy_is_where_a_node_begins_and_nowhere_to_go_back_to() {
+        let began = sizes(&[("south", 0), ("south", 5)]);
+        assert_eq!(check(&began.history).verdict, Verdict::Kept);
+        let mut emptied = sizes(&[("south", 5), ("south", 0)]);
+        emptied.log("south")[1].decision = Decision::Refuse;
+        assert_eq!(check(&emptied.history).verdict, Verdict::Broken);
     }
 
     #[test]

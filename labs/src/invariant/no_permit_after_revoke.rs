@@ -3,8 +3,10 @@
 //! Measured at the deciding node on true time, from the revocation's acknowledgement: by the
 //! audit logs, and by a client that was served when nothing was logged. A pending revocation
 //! carries no promise. It judges the loss of a principal's only role; who keeps another role that
-//! permits the same is outside it. A posture that promises nothing is held to the exposure that
-//! the scenario expects; an action for which neither says anything is measured, not judged.
+//! permits the same is outside it. A policy or entities that a scenario says revoke somebody do so
+//! from *their* acknowledgement to the end of the run; no policy is evaluated here. A posture that
+//! promises nothing is held to the exposure that the scenario expects; an action for which neither
+//! says anything is measured, not judged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,14 +51,14 @@ pub fn check(history: &History) -> Finding {
     let mut violations = Vec::new();
     let mut doubts = doubts(history);
     let mut judged = 0;
-    for late in &successes(history) {
+    for (late, until_us) in &possible(history) {
         let Some(bound) = bound_us(history, &late.action) else {
             continue;
         };
         judged += 1;
         let limit = late.acknowledged_us.saturating_add(bound);
         let limit = limit.saturating_add(history.tolerance_us);
-        if late.earliest_us > limit {
+        if late.earliest_us > limit && late.latest_us < *until_us {
             violations.push(violation(history, late, bound));
         } else if late.latest_us > limit {
             doubts.push(format!(
@@ -73,8 +75,16 @@ pub fn check(history: &History) -> Finding {
 }
 
 /// Every success of a revoked principal between the acknowledgement and a later grant, in order
-/// of (principal, true time).
+/// of (principal, true time). One that may have been before the acknowledgement is not among them.
 pub fn successes(history: &History) -> Vec<Late> {
+    let mut successes = possible(history);
+    successes.retain(|(late, _)| late.earliest_us > late.acknowledged_us);
+    successes.into_iter().map(|(late, _)| late).collect()
+}
+
+/// Every success that may lie between an acknowledgement and the grant that ended it, with that
+/// end; in order of (principal, true time).
+fn possible(history: &History) -> Vec<(Late, u64)> {
     let decisions = history.decisions();
     let permits: Vec<_> = decisions
         .iter()
@@ -84,14 +94,14 @@ pub fn successes(history: &History) -> Vec<Late> {
     let mut lates = Vec::new();
     for (revoke, acknowledged_us) in revocations(history) {
         let until_us = granted_again(history, revoke);
-        let inside = |us: u64| us > acknowledged_us && us < until_us;
+        let after = |us: u64| us > acknowledged_us;
         let audited = permits
             .iter()
             .filter(|d| d.entry.principal == revoke.principal);
         lates.extend(
             audited
-                .filter(|d| inside(d.earliest_us))
-                .map(|d| from_audit(d, acknowledged_us)),
+                .filter(|d| after(d.latest_us) && d.earliest_us < until_us)
+                .map(|d| (from_audit(d, acknowledged_us), until_us)),
         );
         let heard = history
             .requests
@@ -99,15 +109,15 @@ pub fn successes(history: &History) -> Vec<Late> {
             .filter(|r| r.principal == revoke.principal);
         lates.extend(
             heard
-                .filter(|r| r.outcome.is_served() && inside(r.started_us))
-                .filter(|r| !logged.contains(r.id.as_str()))
-                .map(|r| from_client(r, acknowledged_us, history.duration_us)),
+                .filter(|r| r.outcome.is_served() && after(r.started_us))
+                .filter(|r| r.started_us < until_us && !logged.contains(r.id.as_str()))
+                .map(|r| {
+                    let late = from_client(r, acknowledged_us, history.duration_us);
+                    (late, until_us)
+                }),
         );
     }
-    lates.sort_by(|a, b| {
-        let key = |late: &Late| (late.principal.clone(), late.earliest_us, late.node.clone());
-        key(a).cmp(&key(b))
-    });
+    lates.sort_by_key(|(late, _)| (late.principal.clone(), late.earliest_us, late.node.clone()));
     lates
 }
 
@@ -138,10 +148,7 @@ pub fn exposure_us(history: &History) -> BTreeMap<String, u64> {
 
 /// The revocations that were acknowledged, with the time of it.
 pub fn revocations(history: &History) -> impl Iterator<Item = (&Act, u64)> {
-    let revokes = history
-        .acts
-        .iter()
-        .filter(|act| act.kind == ActKind::Revoke);
+    let revokes = history.acts.iter().filter(|act| act.revokes());
     revokes.filter_map(|act| Some((act, act.acknowledged_us?)))
 }
 
@@ -153,8 +160,11 @@ fn bound_us(history: &History, action: &str) -> Option<u64> {
 }
 
 /// When the principal was granted something again: the asking counts, since a grant on its way
-/// may already be enforced somewhere.
+/// may already be enforced somewhere. What a policy forbids, no grant of a role permits.
 fn granted_again(history: &History, revoke: &Act) -> u64 {
+    if revoke.kind != ActKind::Revoke {
+        return u64::MAX;
+    }
     let grants = history.acts.iter().filter(|act| {
         act.kind == ActKind::Grant
             && act.principal == revoke.principal
@@ -220,11 +230,7 @@ fn violation(history: &History, late: &Late, bound_us: u64) -> Violation {
 /// What keeps the check from saying that nobody was let in.
 fn doubts(history: &History) -> Vec<String> {
     let mut doubts = Vec::new();
-    for act in history
-        .acts
-        .iter()
-        .filter(|act| act.kind == ActKind::Revoke)
-    {
+    for act in history.acts.iter().filter(|act| act.revokes()) {
         if act.acknowledged_us.is_none() {
             doubts.push(format!(
                 "the revocation of {} was never acknowledged",
@@ -340,6 +346,47 @@ mod tests {
         assert_eq!(check(&sample.history).verdict, Verdict::Broken);
     }
 
+    /// The rule is acknowledged at 12.1 s, the list that completes it at 20.1 s.
+    fn suspended(completing: ActKind) -> Sample {
+        let mut sample = Sample::new(60);
+        for (kind, at_us) in [
+            (ActKind::Policy, 12_000_000),
+            (ActKind::Entities, 20_000_000),
+        ] {
+            let whom = if kind == completing { "mallory" } else { "" };
+            sample.act(kind, whom, at_us, Some(at_us + 100_000));
+        }
+        sample
+    }
+
+    #[test]
+    fn a_suspension_counts_from_the_act_that_the_scenario_says_completes_it() {
+        for (completing, late_us) in [
+            (ActKind::Policy, 18_000_000),
+            (ActKind::Entities, 26_000_000),
+        ] {
+            let mut sample = suspended(completing);
+            sample.served("m-0", "attack", "mallory", "read", late_us - 3_000_000);
+            sample.served("a-0", "legit", "alice", "read", late_us);
+            assert_eq!(check(&sample.history).verdict, Verdict::Kept);
+            sample.served("m-1", "attack", "mallory", "write", late_us);
+            assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+        }
+        let mut nobody = suspended(ActKind::Grant);
+        nobody.served("m-1", "attack", "mallory", "write", 40_000_000);
+        assert_eq!(check(&nobody.history).verdict, Verdict::Kept);
+    }
+
+    #[test]
+    fn no_grant_of_a_role_ends_a_suspension_and_a_pending_one_carries_no_promise() {
+        let mut sample = suspended(ActKind::Entities);
+        sample.act(ActKind::Grant, "mallory", 30_000_000, Some(30_100_000));
+        sample.served("m-1", "attack", "mallory", "write", 40_000_000);
+        assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+        sample.history.acts[1].acknowledged_us = None;
+        assert_eq!(check(&sample.history).verdict, Verdict::Unknown);
+    }
+
     #[test]
     fn others_may_go_on() {
         let mut sample = revoked_at_12_s();
@@ -404,5 +451,30 @@ mod tests {
             Verdict::Unknown,
             "22 s was read twice"
         );
+    }
+
+    #[test]
+    fn a_time_on_both_sides_of_the_acknowledgement_or_of_a_grant_leaves_it_unknown() {
+        let entry = |at_us: u64, back: (u64, i64)| {
+            let mut sample = revoked_at_12_s();
+            let (node, id) = ("records.south", "nobody-heard");
+            sample.entry(node, id, "mallory", "read", None, at_us);
+            let clocks = &mut sample.history.clocks;
+            clocks.insert(node.to_owned(), vec![back]);
+            sample
+        };
+        // Read at 11 s, and again 20 s later, when it was too late.
+        let before = entry(11_000_000, (25_000_000, -20_000_000));
+        assert_eq!(check(&before.history).verdict, Verdict::Unknown);
+        assert_eq!(
+            exposure_us(&before.history)["read"],
+            0,
+            "and nothing is measured"
+        );
+        // Too late at 30 s, and permitted again at 50 s.
+        let mut granted = entry(30_000_000, (35_000_000, -20_000_000));
+        let sample = &mut granted;
+        sample.act(ActKind::Grant, "mallory", 40_000_000, Some(40_100_000));
+        assert_eq!(check(&granted.history).verdict, Verdict::Unknown);
     }
 }

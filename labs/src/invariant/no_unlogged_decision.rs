@@ -129,7 +129,8 @@ fn gaps(history: &History) -> Vec<Violation> {
     let mut decisions = history.decisions();
     decisions.sort_by_key(|decided| (decided.node, decided.entry.seq));
     for decided in &decisions {
-        let next = expected.entry(decided.node).or_insert(0);
+        let left_out = history.left_out.get(decided.node).copied().unwrap_or(0);
+        let next = expected.entry(decided.node).or_insert(left_out);
         let evidence = if decided.entry.seq != *next {
             Some(format!(
                 "entry {} stands where entry {next} should",

@@ -166,6 +166,10 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
             "{posture}: the attack was never refused by {named}"
         ));
     }
+    if history.expect.floors.is_empty() {
+        // Who refuses everyone would pass.
+        doubts.push(format!("{posture}: no floor says what is owed to whom"));
+    }
 }
 
 /// When the cut that hid the revocation ended: the last end of those in force at the first
@@ -242,6 +246,15 @@ mod tests {
         let (verdict, why) = verdict(&[&short, &solution()]);
         assert_eq!(verdict, Verdict::Broken);
         assert!(why.contains("and the heal at 55.0 s"), "{why}");
+    }
+
+    #[test]
+    fn where_nothing_is_owed_to_anybody_nothing_is_shown() {
+        let mut floorless = solution();
+        floorless.history.expect.floors.clear();
+        let (verdict, why) = verdict(&[&exposed(), &floorless]);
+        assert_eq!(verdict, Verdict::Unknown);
+        assert!(why.contains("no floor says"), "{why}");
     }
 
     #[test]

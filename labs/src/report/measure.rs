@@ -161,6 +161,35 @@ pub fn renewals(history: &History) -> Renewals {
 
 /// What that principal went without, by action.
 pub fn price(history: &History, principal: &str) -> BTreeMap<String, Price> {
+    let price_of = |(action, requests): (&str, Vec<&Request>)| {
+        let unserved = requests.iter().filter(|r| !r.outcome.is_served());
+        let price = Price {
+            unserved: unserved.count() as u64,
+            total: requests.len() as u64,
+            unserved_us: gaps_of(history, &requests)
+                .iter()
+                .map(|(from, to)| to - from)
+                .sum(),
+        };
+        (action.to_owned(), price)
+    };
+    asked(history, principal)
+        .into_iter()
+        .map(price_of)
+        .collect()
+}
+
+/// When that principal went without, by action: from each first unserved request to the next
+/// served one, or to the end of the run, in true microseconds.
+pub fn gaps(history: &History, principal: &str) -> BTreeMap<String, Vec<(u64, u64)>> {
+    let of = |(action, requests): (&str, Vec<&Request>)| {
+        (action.to_owned(), gaps_of(history, &requests))
+    };
+    asked(history, principal).into_iter().map(of).collect()
+}
+
+/// What that principal asked, by action, in order of time.
+fn asked<'a>(history: &'a History, principal: &str) -> BTreeMap<&'a str, Vec<&'a Request>> {
     let mut asked: BTreeMap<&str, Vec<&Request>> = BTreeMap::new();
     for request in history
         .requests
@@ -169,26 +198,24 @@ pub fn price(history: &History, principal: &str) -> BTreeMap<String, Price> {
     {
         asked.entry(&request.action).or_default().push(request);
     }
-    let price_of = |(action, mut requests): (&str, Vec<&Request>)| {
+    for requests in asked.values_mut() {
         requests.sort_by_key(|request| (request.started_us, &request.id));
-        let mut price = Price {
-            total: requests.len() as u64,
-            ..Price::default()
-        };
-        let mut since_us = None;
-        for request in requests {
-            if !request.outcome.is_served() {
-                price.unserved += 1;
-                since_us = since_us.or(Some(request.started_us));
-            } else if let Some(since_us) = since_us.take() {
-                price.unserved_us += request.started_us - since_us;
-            }
+    }
+    asked
+}
+
+fn gaps_of(history: &History, requests: &[&Request]) -> Vec<(u64, u64)> {
+    let mut gaps = Vec::new();
+    let mut since_us = None;
+    for request in requests {
+        if !request.outcome.is_served() {
+            since_us = since_us.or(Some(request.started_us));
+        } else if let Some(since_us) = since_us.take() {
+            gaps.push((since_us, request.started_us));
         }
-        let unended = since_us.map_or(0, |since| history.duration_us.saturating_sub(since));
-        price.unserved_us += unended;
-        (action.to_owned(), price)
-    };
-    asked.into_iter().map(price_of).collect()
+    }
+    gaps.extend(since_us.map(|since| (since, history.duration_us.max(since))));
+    gaps
 }
 
 #[cfg(test)]
@@ -214,6 +241,10 @@ mod tests {
         };
         assert_eq!(price["read"], read);
         assert_eq!(price["write"].unserved, 0);
+        let gaps = gaps(&sample.history, "alice");
+        let read = [(20_000_000, 46_000_000), (59_000_000, 60_000_000)];
+        assert_eq!(gaps["read"], read);
+        assert!(gaps["write"].is_empty());
     }
 
     #[test]

@@ -4,11 +4,18 @@
 //! rounded in favour of a verdict: verdicts are reached before rounding. The shape is format 1
 //! and only grows.
 
+mod balance;
 pub mod control;
+mod evidence;
 pub mod figure;
+pub mod html;
 pub mod json;
+mod lesson;
+mod markup;
 pub mod measure;
+mod svg;
 pub mod text;
+pub(crate) mod timeline;
 
 use std::collections::BTreeMap;
 

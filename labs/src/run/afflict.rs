@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::world::World;
+use super::world::{World, is_administration};
 use crate::fabric::links::Cut;
 use crate::fabric::post::Rule;
 use crate::history::Fault;
@@ -22,10 +22,7 @@ pub(super) enum Blow {
 pub(super) fn blows(scenario: &Scenario) -> Vec<(Duration, Blow)> {
     let mut blows = Vec::new();
     for (number, step) in scenario.schedule.iter().enumerate() {
-        if matches!(
-            step.act,
-            Act::Request { .. } | Act::Grant { .. } | Act::Revoke { .. }
-        ) {
+        if matches!(step.act, Act::Request { .. }) || is_administration(&step.act) {
             continue;
         }
         blows.push((step.at, 1, number, Blow::Begin(number)));
@@ -95,7 +92,14 @@ impl Afflictions {
             (Act::Skew { node, .. }, true) | (Act::Sync { node }, _) => fabric.skew(node, 0),
             (Act::Crash { node, power }, false) => fabric.crash(node, *power),
             (Act::Crash { node, .. }, true) | (Act::Restart { node }, _) => fabric.restart(node),
-            (Act::Grant { .. } | Act::Revoke { .. } | Act::Request { .. }, _) => {}
+            (
+                Act::Grant { .. }
+                | Act::PutEntities { .. }
+                | Act::PutPolicy { .. }
+                | Act::Request { .. }
+                | Act::Revoke { .. },
+                _,
+            ) => {}
         }
     }
 

@@ -3,13 +3,13 @@
 //! Nothing here judges. The same request gives the same trace hash, on any machine.
 
 mod afflict;
+mod lookout;
 mod users;
 mod world;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use ca::disk::Disk;
 use services::audit;
 
 use services::policy::danger::Mutation;
@@ -17,11 +17,14 @@ use services::policy::schema_freshness;
 use services::posture::{Freshness, Posture};
 
 use self::afflict::{Afflictions, blows, micros};
+use self::lookout::Lookout;
 use self::world::World;
 use crate::fabric::{EPOCH, TrueTime};
 use crate::history::{AuditLog, Expect, FloorSpec, History, Promise, Renewal, When};
 use crate::scenario::{self, ATTACK_TAG, Scenario};
 use crate::trace::TraceEvent;
+
+pub use self::lookout::Sighting;
 
 /// How far off the judge lets honest clocks be: its own figure, or a posture could buy itself a
 /// kinder judge. Microseconds.
@@ -62,6 +65,8 @@ pub struct Ran {
     pub trace: Vec<TraceEvent>,
     /// The deciding nodes' audit logs, by node.
     pub audit: BTreeMap<String, AuditFiles>,
+    /// What was seen broken while the run went on, an invariant once, in order of time.
+    pub sightings: Vec<Sighting>,
     /// Real time spent, milliseconds.
     pub wall_ms: u64,
 }
@@ -85,6 +90,15 @@ pub enum RunError {
     },
 }
 
+/// How far a run has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// The share of virtual time that has passed, 0 to 1.
+    pub share: f64,
+    /// What was seen broken so far.
+    pub sightings: &'a [Sighting],
+}
+
 /// Runs a scenario on the simulated fabric. `progress` is told the share of virtual time that has
 /// passed, 0 to 1, at least ten times a virtual second; `Break` stops the run.
 ///
@@ -94,10 +108,23 @@ pub fn run(
     request: &RunRequest,
     progress: &mut dyn FnMut(f64) -> ControlFlow<()>,
 ) -> Result<Ran, RunError> {
+    run_watched(request, &mut |so_far| progress(so_far.share))
+}
+
+/// As [`run`], and tells what the invariants say so far.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(
+    request: &RunRequest,
+    progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Ran, RunError> {
     let began = TrueTime::local();
     let mut world = World::build(request)?;
     let mut afflictions = Afflictions::default();
     let mut next = blows(&request.scenario).into_iter().peekable();
+    let mut lookout = Lookout::new(facts(request));
+    let mut sightings = Vec::new();
     let duration = request.scenario.world.duration;
     while world.fabric.elapsed() < duration {
         let now = world.fabric.elapsed();
@@ -108,8 +135,12 @@ pub fn run(
             at_ms: micros(now) / 1_000,
             cause: error.to_string(),
         })?;
-        if micros(now).is_multiple_of(100_000)
-            && progress(now.as_secs_f64() / duration.as_secs_f64()).is_break()
+        if micros(world.fabric.elapsed()).is_multiple_of(lookout::STEP_US) {
+            sightings.extend(lookout.look(&world, afflictions.faults()));
+        }
+        let share = now.as_secs_f64() / duration.as_secs_f64();
+        let sightings = &sightings;
+        if micros(now).is_multiple_of(100_000) && progress(Progress { share, sightings }).is_break()
         {
             return Err(RunError::Interrupted);
         }
@@ -117,45 +148,44 @@ pub fn run(
     let (audit, audits) = collect_audits(&world);
     let trace = world.fabric.ledger.sorted();
     let (requests, acts) = world.said();
-    let clocks = world.fabric.names().into_iter().filter_map(|name| {
-        let steps = world.fabric.at(&name)?.skew.steps();
-        Some((name, steps))
-    });
     let history = History {
-        duration_us: micros(duration),
-        epoch_us: EPOCH.as_micros(),
         faults: afflictions.faults(),
         acts,
         requests,
         audits,
-        clocks: clocks.collect(),
+        clocks: world.clocks(),
         renewals: renewals(&trace),
-        promised: promised(&request.posture),
-        tolerance_us: TOLERANCE_US,
         rpcs: world.post.carried().values().sum(),
         bytes_about: world.fabric.links.bytes(),
-        expect: expectations(&request.scenario),
+        ..facts(request)
     };
     let wall_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Ran {
         history,
         trace,
         audit,
+        sightings,
         wall_ms,
     })
+}
+
+/// What a history knows before anything has happened.
+fn facts(request: &RunRequest) -> History {
+    History {
+        duration_us: micros(request.scenario.world.duration),
+        epoch_us: EPOCH.as_micros(),
+        promised: promised(&request.posture),
+        tolerance_us: TOLERANCE_US,
+        expect: expectations(&request.scenario),
+        ..History::default()
+    }
 }
 
 /// Every deciding node's log, as its disk holds it and as it verifies.
 fn collect_audits(world: &World) -> (BTreeMap<String, AuditFiles>, BTreeMap<String, AuditLog>) {
     let (mut files, mut logs) = (BTreeMap::new(), BTreeMap::new());
     for (node, key) in &world.audit_keys {
-        let Some(place) = world.fabric.at(node) else {
-            continue;
-        };
-        let read = |name: &str| {
-            let content = place.disk.read(&format!("{}/{name}", audit::FOLDER));
-            content.ok().flatten().unwrap_or_default()
-        };
+        let read = |name: &str| world.audit_file(node, name);
         let (entries, checkpoint) = (read("entries"), read("checkpoint"));
         let verified = audit::verify::verify(node, &entries, &checkpoint, key);
         logs.insert(node.clone(), verified.map_err(|flaw| flaw.to_string()));

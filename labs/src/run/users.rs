@@ -11,14 +11,18 @@ use services::member::{Member, Start};
 use services::node::{AUDIENCE, NodeError};
 use services::policy::entry::Entry;
 use services::token::grpc::TokenSource;
+use tonic::Code;
 
+use super::RunRequest;
 use super::world::is_administration;
 use crate::fabric::TrueTime;
 use crate::history::{self, ActKind, Outcome};
-use crate::scenario::{self, Scenario};
+use crate::scenario::{self, PolicyText, Scenario};
 
 /// The record that everyone asks for, unless a step names another.
 const RECORD: &str = "r1";
+/// Pause before an act that got no answer is asked for again.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// What users and administrators wrote down.
 pub(super) type Heard = Arc<Mutex<(Vec<history::Request>, Vec<history::Act>)>>;
@@ -79,23 +83,50 @@ pub(super) fn errands(scenario: &Scenario, user: &str) -> Vec<Ask> {
     asks
 }
 
+/// One act, and when it is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    at: Duration,
+    pub(super) entry: Entry,
+    /// Whom it revokes without saying so in the entry.
+    suspends: String,
+}
+
 /// Everything that the administrator does, in order.
-pub(super) fn acts(scenario: &Scenario) -> Vec<(Duration, Entry)> {
-    let mut acts = Vec::new();
-    for step in scenario
-        .schedule
-        .iter()
-        .filter(|step| is_administration(&step.act))
-    {
-        let entry = match step.act.clone() {
-            scenario::Act::Grant { principal, role } => Entry::Grant { principal, role },
-            scenario::Act::Revoke { principal, role } => Entry::Revoke { principal, role },
+pub(super) fn orders(request: &RunRequest) -> Vec<Order> {
+    let steps = request.scenario.schedule.iter();
+    let mut steps: Vec<_> = steps.filter(|step| is_administration(&step.act)).collect();
+    steps.sort_by_key(|step| step.at);
+    let mut policy = request.policy.clone();
+    let mut orders = Vec::new();
+    for step in steps {
+        let (entry, suspends) = match step.act.clone() {
+            scenario::Act::Grant { principal, role } => (Entry::Grant { principal, role }, None),
+            scenario::Act::PutEntities { entities, revokes } => {
+                (Entry::PutEntities { entities }, revokes)
+            }
+            scenario::Act::PutPolicy {
+                text,
+                entities,
+                revokes,
+            } => {
+                match text {
+                    PolicyText::Whole(text) => policy = text,
+                    PolicyText::Added(text) => policy = format!("{policy}\n{text}"),
+                }
+                let policy = policy.clone();
+                (Entry::PutPolicy { policy, entities }, revokes)
+            }
+            scenario::Act::Revoke { principal, role } => (Entry::Revoke { principal, role }, None),
             _ => continue,
         };
-        acts.push((step.at, entry));
+        orders.push(Order {
+            at: step.at,
+            entry,
+            suspends: suspends.unwrap_or_default(),
+        });
     }
-    acts.sort_by_key(|(at, _)| *at);
-    acts
+    orders
 }
 
 async fn until(at: Duration) {
@@ -208,30 +239,27 @@ fn write_down(
 pub(super) async fn administer(
     start: Start,
     policy_host: &'static str,
-    acts: Vec<(Duration, Entry)>,
+    orders: Vec<Order>,
     heard: Heard,
 ) -> Result<(), NodeError> {
     let mut member = Member::join(start, None);
     member.ready().await;
     let admin = Arc::new(Administrator::new(&member, policy_host));
-    for (at, entry) in acts {
-        until(at).await;
+    for order in orders {
+        until(order.at).await;
         let (admin, heard, member) = (Arc::clone(&admin), Arc::clone(&heard), member.clone());
         tokio::spawn(async move {
-            let asked_us = TrueTime::Sim.micros();
-            // An act that is not answered is pending for ever: it carries no promise.
-            let answer = tokio::time::timeout(DEADLINE * 10, admin.act(&entry)).await;
-            let (policy_size, acknowledged) = match answer {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(_)) | Err(_) => (0, false),
-            };
-            let acknowledged_us = acknowledged.then(|| TrueTime::Sim.micros());
+            // Pending from the asking on: it may already be enforced before it is answered.
+            let mut act = of_order(&order, TrueTime::Sim.micros());
+            let number = begin(&heard, act.clone());
+            let (policy_size, acknowledged) = insist(&admin, &order.entry).await;
+            act.acknowledged_us = acknowledged.then(|| TrueTime::Sim.micros());
+            act.policy_size = policy_size;
             let decision = if acknowledged {
                 "acknowledged"
             } else {
                 "pending"
             };
-            let act = of_entry(&entry, asked_us, acknowledged_us, policy_size);
             member.start.seams.journal.note(Event {
                 kind: "administered",
                 principal: act.principal.clone(),
@@ -241,33 +269,46 @@ pub(super) async fn administer(
                 policy_size,
                 ..Event::default()
             });
-            heard
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .1
-                .push(act);
+            let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            heard.1[number] = act;
         });
     }
     std::future::pending().await
 }
 
-fn of_entry(
-    entry: &Entry,
-    asked_us: u64,
-    acknowledged_us: Option<u64>,
-    policy_size: u64,
-) -> history::Act {
-    let (kind, principal, role) = match entry.clone() {
+/// Writes an act down, and says where.
+fn begin(heard: &Heard, act: history::Act) -> usize {
+    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+    heard.1.push(act);
+    heard.1.len() - 1
+}
+
+/// Asks until there is an answer: an act may be put twice, and says the same twice. What is refused
+/// as no act is not asked again, and what is never answered carries no promise.
+async fn insist(admin: &Administrator, entry: &Entry) -> (u64, bool) {
+    loop {
+        match tokio::time::timeout(DEADLINE * 10, admin.act(entry)).await {
+            Ok(Ok(answer)) => return answer,
+            Ok(Err(status)) if status.code() == Code::InvalidArgument => return (0, false),
+            Ok(Err(_)) | Err(_) => tokio::time::sleep(AGAIN).await,
+        }
+    }
+}
+
+/// An act that was asked for and not answered yet.
+fn of_order(order: &Order, asked_us: u64) -> history::Act {
+    let suspends = order.suspends.clone();
+    let (kind, principal, role) = match order.entry.clone() {
         Entry::Grant { principal, role } => (ActKind::Grant, principal, role),
+        Entry::PutEntities { .. } => (ActKind::Entities, suspends, String::new()),
+        Entry::PutPolicy { .. } => (ActKind::Policy, suspends, String::new()),
         Entry::Revoke { principal, role } => (ActKind::Revoke, principal, role),
-        Entry::PutPolicy { .. } => (ActKind::Policy, String::new(), String::new()),
     };
     history::Act {
         kind,
         principal,
         role,
         asked_us,
-        acknowledged_us,
-        policy_size,
+        ..history::Act::default()
     }
 }

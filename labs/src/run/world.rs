@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use ca::agent::AgentConfig;
+use ca::disk::Disk as _;
 use ca::identity::{SpiffeId, TrustDomain};
 use ca::issue::{Ca, CaConfig};
 use ca::keys::{Keys, RingKeys};
@@ -21,6 +22,7 @@ use services::node::{
     run_witness,
 };
 use services::policy::authority::Authority;
+use services::policy::check;
 use services::policy::entry::Entry;
 use services::posture::Posture;
 
@@ -212,9 +214,9 @@ impl World {
         for (host, start) in starts {
             let heard = Arc::clone(&self.heard);
             if host == ADMIN {
-                let acts = users::acts(&request.scenario);
+                let orders = users::orders(request);
                 self.host(start, move |start| {
-                    users::administer(start, POLICY, acts.clone(), Arc::clone(&heard))
+                    users::administer(start, POLICY, orders.clone(), Arc::clone(&heard))
                 });
             } else {
                 let region = self.regions.get(&host).cloned().unwrap_or_default();
@@ -237,6 +239,34 @@ impl World {
         requests.sort_by(|a, b| (a.started_us, &a.id).cmp(&(b.started_us, &b.id)));
         acts.sort_by_key(|act| act.asked_us);
         (requests, acts)
+    }
+
+    /// The requests that users wrote down after the first so many, and every act.
+    pub(super) fn said_since(&self, known: usize) -> (Vec<history::Request>, Vec<history::Act>) {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let (requests, acts) = &*heard;
+        (
+            requests.get(known..).unwrap_or_default().to_vec(),
+            acts.clone(),
+        )
+    }
+
+    /// Every node's skew, as [`history::History::clocks`] has it.
+    pub(super) fn clocks(&self) -> BTreeMap<String, Vec<(u64, i64)>> {
+        let names = self.fabric.names().into_iter();
+        let clocks = names.filter_map(|name| {
+            let steps = self.fabric.at(&name)?.skew.steps();
+            Some((name, steps))
+        });
+        clocks.collect()
+    }
+
+    /// A file of a node's audit log, as its disk holds it now; empty if it is not there.
+    pub(super) fn audit_file(&self, node: &str, name: &str) -> Vec<u8> {
+        let place = self.fabric.at(node);
+        let path = format!("{}/{name}", audit::FOLDER);
+        let content = place.and_then(|place| place.disk.read(&path).ok().flatten());
+        content.unwrap_or_default()
     }
 }
 
@@ -290,6 +320,7 @@ fn found_policy(
     let (mut authority, _) = opened.map_err(|error| broke(error.into()))?;
     let mut entries = vec![Entry::PutPolicy {
         policy: request.policy.clone(),
+        entities: Vec::new(),
     }];
     for user in &request.scenario.world.users {
         let (principal, role) = (user.name.clone(), user.role.clone());
@@ -300,6 +331,12 @@ fn found_policy(
         authority.append(&bytes).map_err(|error| invalid(&error))?;
     }
     authority.commit().map_err(|error| broke(error.into()))?;
+    // What is added to a policy may be one thing too many for it: better said before than during.
+    for order in users::orders(request) {
+        if let Entry::PutPolicy { policy, .. } = &order.entry {
+            check::check("put_policy", policy).map_err(|error| invalid(&error))?;
+        }
+    }
     Ok(())
 }
 
@@ -326,5 +363,8 @@ fn broke(error: node::NodeError) -> RunError {
 
 /// The steps that administrators take, which are no faults.
 pub(super) const fn is_administration(act: &Act) -> bool {
-    matches!(act, Act::Grant { .. } | Act::Revoke { .. })
+    matches!(
+        act,
+        Act::Grant { .. } | Act::PutEntities { .. } | Act::PutPolicy { .. } | Act::Revoke { .. }
+    )
 }

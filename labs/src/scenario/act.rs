@@ -4,15 +4,18 @@
 //! is refused with the nearest verb. Faults come in opposite pairs.
 
 use serde::Serialize;
+use services::policy::entry::Entity;
 
 /// Verbs that do something today, in order of name.
-pub const BUILT_VERBS: [&str; 13] = [
+pub const BUILT_VERBS: [&str; 15] = [
     "crash",
     "grant",
     "heal",
     "hold",
     "isolate",
     "partition",
+    "put_entities",
+    "put_policy",
     "rejoin",
     "release",
     "request",
@@ -23,7 +26,7 @@ pub const BUILT_VERBS: [&str; 13] = [
 ];
 
 /// Verbs that are known and whose mechanism is not built yet, in order of name.
-pub const PLANNED_VERBS: [&str; 38] = [
+pub const PLANNED_VERBS: [&str; 36] = [
     "activate",
     "backdate",
     "break_glass",
@@ -44,8 +47,6 @@ pub const PLANNED_VERBS: [&str; 38] = [
     "prepare",
     "promote",
     "provision",
-    "put_entities",
-    "put_policy",
     "renew",
     "reorder",
     "replay",
@@ -88,6 +89,16 @@ pub struct Messages {
     pub to: Option<String>,
 }
 
+/// A policy's new text, in Cedar.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyText {
+    /// In the place of all that was there.
+    Whole(String),
+    /// After what was there.
+    Added(String),
+}
+
 /// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
@@ -123,6 +134,22 @@ pub enum Act {
         one_way: bool,
         /// What happens to what crosses.
         how: How,
+    },
+    /// Entities are put into the policy log.
+    PutEntities {
+        /// Which.
+        entities: Vec<Entity>,
+        /// Whom nothing is permitted any more once this is acknowledged.
+        revokes: Option<String>,
+    },
+    /// The policy's text is changed, and with it, at the same checkpoint, these entities.
+    PutPolicy {
+        /// The text.
+        text: PolicyText,
+        /// Which entities; often none.
+        entities: Vec<Entity>,
+        /// Whom nothing is permitted any more once this is acknowledged.
+        revokes: Option<String>,
     },
     /// An isolated node is reachable again.
     Rejoin {
@@ -181,6 +208,8 @@ impl Act {
             Self::Hold(_) => "hold",
             Self::Isolate { .. } => "isolate",
             Self::Partition { .. } => "partition",
+            Self::PutEntities { .. } => "put_entities",
+            Self::PutPolicy { .. } => "put_policy",
             Self::Rejoin { .. } => "rejoin",
             Self::Release(_) => "release",
             Self::Request { .. } => "request",

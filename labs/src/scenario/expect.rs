@@ -64,6 +64,9 @@ pub struct Expect {
     pub invariants: Vec<String>,
     /// The dials that the learner may turn; all must stand in the learner's posture.
     pub dials: Vec<String>,
+    /// Those of them without which the solution still holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub optional_dials: Vec<String>,
     /// What is owed to whom.
     pub availability: Vec<Floor>,
 }
@@ -74,7 +77,14 @@ fn by_name<S: Serializer>(refusal: &Refusal, serializer: S) -> Result<S::Ok, S::
 
 impl Expect {
     pub(super) fn read(value: &Spanned<DeValue<'_>>, schedule: &[Step]) -> Placed<Self> {
-        let known = ["refusal", "exposure", "invariants", "dials", "availability"];
+        let known = [
+            "refusal",
+            "exposure",
+            "invariants",
+            "dials",
+            "optional_dials",
+            "availability",
+        ];
         let fields = Fields::of("[expect]", value, &known)?;
         if !tags(schedule).contains(&ATTACK_TAG) {
             return incoherent(
@@ -99,11 +109,16 @@ impl Expect {
             fields.need::<()>("invariants", None)?;
         }
         let floors = fields.list("availability", MAX_FLOORS)?;
+        let dials = dials(&fields)?;
+        let optional = fields.words("optional_dials")?.into_iter();
+        let own = || dials.iter().map(String::as_str);
+        let optional = optional.map(|word| word.known("dial of `dials`", own()));
         Ok(Self {
+            optional_dials: optional.collect::<Placed<_>>()?,
             refusal,
             exposure: exposure(&fields, schedule)?,
             invariants,
-            dials: dials(&fields)?,
+            dials,
             availability: floors
                 .into_iter()
                 .map(|value| floor(value, schedule))

@@ -5,10 +5,12 @@
 //! the word that was probably meant. Nothing here runs anything.
 
 mod act;
+mod administration;
 mod course;
 mod expect;
 mod fields;
 mod flaw;
+mod own;
 mod step;
 mod vary;
 mod world;
@@ -20,7 +22,7 @@ use toml::de::DeTable;
 use fields::Fields;
 use flaw::Placed;
 
-pub use act::{Act, BUILT_VERBS, How, KINDS, Messages, PLANNED_VERBS};
+pub use act::{Act, BUILT_VERBS, How, KINDS, Messages, PLANNED_VERBS, PolicyText};
 pub use course::{Predict, Question, Task};
 pub use expect::{ATTACK_TAG, Expect, Floor, INVARIANTS, When};
 pub use flaw::{Flaw, ScenarioError};

@@ -9,9 +9,10 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::act::{Act, BUILT_VERBS, How, KINDS, Messages, PLANNED_VERBS, lasts};
+use super::administration::{PUT_ENTITIES, PUT_POLICY, put_entities, put_policy, suspends};
 use super::fields::{Fields, TICK, Word, list, words};
 use super::flaw::{Flaw, Placed, incoherent};
-use super::world::World;
+use super::world::{ADMINISTRATOR, World};
 
 /// The most steps of a schedule.
 pub const MAX_STEPS: usize = 200;
@@ -61,7 +62,7 @@ impl Step {
     }
 
     /// How many requests it makes.
-    fn requests(&self, duration: Duration) -> u64 {
+    pub(super) fn requests(&self, duration: Duration) -> u64 {
         let Act::Request { actions, .. } = &self.act else {
             return 0;
         };
@@ -147,6 +148,11 @@ pub(super) fn read_all(steps: &Spanned<DeValue<'_>>, world: &World) -> Placed<Ve
             let name = step.name.as_deref().unwrap_or_default();
             return incoherent(&value.span(), format!("two steps are named `{name}`"));
         }
+        let whom = suspends(&step.act);
+        if let Some(whom) = whom.filter(|_| schedule.iter().any(|s| suspends(&s.act) == whom)) {
+            let why = format!("two steps revoke `{whom}`: only the one that completes it says so");
+            return incoherent(&value.span(), why);
+        }
         requests = requests.saturating_add(step.requests(world.duration));
         if requests > MAX_REQUESTS {
             let why = format!("with this step the run makes more than {MAX_REQUESTS} requests");
@@ -161,7 +167,7 @@ pub(super) fn read_all(steps: &Spanned<DeValue<'_>>, world: &World) -> Placed<Ve
 }
 
 /// What must have happened before a step makes sense.
-fn check_before(step: &Step, schedule: &[Step], world: &World) -> Result<(), String> {
+pub(super) fn check_before(step: &Step, schedule: &[Step], world: &World) -> Result<(), String> {
     let before = |act: &dyn Fn(&Act) -> bool| {
         schedule
             .iter()
@@ -193,6 +199,8 @@ fn check_before(step: &Step, schedule: &[Step], world: &World) -> Result<(), Str
         | Act::Hold(_)
         | Act::Isolate { .. }
         | Act::Partition { .. }
+        | Act::PutEntities { .. }
+        | Act::PutPolicy { .. }
         | Act::Request { .. }
         | Act::Skew { .. } => true,
     };
@@ -222,6 +230,8 @@ fn known(verb: &str) -> &'static [&'static str] {
         "release" => &["name", "at", "do", "kind", "from", "to"],
         "isolate" => &["name", "at", "do", "for", "node"],
         "partition" => &["name", "at", "do", "for", "between", "one_way", "how"],
+        "put_entities" => PUT_ENTITIES,
+        "put_policy" => PUT_POLICY,
         "request" => &[
             "name", "at", "do", "every", "until", "as", "via", "actions", "tag", "resource",
         ],
@@ -250,6 +260,8 @@ fn act(verb: &'static str, fields: &Fields<'_, '_>, world: &World) -> Placed<Act
             node: node(fields, world)?,
         },
         "partition" => partition(fields, world)?,
+        "put_entities" => put_entities(fields, world)?,
+        "put_policy" => put_policy(fields, world)?,
         "rejoin" => Act::Rejoin {
             node: node(fields, world)?,
         },
@@ -299,7 +311,9 @@ fn messages(fields: &Fields<'_, '_>, world: &World) -> Placed<Messages> {
 }
 
 fn partition(fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
-    let nodes = world.nodes();
+    // Whoever changes the policy can be cut off too, and is no node that a step could stop.
+    let mut nodes = world.nodes();
+    nodes.push(ADMINISTRATOR.to_owned());
     let places = || world.regions.iter().chain(&nodes).map(String::as_str);
     let value = fields.need("between", fields.get("between"))?;
     let mut between: Vec<Vec<String>> = Vec::new();

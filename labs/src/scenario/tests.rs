@@ -354,10 +354,47 @@ const MISFITS: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
+fn no_user_bears_the_name_of_a_host_or_a_region() {
+    let hosts = ["admin", "ca", "policy", "token", "north", "south", "east"];
+    for taken in hosts {
+        let answer = refused("\"alice\"", &format!("\"{taken}\""));
+        let wanted = format!("lab.toml:10: `{taken}` is the name of a node or a region");
+        assert_eq!(answer, wanted);
+    }
+    // Services of regions have a dot, which no user's name has.
+    let answer = refused("\"alice\"", "\"records.south\"");
+    assert!(answer.starts_with("lab.toml:10: `name` is"), "{answer}");
+}
+
+#[test]
 fn parts_that_do_not_fit_together_are_refused_where_they_stand() {
     for (old, new, answer) in MISFITS {
         assert_eq!(refused(old, new), format!("lab.toml:{answer}"));
     }
+}
+
+#[test]
+fn no_draw_may_put_a_step_before_what_it_rests_on() {
+    let heal = |at: &str| {
+        let step = format!("[[schedule]]\nat = \"{at}\"\ndo = \"heal\"\n[expect]\n");
+        parse(&LAB.replace("[expect]\n", &step)).err()
+    };
+    assert_eq!(heal("11.1s"), None);
+    let said = heal("10.5s").expect("the cut may begin at 11 s");
+    assert!(
+        said.ends_with("with these ranges `heal` undoes nothing by then"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_region_is_drawn_only_for_a_cut_that_names_one() {
+    let nodes = LAB.replace("[[\"south\"], ", "[[\"records.south\"], ");
+    let said = parse(&nodes).unwrap_err();
+    assert!(
+        said.contains(":14: the first side of that cut names no region"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ use toml::de::DeValue;
 use super::act::Act;
 use super::fields::{Word, words};
 use super::flaw::{Flaw, Placed, incoherent};
-use super::step::Step;
+use super::step::{self, Step};
 use super::world::World;
 
 /// What is drawn.
@@ -73,7 +73,10 @@ pub(super) fn read(
             "for" if step.lasts.is_some() => {
                 range(value, "for").map(|(low, high)| Part::For(low, high))?
             }
-            "region" if matches!(step.act, Act::Partition { .. }) => regions(value, world)?,
+            "region" if matches!(step.act, Act::Partition { .. }) => {
+                cuts_a_region(step, world).or_else(|why| incoherent(&key.span, why))?;
+                regions(value, world)?
+            }
             _ => {
                 let (word, hint) = (quoted(part), instead(part, parts(step)));
                 let what = "part of that step";
@@ -86,7 +89,44 @@ pub(super) fn read(
         });
         check_latest(step, &drawn, world, value)?;
     }
+    check_order(&drawn, world, schedule).or_else(|why| incoherent(&value.span(), why))?;
     Ok(drawn)
+}
+
+/// What must come before what in the schedule must do so in every variant: each step at its
+/// earliest with all others at their latest.
+fn check_order(drawn: &[Vary], world: &World, schedule: &[Step]) -> Result<(), String> {
+    let ends = |step: &Step| {
+        let of = |vary: &&Vary| Some(&vary.step) == step.name.as_ref();
+        drawn.iter().filter(of).find_map(|vary| match vary.part {
+            Part::At(low, high) => Some((low, high)),
+            Part::For(..) | Part::Region(_) => None,
+        })
+    };
+    let latest = |step: &Step| {
+        let mut step = step.clone();
+        step.at = ends(&step).map_or(step.at, |(_, high)| high);
+        step
+    };
+    let latest: Vec<Step> = schedule.iter().map(latest).collect();
+    for step in schedule {
+        let mut earliest = step.clone();
+        earliest.at = ends(step).map_or(step.at, |(low, _)| low);
+        step::check_before(&earliest, &latest, world)
+            .map_err(|why| format!("with these ranges {why}"))?;
+    }
+    let earliest = schedule.iter().map(|step| {
+        let mut step = step.clone();
+        step.at = ends(&step).map_or(step.at, |(low, _)| low);
+        step.requests(world.duration)
+    });
+    if earliest.fold(0, u64::saturating_add) > step::MAX_REQUESTS {
+        let most = step::MAX_REQUESTS;
+        return Err(format!(
+            "with these ranges the run may make more than {most} requests"
+        ));
+    }
+    Ok(())
 }
 
 /// The latest beginning and the greatest length together must still end within the run.
@@ -139,6 +179,18 @@ fn range(value: &Spanned<DeValue<'_>>, field: &str) -> Placed<(Duration, Duratio
         return incoherent(&value.span(), "a range goes from the lesser to the greater");
     }
     Ok((low, high))
+}
+
+/// A region is drawn for the first one on the first side, so there must be one.
+fn cuts_a_region(step: &Step, world: &World) -> Result<(), String> {
+    let Act::Partition { between, .. } = &step.act else {
+        return Ok(());
+    };
+    let region = |member: &String| world.regions.contains(member);
+    match between.first() {
+        Some(side) if side.iter().any(region) => Ok(()),
+        _ => Err("the first side of that cut names no region to draw another for".to_owned()),
+    }
 }
 
 fn regions(value: &Spanned<DeValue<'_>>, world: &World) -> Placed<Part> {

@@ -1,14 +1,16 @@
 //! The guard: identify, verify, decide, record, and only then let in.
 //!
 //! Every request ends in one audit entry and either a [`Permit`] or a [`Refusal`]. The reply
-//! waits for the entry as long as the posture says. Which policy decided, and how old it was,
-//! stands in the entry.
+//! waits for the entry as long as the posture says, and no longer than the decision keeps: a disk
+//! that stalls turns a permit into a refusal. Which policy decided, and how old it was, stands in
+//! the entry.
 
 mod caller;
 mod permit;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ca::clock::Time;
 use ca::journal::Event;
@@ -30,6 +32,9 @@ use crate::policy::view::{PolicyView, Verdict, danger::decide_skipping_errors};
 use crate::posture::{Durability, Errors, Freshness, OnStale};
 use crate::refusal::Refusal;
 
+/// How long a decision may wait for its place in the log. Who asked has given up by then, and what
+/// was decided has aged.
+const RECORD: Duration = Duration::from_secs(1);
 /// Header that carries a refusal's name to the caller.
 pub const REFUSAL: &str = "x-refusal";
 
@@ -50,6 +55,7 @@ struct Decided {
     view: Arc<PolicyView>,
     refusal: Option<Refusal>,
     at: Time,
+    freshness: Freshness,
 }
 
 impl Guard {
@@ -77,7 +83,7 @@ impl Guard {
     pub async fn warm(&self) {
         while !self.identifier.has_keys() {
             self.identifier.fetch_keys().await;
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 
@@ -174,6 +180,7 @@ impl Guard {
             view,
             refusal: refusal.err(),
             at: seams.clock.now(),
+            freshness,
         }
     }
 
@@ -226,6 +233,7 @@ impl Guard {
             view,
             refusal: Some(refusal),
             at: self.member.start.seams.clock.now(),
+            freshness: Freshness::Any,
         }
     }
 
@@ -238,7 +246,12 @@ impl Guard {
         resource: &str,
         decided: Decided,
     ) -> Option<Refusal> {
-        let Decided { view, refusal, at } = decided;
+        let Decided {
+            view,
+            refusal,
+            at,
+            freshness,
+        } = decided;
         let seams = &self.member.start.seams;
         seams.journal.note(Event {
             kind: "decision",
@@ -273,10 +286,27 @@ impl Guard {
             at,
         };
         let durability: Durability = self.member.start.posture.audit.durability;
-        match self.audit.record(draft, durability).await {
-            Ok(_) => refusal,
-            Err(_) => Some(Refusal::AuditUnavailable),
+        let recorded = tokio::time::timeout(RECORD, self.audit.record(draft, durability)).await;
+        let late = refusal.is_none() && self.is_overdue(&view, freshness, at);
+        match recorded {
+            Ok(Ok(_)) if !late => refusal,
+            _ => Some(Refusal::AuditUnavailable),
         }
+    }
+
+    /// Whether a permit waited too long for its entry: one that is let go now would be older
+    /// than was promised. Asked of the clock, since a disk that stalls may stall this task too.
+    fn is_overdue(&self, view: &PolicyView, freshness: Freshness, decided: Time) -> bool {
+        let posture = &self.member.start.posture;
+        let (tolerance, now) = (posture.tls.tolerance, self.member.start.seams.clock.now());
+        let aged = match freshness {
+            Freshness::Within(bound) => {
+                let stale = is_stale(view.as_of(), now, bound + tolerance, tolerance);
+                self.bug.sees_stale(stale) && posture.policy.on_stale == OnStale::Deny
+            }
+            Freshness::Any | Freshness::Latest => false,
+        };
+        aged || now.since(decided) > RECORD
     }
 }
 
@@ -288,3 +318,6 @@ pub fn status(refusal: Refusal) -> Status {
     }
     status
 }
+
+#[cfg(test)]
+mod tests;

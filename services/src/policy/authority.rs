@@ -20,6 +20,7 @@ use super::danger::Mutation;
 use super::entry::{Entry, InvalidEntry};
 use super::fold::{PolicyState, StateFull};
 use super::freshness::quorum_as_of;
+use super::lists::ListEntities;
 use super::quorum::Quorum;
 use super::update::{MAX_UPDATE_ENTRIES, Update};
 use super::view::{InvalidPolicy, Policies};
@@ -131,8 +132,15 @@ impl Authority {
         let entry = Entry::parse(bytes)?;
         let mut state = self.state.clone();
         state.apply(&entry)?;
-        if let Entry::PutPolicy { .. } = entry {
-            Policies::compile(state.policies())?;
+        match entry {
+            Entry::PutPolicy { .. } => {
+                Policies::compile(state.policies())?;
+                ListEntities::compile(state.lists())?;
+            }
+            Entry::PutEntities { .. } => {
+                ListEntities::compile(state.lists())?;
+            }
+            Entry::Grant { .. } | Entry::Revoke { .. } => {}
         }
         let index = self.log.append(bytes)?;
         self.state = state;
@@ -424,12 +432,22 @@ mod tests {
         ));
         let bad = Entry::PutPolicy {
             policy: "permit (principal is Ghost, action, resource);".into(),
+            entities: Vec::new(),
         };
         let bad = bad.to_bytes().unwrap();
         assert!(matches!(
             append(&mut world, &bad),
             AuthorityError::Policy(_)
         ));
+        let lists = [
+            r#"{"kind":"put-entities","entities":[]}"#,
+            r#"{"kind":"put-entities","entities":[{"type":"List","id":"a","members":["x y"]}]}"#,
+            r#"{"kind":"put-entities","entities":[{"type":"Role","id":"doctor","members":[]}]}"#,
+        ];
+        for bytes in lists {
+            let refused = append(&mut world, bytes.as_bytes());
+            assert!(matches!(refused, AuthorityError::Entry(_)), "{bytes}");
+        }
         assert_eq!(world.authority.commit().unwrap().checkpoint.size, 0);
         assert_eq!(world.authority.state, PolicyState::default());
     }

@@ -46,6 +46,7 @@ pub fn check(file: &str, text: &str) -> Result<(), PolicyError> {
     };
     let entry = Entry::PutPolicy {
         policy: text.to_owned(),
+        entities: Vec::new(),
     };
     if let Err(InvalidEntry::TooLong(_)) = entry.to_bytes() {
         return Err(error(1, Flaw::TooLong));

@@ -4,13 +4,18 @@
 //! {"kind":"grant","principal":"alice","role":"doctor"}
 //! {"kind":"revoke","principal":"alice","role":"doctor"}
 //! {"kind":"put-policy","policy":"permit (principal in Role::\"doctor\", action, resource);"}
+//! {"kind":"put-entities","entities":[{"type":"List","id":"suspended","members":["mallory"]}]}
 //! ```
+//!
+//! A `put-policy` may carry `entities` too: one entry, so no checkpoint lies between the two.
 //!
 //! 1. An entry is one JSON object; its bytes are the leaf of the log. They are parsed, stored and
 //!    signed as they came and never re-serialised: JSON has no canonical form.
 //! 2. The kinds are closed, and an unknown or repeated field is refused: what one reader skips
 //!    another might obey.
 //! 3. Whether a Cedar text is valid is not decided here, but in [`super::view`].
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
@@ -31,10 +36,18 @@ pub enum Entry {
         /// The role.
         role: String,
     },
+    /// Puts entities where those of the same name were, or beside the others.
+    PutEntities {
+        /// Which; at least one, and each once.
+        entities: Vec<Entity>,
+    },
     /// Puts the Cedar text in the place of all earlier ones.
     PutPolicy {
         /// The whole policy set as Cedar text.
         policy: String,
+        /// What is put at the same checkpoint, as by [`Self::PutEntities`].
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        entities: Vec<Entity>,
     },
     /// Takes a principal out of a role; nothing changes if it is not there.
     Revoke {
@@ -42,6 +55,19 @@ pub enum Entry {
         principal: String,
         /// The role.
         role: String,
+    },
+}
+
+/// Something that policies can name, besides people, roles and records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", deny_unknown_fields)]
+pub enum Entity {
+    /// A list of people, in a policy `List::"<id>".members`. It is put whole.
+    List {
+        /// Its name.
+        id: String,
+        /// Who is on it.
+        members: BTreeSet<String>,
     },
 }
 
@@ -57,6 +83,9 @@ pub enum InvalidEntry {
         "`{0}` is no name: 1 to {MAX_NAME} of A-Z a-z 0-9 - . _ / :, a user's without its path"
     )]
     Name(String),
+    /// An entry that puts no entity, or one of them twice.
+    #[error("{0}")]
+    Entities(String),
     /// More bytes than an entry may have.
     #[error("an entry of {0} bytes: the most is {MAX_ENTRY}")]
     TooLong(usize),
@@ -78,7 +107,11 @@ impl Entry {
                 name(principal)?;
                 name(role)?;
             }
-            Self::PutPolicy { .. } => {}
+            Self::PutEntities { entities } if entities.is_empty() => {
+                let why = "an entry of kind `put-entities` puts at least one".to_owned();
+                return Err(InvalidEntry::Entities(why));
+            }
+            Self::PutEntities { entities } | Self::PutPolicy { entities, .. } => named(entities)?,
         }
         Ok(entry)
     }
@@ -95,6 +128,20 @@ impl Entry {
     }
 }
 
+/// Every name is one, and no entity is put twice.
+fn named(entities: &[Entity]) -> Result<(), InvalidEntry> {
+    let mut seen = BTreeSet::new();
+    for Entity::List { id, members } in entities {
+        name(id)?;
+        members.iter().try_for_each(|member| name(member))?;
+        if !seen.insert(id) {
+            let why = format!("one entry puts the list `{id}` twice");
+            return Err(InvalidEntry::Entities(why));
+        }
+    }
+    Ok(())
+}
+
 fn name(text: &str) -> Result<(), InvalidEntry> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-._/:".contains(c);
     let plain = !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(allowed);
@@ -108,7 +155,15 @@ fn name(text: &str) -> Result<(), InvalidEntry> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn list(id: &str, members: &[&str]) -> Entity {
+        let members = members.iter().map(|name| (*name).to_owned()).collect();
+        let id = id.to_owned();
+        Entity::List { id, members }
+    }
 
     fn refused(text: &str) -> InvalidEntry {
         Entry::parse(text.as_bytes()).unwrap_err()
@@ -126,6 +181,14 @@ mod tests {
             Entry::Revoke { principal, role },
             Entry::PutPolicy {
                 policy: "permit (principal, action, resource);\n".to_owned(),
+                entities: Vec::new(),
+            },
+            Entry::PutPolicy {
+                policy: String::new(),
+                entities: vec![list("suspended", &["mallory", "trent"]), list("away", &[])],
+            },
+            Entry::PutEntities {
+                entities: vec![list("suspended", &["mallory"])],
             },
         ] {
             assert_eq!(Entry::parse(&entry.to_bytes().unwrap()), Ok(entry));
@@ -141,6 +204,13 @@ mod tests {
             r#"{"kind":"grant","kind":"revoke","principal":"a","role":"r"}"#,
             r#"{"kind":"grant","principal":"a"}"#,
             r#"{"kind":"grant","principal":"a","role":"r"} {}"#,
+            r#"{"kind":"put-entities"}"#,
+            r#"{"kind":"put-entities","entities":[{"type":"User","id":"a","members":[]}]}"#,
+            r#"{"kind":"put-entities","entities":[{"type":"List","id":"a"}]}"#,
+            r#"{"kind":"put-entities","entities":[{"type":"List","id":"a","members":[],"x":1}]}"#,
+            r#"{"kind":"put-entities","entities":[{"type":"List","id":"a","id":"b"}]}"#,
+            r#"{"kind":"put-entities","entities":[],"entities":[]}"#,
+            r#"{"kind":"put-policy","policy":"","entities":null}"#,
             r#"["grant"]"#,
             "",
         ] {
@@ -165,13 +235,85 @@ mod tests {
             assert!(matches!(refused(&text), InvalidEntry::Name(_)), "{bad}");
             let text = format!(r#"{{"kind":"revoke","principal":"p","role":"{bad}"}}"#);
             assert!(matches!(refused(&text), InvalidEntry::Name(_)), "{bad}");
+            let put = |id: &str, member: &str| {
+                let list = format!(r#"{{"type":"List","id":"{id}","members":["{member}"]}}"#);
+                format!(r#"{{"kind":"put-entities","entities":[{list}]}}"#)
+            };
+            for text in [put(bad, "a"), put("a", bad)] {
+                assert!(matches!(refused(&text), InvalidEntry::Name(_)), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_from_before_there_were_entities_still_means_what_it_meant() {
+        let old = r#"{"kind":"put-policy","policy":"permit (principal, action, resource);"}"#;
+        let entry = Entry::PutPolicy {
+            policy: "permit (principal, action, resource);".to_owned(),
+            entities: Vec::new(),
+        };
+        assert_eq!(Entry::parse(old.as_bytes()), Ok(entry.clone()));
+        assert_eq!(entry.to_bytes().unwrap(), old.as_bytes());
+    }
+
+    #[test]
+    fn an_entry_that_puts_nothing_or_one_thing_twice_is_refused() {
+        let twice = vec![list("a", &["mallory"]), list("b", &[]), list("a", &[])];
+        for entry in [
+            Entry::PutEntities {
+                entities: Vec::new(),
+            },
+            Entry::PutEntities {
+                entities: twice.clone(),
+            },
+            Entry::PutPolicy {
+                policy: String::new(),
+                entities: twice,
+            },
+        ] {
+            assert!(matches!(entry.to_bytes(), Err(InvalidEntry::Entities(_))));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_put_reads_back_or_is_refused(
+            policy in proptest::option::of(".{0,40}"),
+            lists in proptest::collection::vec(
+                ("[a-c/ ]{0,3}", proptest::collection::btree_set("[a-z: ]{0,3}", 0..4)), 0..4),
+        ) {
+            let entities: Vec<Entity> = lists
+                .into_iter()
+                .map(|(id, members)| Entity::List { id, members })
+                .collect();
+            let entry = match policy {
+                Some(policy) => Entry::PutPolicy { policy, entities },
+                None => Entry::PutEntities { entities },
+            };
+            match entry.to_bytes() {
+                Ok(bytes) => prop_assert_eq!(Entry::parse(&bytes), Ok(entry)),
+                Err(why) => prop_assert!(
+                    matches!(why, InvalidEntry::Name(_) | InvalidEntry::Entities(_)), "{}", why),
+            }
+        }
+
+        #[test]
+        fn a_broken_entry_is_refused_and_never_a_panic(at in 0_usize..90, byte in any::<u8>()) {
+            let entry = Entry::PutEntities { entities: vec![list("suspended", &["mallory"])] };
+            let mut bytes = entry.to_bytes().unwrap();
+            let at = at % bytes.len();
+            bytes[at] = byte;
+            if let Ok(read) = Entry::parse(&bytes) {
+                prop_assert_eq!(Entry::parse(&read.to_bytes().unwrap()), Ok(read));
+            }
         }
     }
 
     #[test]
     fn more_bytes_than_the_log_can_frame_are_refused() {
         let policy = " ".repeat(MAX_ENTRY);
-        let entry = Entry::PutPolicy { policy };
+        let entities = Vec::new();
+        let entry = Entry::PutPolicy { policy, entities };
         assert!(matches!(entry.to_bytes(), Err(InvalidEntry::TooLong(_))));
     }
 }

@@ -179,7 +179,8 @@ pub(super) fn revoke(principal: &str) -> Entry {
 
 pub(super) fn doctors() -> Entry {
     let policy = r#"permit (principal in Role::"doctor", action, resource);"#.to_owned();
-    Entry::PutPolicy { policy }
+    let entities = Vec::new();
+    Entry::PutPolicy { policy, entities }
 }
 
 /// The update with only the cosignatures of these witnesses.

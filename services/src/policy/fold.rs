@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::entry::Entry;
+use super::entry::{Entity, Entry};
 
 /// The most principals that may have a role.
 pub const MAX_PRINCIPALS: usize = 100_000;
@@ -15,12 +15,21 @@ pub const MAX_PRINCIPALS: usize = 100_000;
 /// The most roles that one principal may have.
 pub const MAX_ROLES: usize = 64;
 
+/// The most lists of people.
+pub const MAX_LISTS: usize = 256;
+
 /// Which roles each principal has. A principal without roles is not listed.
 pub type Memberships = BTreeMap<String, BTreeSet<String>>;
+
+/// Who is on each list. A list that nobody is on is still there.
+pub type Lists = BTreeMap<String, BTreeSet<String>>;
 
 /// The entry would make the state larger than it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StateFull {
+    /// One list more than [`MAX_LISTS`].
+    #[error("more than {MAX_LISTS} lists")]
+    Lists,
     /// One principal more than [`MAX_PRINCIPALS`].
     #[error("more than {MAX_PRINCIPALS} principals")]
     Principals,
@@ -29,12 +38,13 @@ pub enum StateFull {
     Roles,
 }
 
-/// Policies and memberships after some number of entries. Cheap to clone: both parts are shared
-/// until one changes.
+/// Policies, memberships and lists after some number of entries. Cheap to clone: each part is
+/// shared until it changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyState {
     policies: Arc<str>,
     memberships: Arc<Memberships>,
+    lists: Arc<Lists>,
 }
 
 impl PolicyState {
@@ -48,6 +58,11 @@ impl PolicyState {
         &self.memberships
     }
 
+    /// Who is on which list.
+    pub fn lists(&self) -> &Arc<Lists> {
+        &self.lists
+    }
+
     /// Takes one entry in.
     ///
     /// # Errors
@@ -56,7 +71,11 @@ impl PolicyState {
         match entry {
             Entry::Grant { principal, role } => self.grant(principal, role)?,
             Entry::Revoke { principal, role } => self.revoke(principal, role),
-            Entry::PutPolicy { policy } => self.policies = policy.as_str().into(),
+            Entry::PutEntities { entities } => self.put(entities)?,
+            Entry::PutPolicy { policy, entities } => {
+                self.put(entities)?;
+                self.policies = policy.as_str().into();
+            }
         }
         Ok(())
     }
@@ -70,6 +89,17 @@ impl PolicyState {
         }
         let roles = Arc::make_mut(&mut self.memberships).entry(principal.to_owned());
         roles.or_default().insert(role.to_owned());
+        Ok(())
+    }
+
+    fn put(&mut self, entities: &[Entity]) -> Result<(), StateFull> {
+        let new = |Entity::List { id, .. }: &&Entity| !self.lists.contains_key(id);
+        if self.lists.len() + entities.iter().filter(new).count() > MAX_LISTS {
+            return Err(StateFull::Lists);
+        }
+        for Entity::List { id, members } in entities {
+            Arc::make_mut(&mut self.lists).insert(id.clone(), members.clone());
+        }
         Ok(())
     }
 
@@ -154,6 +184,7 @@ mod tests {
     fn a_policy_replaces_all_earlier_ones_and_no_membership() {
         let put = |text: &str| Entry::PutPolicy {
             policy: text.to_owned(),
+            entities: Vec::new(),
         };
         let state = fold(&[put("a"), grant("alice", "doctor"), put("b")]);
         assert_eq!(&**state.policies(), "b");
@@ -170,6 +201,47 @@ mod tests {
         assert_eq!(state.apply(&grant("alice", "more")), Err(StateFull::Roles));
         assert_eq!(state, before);
         assert_eq!(state.apply(&grant("alice", "0")), Ok(()), "held already");
+    }
+
+    fn list(id: &str, members: &[&str]) -> Entity {
+        let members = members.iter().map(|name| (*name).to_owned()).collect();
+        let id = id.to_owned();
+        Entity::List { id, members }
+    }
+
+    fn put(id: &str, members: &[&str]) -> Entry {
+        let entities = vec![list(id, members)];
+        Entry::PutEntities { entities }
+    }
+
+    #[test]
+    fn a_list_is_put_whole_and_in_the_place_of_the_one_before() {
+        let state = fold(&[
+            put("suspended", &["mallory", "trent"]),
+            put("away", &[]),
+            put("suspended", &["trent"]),
+        ]);
+        let names: Vec<_> = state.lists().keys().collect();
+        assert_eq!(names, ["away", "suspended"]);
+        assert_eq!(state.lists()["suspended"], BTreeSet::from(["trent".into()]));
+    }
+
+    #[test]
+    fn one_list_too_many_is_refused_and_the_policy_that_came_with_it_too() {
+        let lists: Vec<Entry> = (0..MAX_LISTS)
+            .map(|n| put(&n.to_string(), &["mallory"]))
+            .collect();
+        let mut state = fold(&lists);
+        let before = state.clone();
+        let both = Entry::PutPolicy {
+            policy: "permit (principal, action, resource);".to_owned(),
+            entities: vec![list("0", &[]), list("more", &[])],
+        };
+        for entry in [put("more", &[]), both] {
+            assert_eq!(state.apply(&entry), Err(StateFull::Lists));
+            assert_eq!(state, before);
+        }
+        assert_eq!(state.apply(&put("0", &[])), Ok(()), "it was there already");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use proto::policy::v1::{LatestRequest, Update as WireUpdate, WatchRequest};
 use tokio::sync::watch;
 use tonic::Status;
 
+use super::parts::{MAX_PART, Parts};
 use super::replica::Replica;
 use super::serve::from_wire;
 use super::view::PolicyView;
@@ -22,8 +23,6 @@ use crate::posture::HEARTBEAT;
 
 /// Pause before a broken feed is opened again.
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
-/// The largest update that is taken, in bytes: all that a replica which was away may have missed.
-const MAX_UPDATE: usize = 16 * 1024 * 1024;
 /// How long a reader of the latest waits.
 const LATEST: Duration = Duration::from_secs(1);
 
@@ -86,12 +85,15 @@ impl Follower {
         let broken = |_| Status::deadline_exceeded("the policy feed is silent");
         let opened = tokio::time::timeout(silence, client.watch(WatchRequest { from })).await;
         let mut feed = opened.map_err(broken)??.into_inner();
+        let mut parts = Parts::default();
         loop {
             let next = tokio::time::timeout(silence, feed.message())
                 .await
                 .map_err(broken)??;
-            let update = next.ok_or_else(|| Status::unavailable("the policy feed ended"))?;
-            self.apply(update)?;
+            let part = next.ok_or_else(|| Status::unavailable("the policy feed ended"))?;
+            if let Some(update) = parts.take(part)? {
+                self.apply(update)?;
+            }
         }
     }
 
@@ -111,5 +113,49 @@ impl Follower {
 }
 
 fn client(connection: ca::conn::Connection) -> PolicyClient<ca::conn::Connection> {
-    PolicyClient::new(connection).max_decoding_message_size(MAX_UPDATE)
+    PolicyClient::new(connection).max_decoding_message_size(MAX_PART)
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+    use proto::policy::v1::policy_server::Policy as _;
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+    use crate::policy::entry::{Entry, MAX_ENTRY};
+    use crate::policy::serve::PolicyService;
+    use crate::posture::Posture;
+    use crate::specimen::{NOW, Specimen, authority, from, leaf};
+
+    /// Acts until the log holds more bytes than one message may.
+    const ACTS: u64 = MAX_PART as u64 / MAX_ENTRY as u64 + 20;
+
+    #[tokio::test]
+    async fn a_replica_that_missed_more_than_a_message_holds_catches_up() {
+        let node = Specimen::new(Posture::hardened(), |_| {});
+        let (mut authority, trust) = authority(&node.member.start.seams);
+        for _ in 0..ACTS {
+            let policy = format!("//{}", "x".repeat(MAX_ENTRY - 200));
+            let entities = Vec::new();
+            let act = Entry::PutPolicy { policy, entities }.to_bytes().unwrap();
+            authority.append(&act).unwrap();
+            authority.commit().unwrap();
+        }
+        let service = PolicyService::new(node.member.clone(), authority);
+        let ask = from(leaf("/records.south"), WatchRequest { from: 0 });
+        let mut feed = service.watch(ask).await.unwrap().into_inner();
+        let disk = &node.member.start.seams.disk;
+        let replica = Replica::open(disk, "away", trust, NOW).unwrap();
+        let follower = Follower::start(&node.member, replica, "nowhere");
+        let mut parts = Parts::default();
+        while follower.view().borrow().size() < ACTS {
+            let next = tokio::time::timeout(Duration::from_secs(5), feed.next()).await;
+            let part = next.expect("the feed goes on").unwrap().unwrap();
+            assert!(part.encoded_len() <= MAX_PART, "{}", part.encoded_len());
+            if let Some(update) = parts.take(part).unwrap() {
+                follower.apply(update).unwrap();
+            }
+        }
+    }
 }

@@ -14,6 +14,8 @@ pub mod entry;
 pub mod fold;
 pub mod follow;
 pub mod freshness;
+pub mod lists;
+mod parts;
 pub mod quorum;
 mod rejection;
 pub mod replica;

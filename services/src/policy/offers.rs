@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::entry::{Entity, Entry};
 use super::fixture::{KeyRing, World, cosigned_by, doctors, grant, only, revoke, shared};
 use super::quorum::danger::unwitnessed;
 use super::replica::{Applied, PolicyRefusal, Replica, Trust};
@@ -73,6 +74,39 @@ fn acts_are_enforced_in_order_and_all_at_once() {
         Verdict::Permit,
         "a view never changes"
     );
+}
+
+/// Two entries are two checkpoints, and a replica may stand between them for as long as a cut
+/// lasts; what one entry puts, no replica has half of.
+#[test]
+fn what_one_entry_puts_is_enforced_all_at_once() {
+    let policy = r#"permit (principal in Role::"doctor", action, resource);
+        forbid (principal, action, resource)
+        when { List::"suspended".members.contains(principal) };"#;
+    let suspended = || {
+        let (id, members) = ("suspended".to_owned(), ["alice".to_owned()].into());
+        vec![Entity::List { id, members }]
+    };
+    let put = |entities| {
+        let policy = policy.to_owned();
+        Entry::PutPolicy { policy, entities }
+    };
+    let asked = |replica: &Replica| replica.view().decide("alice", "read", "r1");
+
+    let (mut world, mut replica, _) = two();
+    let rule = world.acknowledged(&put(Vec::new()), 11, 2);
+    let entities = suspended();
+    let list = world.acknowledged(&Entry::PutEntities { entities }, 12, 3);
+    replica.apply(&rule, NOW).unwrap();
+    assert!(matches!(asked(&replica), Verdict::Error(_)));
+    replica.apply(&list, NOW).unwrap();
+    assert_eq!(asked(&replica), Verdict::Deny);
+
+    let (mut world, mut replica, _) = two();
+    let both = world.acknowledged(&put(suspended()), 11, 2);
+    assert_eq!(asked(&replica), Verdict::Permit);
+    replica.apply(&both, NOW).unwrap();
+    assert_eq!(asked(&replica), Verdict::Deny);
 }
 
 #[test]

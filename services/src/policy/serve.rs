@@ -22,6 +22,7 @@ use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status};
 
 use super::authority::{Authority, AuthorityError};
+use super::parts::split;
 use super::update::Update;
 use crate::courier::{Delivery, Message};
 use crate::member::{Member, connect, peer_is};
@@ -219,7 +220,9 @@ impl Policy for PolicyService {
                     sent.clone_from(&update.checkpoint);
                     if let Delivery::Sent(copies) = carried {
                         for _ in 0..copies {
-                            yield to_wire(update.clone());
+                            for part in split(to_wire(update.clone())) {
+                                yield part;
+                            }
                         }
                     }
                 }

@@ -1,8 +1,8 @@
 //! The policy at one checkpoint, ready to decide.
 //!
-//! A view never changes: policies and memberships change together, when the next checkpoint's view
-//! takes its place. A decision is a function of the view and the request alone; whether the view is
-//! too old to be asked is the caller's question ([`super::freshness`]).
+//! A view never changes: policies, memberships and lists change together, when the next
+//! checkpoint's view takes its place. A decision is a function of the view and the request alone;
+//! whether the view is too old to be asked is the caller's question ([`super::freshness`]).
 //!
 //! Cedar decides as if a policy that fails to evaluate were not there, a `forbid` too. Here any
 //! such failure is [`Verdict::Error`], which refuses.
@@ -13,10 +13,11 @@ use std::sync::Arc;
 use ca::clock::Time;
 use ca::tlog::tree::Hash;
 use cedar_policy::{
-    Authorizer, Context, Decision, Entities, Entity, PolicySet, Request, Response, ValidationMode,
+    Authorizer, Context, Decision, Entity, PolicySet, Request, Response, ValidationMode,
 };
 
 use super::fold::{Memberships, PolicyState};
+use super::lists::ListEntities;
 use super::vocabulary::VOCABULARY;
 
 /// How far a policy log has come: its size, and the root that stands for all of it.
@@ -48,6 +49,9 @@ pub enum InvalidPolicy {
     /// A template: nothing links one here, so a `forbid` in it would never apply.
     #[error("`{0}` is a template, and nothing would link it")]
     Template(String),
+    /// What was put beside it does not fit the schema.
+    #[error("the entities do not fit the schema: {0}")]
+    Entities(String),
     /// Strict validation against the schema found fault.
     #[error("the policy does not fit the schema: {0}")]
     Schema(String),
@@ -89,6 +93,7 @@ impl Policies {
 pub struct PolicyView {
     policies: Arc<Policies>,
     memberships: Arc<Memberships>,
+    lists: Arc<ListEntities>,
     mark: Mark,
     as_of: Time,
 }
@@ -98,7 +103,7 @@ impl PolicyView {
     /// is shared with it: a heartbeat copies nothing, a grant parses no policy.
     ///
     /// # Errors
-    /// When the policy text is not a valid policy set.
+    /// When the policy text is not a valid policy set, or a list does not fit the schema.
     pub fn build(
         previous: Option<&Self>,
         state: &PolicyState,
@@ -109,10 +114,15 @@ impl PolicyView {
             Some(view) if view.policies.text == *state.policies() => Arc::clone(&view.policies),
             _ => Policies::compile(state.policies())?,
         };
+        let lists = match previous {
+            Some(view) if view.lists.lists() == state.lists() => Arc::clone(&view.lists),
+            _ => ListEntities::compile(state.lists())?,
+        };
         let memberships = Arc::clone(state.memberships());
         Ok(Self {
             policies,
             memberships,
+            lists,
             mark,
             as_of,
         })
@@ -124,6 +134,11 @@ impl PolicyView {
             as_of,
             ..self.clone()
         }
+    }
+
+    /// The lists that policies may name.
+    pub fn lists(&self) -> &Arc<ListEntities> {
+        &self.lists
     }
 
     /// Size of the log that this view enforces, and its root.
@@ -160,7 +175,7 @@ impl PolicyView {
         }
     }
 
-    /// Asks Cedar, with no entity but the principal and its roles.
+    /// Asks Cedar, with no entity but the principal, its roles, and the lists.
     fn evaluate(&self, principal: &str, action: &str, resource: &str) -> Result<Response, String> {
         let words = &*VOCABULARY;
         let Some(act) = words.actions.get(action) else {
@@ -178,7 +193,7 @@ impl PolicyView {
             entities.push(Entity::new_no_attrs(role.clone(), HashSet::new()));
         }
         entities.push(Entity::new_no_attrs(user.clone(), roles));
-        let entities = Entities::from_entities(entities, None).map_err(|e| e.to_string())?;
+        let entities = self.lists.with(entities)?;
         let record = words.record(resource);
         let request = Request::new(user, act.clone(), record, Context::empty(), None)
             .map_err(|error| error.to_string())?;
@@ -234,6 +249,7 @@ mod tests {
         state
             .apply(&Entry::PutPolicy {
                 policy: policy.to_owned(),
+                entities: Vec::new(),
             })
             .unwrap();
         for (principal, role) in grants {

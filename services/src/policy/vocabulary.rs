@@ -15,6 +15,7 @@ pub(super) static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(Vocabulary::r
 
 /// What the schema says, in the shapes that decisions need.
 pub(super) struct Vocabulary {
+    pub(super) schema: Schema,
     pub(super) validator: Validator,
     /// Each action's name in Cedar.
     pub(super) actions: BTreeMap<String, EntityUid>,
@@ -22,6 +23,7 @@ pub(super) struct Vocabulary {
     user: EntityTypeName,
     role: EntityTypeName,
     record: EntityTypeName,
+    list: EntityTypeName,
 }
 
 impl Vocabulary {
@@ -40,12 +42,14 @@ impl Vocabulary {
             }
         }
         Self {
-            validator: Validator::new(schema),
+            validator: Validator::new(schema.clone()),
+            schema,
             actions,
             freshness,
             user: kind("User"),
             role: kind("Role"),
             record: kind("Record"),
+            list: kind("List"),
         }
     }
 
@@ -55,6 +59,10 @@ impl Vocabulary {
 
     pub(super) fn role(&self, name: &str) -> EntityUid {
         EntityUid::from_type_name_and_id(self.role.clone(), EntityId::new(name))
+    }
+
+    pub(super) fn list(&self, name: &str) -> EntityUid {
+        EntityUid::from_type_name_and_id(self.list.clone(), EntityId::new(name))
     }
 
     pub(super) fn record(&self, name: &str) -> EntityUid {

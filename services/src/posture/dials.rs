@@ -55,6 +55,14 @@ impl Dial {
         !self.built.is_empty()
     }
 
+    /// True if a posture may give it this value, one of those that the table names.
+    pub fn can_be(&self, value: &str) -> bool {
+        match self.form {
+            Form::Words => self.built.contains(&value),
+            Form::Freshness | Form::Quorum | Form::Span(..) => self.is_built(),
+        }
+    }
+
     /// Who ships a value, if it is an exposed one.
     pub fn shipped_by(&self, value: &str) -> Option<&'static str> {
         let exposed = self.exposed.iter().find(|exposed| exposed.value == value)?;

@@ -26,7 +26,7 @@ pub enum Flaw {
     /// A bound that no healthy replica could meet.
     #[error(
         "freshness bound {bound} for `{action}` is below {least}: heartbeat {heartbeat} + \
-         rounding {rounding} + tls.tolerance {tolerance}",
+         rounding {rounding} + tls.tolerance {tolerance}; widen the bound or narrow the tolerance",
         bound = span::write(*bound),
         least = span::write(least_bound(*tolerance)),
         heartbeat = span::write(HEARTBEAT),
@@ -48,7 +48,7 @@ pub enum Flaw {
     #[error("dial `{0}` belongs under `[{1}]`")]
     Misplaced(String, &'static str),
     /// A value outside what is allowed.
-    #[error("dial `{0}`: {1} is outside {2}")]
+    #[error("dial `{0}`: {1} is out of range; it takes {2}")]
     OutOfRange(&'static str, String, String),
     /// A file that is too long.
     #[error("the file has {0} bytes; a posture has at most {max}", max = super::MAX_POSTURE)]

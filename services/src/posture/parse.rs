@@ -19,7 +19,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::dials::{DIALS, Dial, Form};
-use super::document::{Document, instead, kind, ordered, quoted};
+use super::document::{Document, instead, kind, nearest, ordered, quoted};
 use super::flaw::{Flaw, Placed, PostureError, unknown_dial, unknown_section};
 use super::{ACTIONS, Freshness, Freshnesses, Posture, least_bound, span};
 
@@ -40,20 +40,31 @@ pub enum Source {
 
 /// Where the value of each dial came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sources(BTreeMap<&'static str, usize>);
+pub struct Sources {
+    dials: BTreeMap<&'static str, usize>,
+    actions: BTreeMap<&'static str, usize>,
+}
 
 impl Sources {
     /// Where the value of a dial came from.
     pub fn get(&self, dial: &str) -> Source {
-        self.0
-            .get(dial)
-            .map_or(Source::Hardened, |line| Source::Line(*line))
+        source(self.dials.get(dial))
+    }
+
+    /// Where an action's demand in `policy.freshness` came from: its own line, or the dial's if
+    /// the file says one word for all.
+    pub fn action(&self, action: &str) -> Source {
+        source(self.actions.get(action))
     }
 
     /// The dials that the file sets, in order of name.
     pub fn set_by_file(&self) -> impl Iterator<Item = &'static str> {
-        self.0.keys().copied()
+        self.dials.keys().copied()
     }
+}
+
+fn source(line: Option<&usize>) -> Source {
+    line.map_or(Source::Hardened, |line| Source::Line(*line))
 }
 
 impl Posture {
@@ -78,20 +89,26 @@ impl Posture {
         let mut reader = Reader {
             posture: Self::hardened(),
             spans: BTreeMap::new(),
+            actions: BTreeMap::new(),
         };
         let read = reader.sections(&table).and_then(|()| reader.check_bounds());
         read.map_err(|(span, flaw)| error(document.line(&span), flaw))?;
-        let lines = reader
-            .spans
-            .iter()
-            .map(|(dial, span)| (*dial, document.line(span)));
-        Ok((reader.posture, Sources(lines.collect())))
+        let lines = |spans: &BTreeMap<&'static str, Range<usize>>| {
+            let of = |(name, span): (&&'static str, &Range<usize>)| (*name, document.line(span));
+            spans.iter().map(of).collect()
+        };
+        let sources = Sources {
+            dials: lines(&reader.spans),
+            actions: lines(&reader.actions),
+        };
+        Ok((reader.posture, sources))
     }
 }
 
 struct Reader {
     posture: Posture,
     spans: BTreeMap<&'static str, Range<usize>>,
+    actions: BTreeMap<&'static str, Range<usize>>,
 }
 
 impl Reader {
@@ -128,7 +145,7 @@ impl Reader {
             return Err((key.span(), Flaw::DialNotBuilt(dial.name)));
         }
         match dial.form {
-            Form::Freshness => self.freshness(dial, value)?,
+            Form::Freshness => self.freshness(dial, key, value)?,
             Form::Quorum => self.quorum(dial, value)?,
             Form::Span(least, most) => self.span(dial, value, least, most)?,
             Form::Words => self.word(dial, value)?,
@@ -165,15 +182,15 @@ impl Reader {
             value,
             "a span such as \"500ms\", \"5s\" or \"2m\"",
         )?;
+        let why = match dial.name {
+            "tls.tolerance" => "clocks further apart are broken, not skewed",
+            _ => "a token that needs more should live longer",
+        };
+        let range = format!("{} to {}: {why}", span::write(least), span::write(most));
         let Some(span) = span::parse(text) else {
-            let hint = "it takes a span such as `500ms`, `5s` or `2m`".into();
-            return Err((
-                value.span(),
-                Flaw::UnknownValue(dial.name, quoted(text), hint),
-            ));
+            return Err((value.span(), no_span(dial.name, text, "", range)));
         };
         if span < least || span > most {
-            let range = format!("{} to {}", span::write(least), span::write(most));
             return Err((
                 value.span(),
                 Flaw::OutOfRange(dial.name, quoted(text), range),
@@ -211,20 +228,26 @@ impl Reader {
         Ok(())
     }
 
-    fn freshness(&mut self, dial: &'static Dial, value: &Spanned<DeValue<'_>>) -> Placed<()> {
+    fn freshness(
+        &mut self,
+        dial: &'static Dial,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Placed<()> {
         let Some(actions) = value.get_ref().as_table() else {
             self.posture.policy.freshness = Freshnesses::all(demand(dial, value)?);
+            self.actions = ACTIONS.map(|action| (action, key.span())).into();
             return Ok(());
         };
         for (action, value) in ordered(actions) {
-            let name = action.get_ref().as_ref();
-            if !ACTIONS.contains(&name) {
-                let flaw = Flaw::UnknownAction(quoted(name), instead(name, ACTIONS));
+            let word = action.get_ref().as_ref();
+            let Some(name) = ACTIONS.into_iter().find(|name| *name == word) else {
+                let flaw = Flaw::UnknownAction(quoted(word), instead(word, ACTIONS));
                 return Err((action.span(), flaw));
-            }
+            };
             let demand = demand(dial, value)?;
             self.posture.policy.freshness.set(name, demand);
-            self.spans.insert(action_place(name), action.span());
+            self.actions.insert(name, action.span());
         }
         Ok(())
     }
@@ -241,19 +264,14 @@ impl Reader {
             if bound >= least {
                 continue;
             }
-            let place = [action_place(action), "policy.freshness", "tls.tolerance"];
-            let span = place
-                .iter()
-                .find_map(|place| self.spans.get(place).cloned());
+            let own = self.actions.get(action);
+            let span = own.or_else(|| self.spans.get("tls.tolerance")).cloned();
             let flaw = Flaw::BoundTooShort {
                 action: action.into(),
                 bound,
                 tolerance,
             };
             return Err((span.unwrap_or(0..0), flaw));
-        }
-        for action in ACTIONS {
-            self.spans.remove(action_place(action));
         }
         Ok(())
     }
@@ -263,28 +281,47 @@ fn demand(dial: &'static Dial, value: &Spanned<DeValue<'_>>) -> Placed<Freshness
     let text = string(
         dial.name,
         value,
-        "\"any\", \"latest\", a span, or one of these an action",
+        "\"any\", \"latest\", a span such as \"10s\", or one of these for each action",
     )?;
+    let range = format!(
+        "at most {}: for a policy older than a day, `any` is the honest word",
+        span::write(LONGEST_BOUND)
+    );
     let Some(demand) = Freshness::parse(text) else {
-        let hint = "it takes `any`, `latest` or a span such as `10s`".into();
-        return Err((
-            value.span(),
-            Flaw::UnknownValue(dial.name, quoted(text), hint),
-        ));
+        let flaw = match nearest(text, ["any", "latest"]) {
+            Some(_) => {
+                Flaw::UnknownValue(dial.name, quoted(text), instead(text, ["any", "latest"]))
+            }
+            None => no_span(dial.name, text, "`any`, `latest` or ", range),
+        };
+        return Err((value.span(), flaw));
     };
     match demand {
-        Freshness::Within(bound) if bound > LONGEST_BOUND => {
-            let range = format!(
-                "at most {}; `any` is the honest word",
-                span::write(LONGEST_BOUND)
-            );
-            Err((
-                value.span(),
-                Flaw::OutOfRange(dial.name, quoted(text), range),
-            ))
-        }
+        Freshness::Within(bound) if bound > LONGEST_BOUND => Err((
+            value.span(),
+            Flaw::OutOfRange(dial.name, quoted(text), range),
+        )),
         _ => Ok(demand),
     }
+}
+
+/// What is wrong with a word where a span belongs, and what to write instead.
+fn no_span(dial: &'static str, text: &str, or: &str, range: String) -> Flaw {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = &text[number.len()..];
+    if digits(number) && ["ms", "s", "m"].contains(&unit) {
+        // Its form is right: it has more digits than any span.
+        return Flaw::OutOfRange(dial, quoted(text), range);
+    }
+    let hint = match number.strip_prefix('-') {
+        Some(_) => "a span is never negative".into(),
+        None if digits(text) && text.len() < 10 => {
+            format!("a span has a unit: `{text}s`, or `{text}ms`")
+        }
+        None => format!("it takes {or}a span such as `500ms`, `5s` or `2m`"),
+    };
+    Flaw::UnknownValue(dial, quoted(text), hint)
 }
 
 fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
@@ -315,16 +352,6 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         // One value only, and it holds by construction.
         "policy.gap" | "policy.rollback" | "tls.resumption" | "token.algorithm" => true,
         _ => false,
-    }
-}
-
-/// The place of one action's demand among the spans, beside those of dials.
-fn action_place(action: &str) -> &'static str {
-    match action {
-        "read" => "policy.freshness.read",
-        "share" => "policy.freshness.share",
-        "watch" => "policy.freshness.watch",
-        _ => "policy.freshness.write",
     }
 }
 
@@ -500,29 +527,124 @@ mod tests {
         assert_eq!(
             refused("[policy.freshness]\nread = \"10s\"\nwrite = \"2s\""),
             "posture.toml:3: freshness bound 2s for `write` is below 2500ms: \
-             heartbeat 1s + rounding 1s + tls.tolerance 500ms"
+             heartbeat 1s + rounding 1s + tls.tolerance 500ms; \
+             widen the bound or narrow the tolerance"
         );
         // The hardened bound of 5 s is not in the file; the tolerance that breaks it is.
         assert_eq!(
             refused("[tls]\ntolerance = \"5m\""),
             "posture.toml:2: freshness bound 5s for `read` is below 302s: \
-             heartbeat 1s + rounding 1s + tls.tolerance 5m"
+             heartbeat 1s + rounding 1s + tls.tolerance 5m; \
+             widen the bound or narrow the tolerance"
         );
         assert!(Posture::parse("p", "policy.freshness = \"2500ms\"").is_ok());
         assert!(Posture::parse("p", "policy.freshness = \"2499ms\"").is_err());
     }
 
     #[test]
-    fn a_value_out_of_range_is_refused_with_the_range() {
+    fn a_value_out_of_range_is_refused_with_the_range_and_why() {
+        let cases = [
+            (
+                "token.leeway = \"301s\"",
+                "`301s` is out of range; it takes 0s to 5m: \
+                 a token that needs more should live longer",
+            ),
+            (
+                "tls.tolerance = \"6m\"",
+                "`6m` is out of range; it takes 0s to 5m: \
+                 clocks further apart are broken, not skewed",
+            ),
+            (
+                "policy.freshness = \"99999m\"",
+                "`99999m` is out of range; it takes at most 1440m: \
+                 for a policy older than a day, `any` is the honest word",
+            ),
+            (
+                "policy.freshness = \"12345678901234567890s\"",
+                "`12345678901234567890s` is out of range; it takes at most 1440m: \
+                 for a policy older than a day, `any` is the honest word",
+            ),
+            (
+                "policy.quorum = 1",
+                "`1` is out of range; it takes 0 or 2: \
+                 one fast witness could make an old policy look young",
+            ),
+            (
+                "policy.quorum = 3",
+                "`3` is out of range; it takes 0 or 2: \
+                 with 3 of 3, one region cut off stops every act",
+            ),
+        ];
+        for (text, answer) in cases {
+            let dial = text.split(' ').next().unwrap();
+            let expected = format!("posture.toml:1: dial `{dial}`: {answer}");
+            assert_eq!(refused(text), expected);
+        }
+        for quorum in ["-2", "4", "9", "99999999999999999999", "0x10", "\"two\""] {
+            let said = refused(&format!("policy.quorum = {quorum}"));
+            assert!(
+                said.ends_with("it takes 0 or 2, of three witnesses"),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_span_is_answered_with_what_is_missing() {
+        let cases = [
+            (
+                "policy.freshness = \"10\"",
+                "unknown value `10`; a span has a unit: `10s`, or `10ms`",
+            ),
+            (
+                "tls.tolerance = \"10\"",
+                "unknown value `10`; a span has a unit: `10s`, or `10ms`",
+            ),
+            (
+                "policy.freshness = \"-5s\"",
+                "unknown value `-5s`; a span is never negative",
+            ),
+            (
+                "policy.freshness = \"ani\"",
+                "unknown value `ani`; the nearest is `any`",
+            ),
+            (
+                "policy.freshness = \"2h\"",
+                "unknown value `2h`; it takes `any`, `latest` or a span such as \
+                 `500ms`, `5s` or `2m`",
+            ),
+            (
+                "token.leeway = \"soon\"",
+                "unknown value `soon`; it takes a span such as `500ms`, `5s` or `2m`",
+            ),
+        ];
+        for (text, answer) in cases {
+            let said = refused(text);
+            assert!(said.ends_with(&format!(": {answer}")), "{said}");
+        }
         assert_eq!(
-            refused("token.leeway = \"301s\""),
-            "posture.toml:1: dial `token.leeway`: `301s` is outside 0s to 5m"
+            refused("policy.freshness = 10"),
+            "posture.toml:1: `policy.freshness` is a whole number; it takes \"any\", \"latest\", \
+             a span such as \"10s\", or one of these for each action"
         );
-        assert!(refused("tls.tolerance = \"301s\"").contains("outside 0s to 5m"));
-        assert!(refused("policy.freshness = \"99999m\"").contains("`any` is the honest word"));
-        assert!(refused("policy.quorum = 1").contains("one fast witness"));
-        assert!(refused("policy.quorum = 3").contains("one region cut off"));
-        assert!(refused("policy.quorum = -2").contains("0 or 2, of three witnesses"));
+        for bound in ["1s", "0s"] {
+            let said = refused(&format!("policy.freshness = \"{bound}\""));
+            assert!(said.contains(&format!(
+                "freshness bound {bound} for `read` is below 2500ms"
+            )));
+        }
+    }
+
+    #[test]
+    fn each_actions_demand_knows_its_own_line() {
+        let text = "[policy.freshness]\nread = \"10s\"\nwrite = \"3s\"\n";
+        let (_, sources) = Posture::parse("p", text).unwrap();
+        assert_eq!(sources.get("policy.freshness"), Source::Line(1));
+        assert_eq!(sources.action("read"), Source::Line(2));
+        assert_eq!(sources.action("write"), Source::Line(3));
+        assert_eq!(sources.action("share"), Source::Hardened);
+        let (_, sources) = Posture::parse("p", "\npolicy.freshness = \"any\"").unwrap();
+        assert_eq!(sources.action("share"), Source::Line(2));
     }
 
     #[test]

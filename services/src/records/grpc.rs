@@ -109,7 +109,6 @@ impl Records for RecordsService {
         let ReadRequest { id, at_least } = request.get_ref().clone();
         check(&id, "")?;
         let at_least = self.mark(&id, at_least)?;
-        let at_least = self.mark(&id, at_least)?;
         let (_, permit) = self.guard.admit::<Read, _>(&request, &id, at_least).await?;
         Ok(Response::new(Self::read(self, &permit, &id)?))
     }
@@ -150,10 +149,8 @@ impl Records for RecordsService {
         let WatchRequest { id, at_least } = request.get_ref().clone();
         check(&id, "")?;
         let (mut changed, mut policy) = (self.changed.subscribe(), self.guard.view());
-        let (mut caller, first) = self
-            .guard
-            .admit::<Watch, _>(&request, &id, at_least)
-            .await?;
+        let marked = self.mark(&id, at_least)?;
+        let (mut caller, first) = self.guard.admit::<Watch, _>(&request, &id, marked).await?;
         let (service, metadata) = (self.clone(), request.metadata().clone());
         let (opened, mut messages) = (caller.request.clone(), 0_u64);
         let stream = async_stream::try_stream! {
@@ -212,4 +209,101 @@ fn check(id: &str, text: &str) -> Result<(), Status> {
 fn unavailable(error: StoreError) -> Status {
     tracing::error!(%error, "the store failed");
     Status::unavailable("the store failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+    use crate::guard::REFUSAL;
+    use crate::posture::{Freshness, Freshnesses, Posture};
+    use crate::specimen::{POLICY_SIZE, Specimen};
+
+    /// A clinic under a policy of [`POLICY_SIZE`] with one record, written under `policy_size`.
+    fn clinic(policy_size: u64) -> (Specimen, RecordsService) {
+        let mut posture = Posture::hardened();
+        posture.policy.freshness = Freshnesses::all(Freshness::Any);
+        let node = Specimen::new(posture, |_| {});
+        let store = Store::open(&*node.member.start.seams.disk, "south").unwrap();
+        let text = "allergic to penicillin".to_owned();
+        let write = |record: &mut Record| record.text = text;
+        store.change("r1", policy_size, write).unwrap();
+        let replicator = Replicator::start(&node.member, &[]);
+        let changed = Arc::new(watch::Sender::new(0));
+        let recheck = Recheck::Message;
+        let service = RecordsService::new(node.guard(), store, replicator, recheck, changed);
+        (node, service)
+    }
+
+    /// The refusal's name, or nothing where it was served.
+    fn refused<T>(answer: Result<T, Status>) -> Option<String> {
+        let status = answer.err()?;
+        let name = status.metadata().get(REFUSAL).unwrap();
+        Some(name.to_str().unwrap().to_owned())
+    }
+
+    /// What each action on the record hears, by alphabet. Sharing needs an authority to ask.
+    async fn heard(node: &Specimen, service: &RecordsService, id: &str) -> [Option<String>; 3] {
+        let (id, at_least) = (id.to_owned(), 0);
+        let write = node.asks(WriteRequest {
+            id: id.clone(),
+            text: "new".to_owned(),
+            at_least,
+        });
+        let read = node.asks(ReadRequest {
+            id: id.clone(),
+            at_least,
+        });
+        let watch = node.asks(WatchRequest { id, at_least });
+        [
+            refused(Records::read(service, read).await),
+            refused(Records::watch(service, watch).await),
+            refused(Records::write(service, write).await),
+        ]
+    }
+
+    #[tokio::test]
+    async fn what_was_written_under_a_newer_policy_is_not_touched_under_an_older_one() {
+        let (node, service) = clinic(POLICY_SIZE + 1);
+        let behind = Some("policy-behind".to_owned());
+        assert_eq!(
+            heard(&node, &service, "r1").await,
+            [(); 3].map(|()| behind.clone())
+        );
+        let (node, service) = clinic(POLICY_SIZE);
+        assert_eq!(heard(&node, &service, "r1").await, [(); 3].map(|()| None));
+    }
+
+    #[tokio::test]
+    async fn a_record_carries_the_policy_that_it_was_last_written_under() {
+        let (node, service) = clinic(1);
+        heard(&node, &service, "r1").await;
+        let record = service.store.get("r1").unwrap().unwrap();
+        assert_eq!(record.policy_size, POLICY_SIZE);
+    }
+
+    #[tokio::test]
+    async fn an_open_stream_stops_at_a_record_from_a_newer_policy() {
+        let (node, service) = clinic(POLICY_SIZE);
+        let watch = node.asks(WatchRequest {
+            id: "r1".to_owned(),
+            at_least: 0,
+        });
+        let stream = Records::watch(&service, watch).await.unwrap();
+        let mut stream = stream.into_inner();
+        let first = stream.next().await.unwrap().unwrap();
+        assert_eq!(first.record.unwrap().version, 1);
+        // As it comes from a region that is ahead.
+        let newer = Record {
+            version: 9,
+            home: "north".to_owned(),
+            policy_size: POLICY_SIZE + 1,
+            ..service.store.get("r1").unwrap().unwrap()
+        };
+        service.store.take(&[newer]).unwrap();
+        service.changed.send_modify(|change| *change += 1);
+        let next = stream.next().await.unwrap();
+        assert_eq!(refused(next).as_deref(), Some("policy-behind"));
+    }
 }

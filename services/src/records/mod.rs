@@ -176,3 +176,35 @@ pub(crate) fn is_record(record: &Record) -> bool {
 pub fn is_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= MAX_ID && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
+
+#[cfg(test)]
+mod tests {
+    use ca::disk::MemDisk;
+    use ca::rng::SeededRng;
+
+    use super::*;
+
+    #[test]
+    fn after_a_power_cut_a_region_still_knows_what_it_has_to_offer() {
+        for seed in 0..20 {
+            let disk = MemDisk::new();
+            let store = Store::open(&disk, "south").unwrap();
+            assert_eq!(store.own().unwrap(), [], "nothing yet");
+            let written = store.change("r1", 1, |_| {}).unwrap();
+            store.change("r2", 1, |_| {}).unwrap();
+            let home = "north".to_owned();
+            let newer = Record {
+                id: "r2".to_owned(),
+                version: 2,
+                home,
+                ..Record::default()
+            };
+            store.take(&[newer]).unwrap();
+            disk.cut_power();
+            drop(store);
+            disk.restore(&SeededRng::new(seed));
+            let again = Store::open(&disk, "south").unwrap();
+            assert_eq!(again.own().unwrap(), [written], "seed {seed}");
+        }
+    }
+}

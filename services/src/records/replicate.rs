@@ -12,7 +12,7 @@ use proto::records::v1::{OfferReply, OfferRequest, Record};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 
-use super::Store;
+use super::{Store, StoreError};
 use crate::courier::{self, Delivery};
 use crate::member::{Member, Start, connect, peer_is};
 
@@ -49,6 +49,15 @@ impl Replicator {
         Self {
             peers: Arc::new(peers),
         }
+    }
+
+    /// Offers again what was last written here: what waited was in memory, and a crash forgets it.
+    ///
+    /// # Errors
+    /// When the store cannot say.
+    pub fn resume(&self, store: &Store) -> Result<(), StoreError> {
+        store.own()?.into_iter().for_each(|own| self.offer(own));
+        Ok(())
     }
 
     /// Queues a record for every peer, in the place of an older version of it.
@@ -167,5 +176,80 @@ impl Replication for ReplicationService {
             self.changed.send_modify(|change| *change += 1);
         }
         Ok(Response::new(OfferReply { taken }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ca::disk::MemDisk;
+    use tonic::Code;
+
+    use super::super::{MAX_SHARED, MAX_TEXT};
+    use super::*;
+    use crate::posture::Posture;
+    use crate::specimen::{self, Specimen};
+
+    fn record(id: &str, version: u64) -> Record {
+        Record {
+            id: id.to_owned(),
+            version,
+            home: "north".to_owned(),
+            ..Record::default()
+        }
+    }
+
+    #[test]
+    fn whatever_waits_goes_out_in_offers_that_fit_a_message() {
+        let huge = |n: u64| Record {
+            text: "x".repeat(MAX_TEXT),
+            shared_with: vec!["y".repeat(super::super::MAX_ID); MAX_SHARED],
+            ..record(&format!("r{n:03}"), 1)
+        };
+        let small = |n: u64| record(&format!("s{n:03}"), 1);
+        let all = (0..40).map(huge).chain((0..600).map(small));
+        let mut waiting: BTreeMap<_, _> = all.map(|record| (record.id.clone(), record)).collect();
+        while !waiting.is_empty() {
+            let records = batch(&waiting);
+            assert!(!records.is_empty() && records.len() <= BATCH);
+            assert!(records.iter().all(super::super::is_record));
+            waiting.retain(|id, _| !records.iter().any(|sent| sent.id == *id));
+            let bytes = OfferRequest { records }.encoded_len();
+            assert!(bytes <= MAX_MESSAGE, "{bytes} bytes in one offer");
+        }
+    }
+
+    /// What a records service in the south says to an offer of these from there.
+    async fn offered(store: &Store, from: &str, records: Vec<Record>) -> Result<u32, Code> {
+        let start = Specimen::new(Posture::hardened(), |_| {}).member.start;
+        let changed = Arc::new(watch::Sender::new(0));
+        let service = ReplicationService::new(start, store.clone(), changed);
+        let request = specimen::from(specimen::leaf(from), OfferRequest { records });
+        let reply = Replication::offer(&service, request).await;
+        reply
+            .map(|reply| reply.into_inner().taken)
+            .map_err(|status| status.code())
+    }
+
+    #[tokio::test]
+    async fn a_version_that_nobody_can_raise_is_not_taken_from_a_peer() {
+        let store = Store::open(&MemDisk::new(), "south").unwrap();
+        store.change("r1", 1, |_| {}).unwrap();
+        let last = vec![record("r2", 5), record("r1", u64::MAX)];
+        let answer = offered(&store, "/records.north", last).await;
+        assert_eq!(answer, Err(Code::InvalidArgument));
+        assert_eq!(store.get("r2").unwrap(), None, "all of an offer or nothing");
+        assert_eq!(store.change("r1", 1, |_| {}).unwrap().version, 2);
+        let good = vec![record("r1", 7)];
+        assert_eq!(offered(&store, "/records.north", good).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn only_records_services_are_listened_to() {
+        let store = Store::open(&MemDisk::new(), "south").unwrap();
+        for stranger in ["/user/alice", "/witness.north", "/user/records.north"] {
+            let answer = offered(&store, stranger, vec![record("r1", 1)]).await;
+            assert_eq!(answer, Err(Code::PermissionDenied), "{stranger}");
+        }
+        assert_eq!(store.get("r1").unwrap(), None);
     }
 }

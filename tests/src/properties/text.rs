@@ -132,6 +132,7 @@ pub fn policy(data: &[u8]) {
     }
     let entry = Entry::PutPolicy {
         policy: text.to_owned(),
+        entities: Vec::new(),
     };
     let bytes = entry.to_bytes().expect("it fits in an entry");
     let stored = Entry::parse(&bytes).expect("an entry reads back");

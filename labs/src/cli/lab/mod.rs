@@ -1,7 +1,9 @@
 //! `schism lab`: the course, one command a file.
 
+mod ahead;
 mod attack;
 mod check;
+mod entered;
 mod hint;
 mod lint;
 mod list;
@@ -14,9 +16,17 @@ mod watch;
 
 use clap::Subcommand;
 
+pub(super) use ahead::Ahead;
+
+use std::path::Path;
+
+use super::origin::Lab;
 use super::printer::Printer;
 use super::stop::Stop;
 use super::{Exit, Place};
+use crate::catalog;
+use crate::course::progress::{self, Progress};
+use crate::workspace::Workspace;
 
 /// Work through the labs
 #[derive(Debug, clap::Args)]
@@ -55,5 +65,104 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         Command::Reset(words) => reset::run(words, place, printer),
         Command::Lint(words) => lint::run(words, place, printer),
         Command::New(words) => new::run(words, place, printer),
+    }
+}
+
+/// The lab that a command means: the word given, which is then the last one, else the last one,
+/// else an error that says what to type.
+pub(super) fn chosen(
+    word: Option<&str>,
+    place: &Place,
+    workspace: &Workspace,
+) -> Result<Lab, Stop> {
+    if let Some(word) = word {
+        let lab = Lab::find(word)?;
+        lab.parsed()?;
+        Progress::set_last(workspace, &lab.word()?)?;
+        return Ok(lab);
+    }
+    let progress = Progress::read(workspace)?;
+    let Some(last) = progress.last() else {
+        let first = catalog::all().first().map_or("LAB", |lab| lab.id);
+        let start = place.invocation.command(&["lab", "start", first]);
+        return Err(Stop::Usage(format!("no lab is begun here; type `{start}`")));
+    };
+    Lab::find(last).map_err(|_| {
+        let list = place.invocation.command(&["lab", "list"]);
+        let file = place.shown(&progress::last_file(workspace));
+        let gone = if Path::new(last).is_absolute() {
+            "is gone"
+        } else {
+            "is none of this program's"
+        };
+        Stop::Usage(format!(
+            "the last lab, `{last}` in {file}, {gone}; name another: `{list}` shows them"
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::next::Invocation;
+    use super::*;
+
+    #[test]
+    fn a_lab_named_is_the_last_one_from_then_on_and_a_misspelt_one_is_not() {
+        let temp = tempfile::tempdir().unwrap();
+        let place = Place {
+            folder: None,
+            data: Some(temp.path().into()),
+            invocation: Invocation::find(Some("schism".into()), |_| None, None),
+        };
+        let workspace = place.workspace().unwrap();
+        let said = |word| chosen(word, &place, &workspace).unwrap_err().to_string();
+        assert!(said(None).starts_with("no lab is begun here; type `schism lab start "));
+        let misspelt = "unknown lab `stale-acls`; the nearest is `stale-acl`";
+        assert_eq!(said(Some("stale-acls")), misspelt);
+        assert!(said(None).starts_with("no lab is begun here"));
+        assert!(chosen(Some("stale-acl"), &place, &workspace).is_ok());
+        assert_eq!(said(Some("stale-acls")), misspelt);
+        let lab = chosen(None, &place, &workspace).unwrap();
+        assert_eq!(lab.word().unwrap(), "stale-acl");
+    }
+
+    #[test]
+    fn a_folder_is_meant_from_anywhere_until_it_is_gone() {
+        let temp = tempfile::tempdir().unwrap();
+        let place = Place {
+            folder: None,
+            data: Some(temp.path().into()),
+            invocation: Invocation::find(Some("schism".into()), |_| None, None),
+        };
+        let workspace = place.workspace().unwrap();
+        let folder = chosen(Some("catalog/stale-acl"), &place, &workspace).unwrap();
+        let word = folder.word().unwrap();
+        assert!(
+            Path::new(&word).is_absolute() && word.ends_with("stale-acl"),
+            "{word}"
+        );
+        assert_eq!(
+            chosen(None, &place, &workspace).unwrap().word().unwrap(),
+            word
+        );
+        let broken = temp.path().join("broken");
+        std::fs::create_dir(&broken).unwrap();
+        std::fs::write(broken.join("lab.toml"), "format = 2").unwrap();
+        assert!(chosen(broken.to_str(), &place, &workspace).is_err());
+        assert_eq!(
+            chosen(None, &place, &workspace).unwrap().word().unwrap(),
+            word
+        );
+        for (gone, said) in [
+            ("/no/such", "is gone"),
+            ("a-lab", "is none of this program's"),
+        ] {
+            Progress::set_last(&workspace, gone).unwrap();
+            let error = chosen(None, &place, &workspace).unwrap_err().to_string();
+            assert!(
+                error.contains(said) && error.contains("schism lab list"),
+                "{error}"
+            );
+        }
     }
 }

@@ -1,14 +1,106 @@
-//! `schism lab start`: not there yet.
+//! `schism lab start`: lays a lab's files out for the learner, and says what is whose.
+//!
+//! What is already there is the learner's and stays as it is.
 
+use std::path::Path;
+
+use super::super::origin::{Lab, Prose, Side};
 use super::super::printer::Printer;
+use super::super::settings;
 use super::super::stop::Stop;
 use super::super::{Exit, Place};
+use super::Ahead;
+use crate::course::desk::{Desk, DeskFiles};
+use crate::course::own;
+use crate::course::path::State;
+use crate::course::progress::{Fact, Progress};
+use crate::report::text::{Page, Style, Tone};
+use crate::scenario::Scenario;
 
 /// Begin a lab: lay out your own settings to work on
 #[derive(Debug, clap::Args)]
-pub(super) struct Words {}
+pub(super) struct Words {
+    /// A lab's id, or the path of a lab's folder; the last one if left out
+    lab: Option<String>,
+}
+
+/// What a lab puts on a desk.
+pub(super) fn files(lab: &Lab, scenario: &Scenario) -> Result<DeskFiles, Stop> {
+    // A learner is not to find the author's mistakes on their own desk.
+    settings::one(lab, Path::new(Side::Exposed.name()), None)?;
+    Ok(DeskFiles {
+        posture: lab.posture(Side::Exposed)?.text,
+        policy: lab.policy(Side::Exposed)?.text,
+        attack: own::template(scenario),
+        readme: lab.prose(Prose::Readme)?.text,
+    })
+}
 
 /// Obeys.
-pub(super) fn run(_words: &Words, _place: &Place, _printer: &mut Printer) -> Result<Exit, Stop> {
-    Err(Stop::Usage("`lab start` is not built yet".to_owned()))
+pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
+    let workspace = place.workspace()?;
+    let lab = super::chosen(words.lab.as_deref(), place, &workspace)?;
+    let scenario = lab.parsed()?;
+    let files = files(&lab, &scenario)?;
+    let desk = Desk::of(&workspace, &scenario.metadata.id);
+    let was_laid = desk.is_laid();
+    desk.lay(&files)?;
+    let id = scenario.metadata.id.clone();
+    if State::of(&Progress::read(&workspace)?, &id) == State::New {
+        Progress::record(&workspace, &Fact::Started { lab: id })?;
+    }
+    let style = Style {
+        color: printer.color(),
+        ..Style::default()
+    };
+    let laid = if was_laid {
+        "It is already laid out, and nothing was changed, in"
+    } else {
+        "It is laid out for you in"
+    };
+    let mut page = Page::new(&style);
+    tell(
+        &mut page,
+        &scenario,
+        &format!("{laid} {}", place.shown(desk.folder())),
+    );
+    if was_laid {
+        let reset = place.invocation.command(&["lab", "reset"]);
+        page.row(&[(
+            Tone::Plain,
+            "To begin again, with a copy kept of what you have:",
+        )]);
+        page.command(&reset);
+    }
+    Ahead::find(&workspace, &scenario)?.tell(&mut page, place);
+    printer.page(&page.finish())?;
+    Ok(Exit::Done)
+}
+
+fn tell(page: &mut Page<'_>, scenario: &Scenario, laid: &str) {
+    let metadata = &scenario.metadata;
+    page.heading(&format!("{}: {}", metadata.id, metadata.title));
+    page.blank();
+    page.wrapped(Tone::Plain, "", laid);
+    let dials = scenario.expect.dials.join(", ");
+    let task = scenario.attack.as_ref().map_or_else(
+        || "your own attack, if you like".to_owned(),
+        |task| {
+            format!(
+                "your own attack: at most {} steps that reach an exposure of {} s",
+                task.steps,
+                task.reach.as_secs_f64()
+            )
+        },
+    );
+    let files = [
+        ("README.md", "the story: read it first".to_owned()),
+        ("posture.toml", format!("yours: only {dials} may change")),
+        ("policy.cedar", "yours: who may do what".to_owned()),
+        ("attack.toml", task),
+    ];
+    for (file, what) in &files {
+        page.wrapped(Tone::Plain, &format!("  {file:14}"), what);
+    }
+    page.blank();
 }

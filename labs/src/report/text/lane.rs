@@ -4,8 +4,9 @@
 //! Marks differ without colour. A lane is drawn from a history alone.
 
 use super::page::{Page, Tone, width};
-use crate::history::{Act, ActKind, Fault, History, Outcome, Request};
+use crate::history::{Fault, History};
 use crate::report::figure;
+use crate::report::timeline::{self, AXIS_STEP, Heard, LANES_MAX, Mark, Scale};
 
 /// Columns of a lane's first label, its gap included.
 const RUN_COLUMNS: usize = 9;
@@ -13,43 +14,10 @@ const RUN_COLUMNS: usize = 9;
 const WHO_COLUMNS: usize = 8;
 /// Columns before the first cell.
 const LABEL_COLUMNS: usize = RUN_COLUMNS + WHO_COLUMNS;
-/// Cells from one label of the axis to the next.
-const AXIS_STEP: usize = 10;
-/// The most lanes of one kind.
-const LANES_MAX: usize = 4;
 
-/// How true time maps to cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Scale {
-    /// True time in a cell, in microseconds.
-    pub(super) cell_us: u64,
-    cells: usize,
-}
-
-impl Scale {
-    /// The finest round scale that fits the columns.
-    pub(super) fn new(duration_us: u64, columns: usize) -> Self {
-        let most = columns.saturating_sub(LABEL_COLUMNS + 3).max(AXIS_STEP);
-        let mut cell_us: u64 = 1_000;
-        let mut factors = [2, 5, 10].iter().cycle();
-        let mut unit = cell_us;
-        while duration_us.div_ceil(cell_us) > most as u64 {
-            let factor = *factors.next().expect("a cycle has no end");
-            cell_us = unit.saturating_mul(factor);
-            if factor == 10 {
-                unit = cell_us;
-            }
-        }
-        let cells = duration_us.div_ceil(cell_us).max(1);
-        Self {
-            cell_us,
-            cells: usize::try_from(cells).unwrap_or(most),
-        }
-    }
-
-    fn cell(&self, at_us: u64) -> usize {
-        usize::try_from(at_us / self.cell_us).map_or(self.cells - 1, |at| at.min(self.cells - 1))
-    }
+/// The finest round scale that fits the columns.
+pub(super) fn scale(duration_us: u64, columns: usize) -> Scale {
+    Scale::new(duration_us, columns.saturating_sub(LABEL_COLUMNS + 3))
 }
 
 /// The axis.
@@ -87,7 +55,7 @@ fn bar(page: &Page<'_>, scale: Scale, fault: &Fault) -> String {
     let from = scale.cell(fault.from_us);
     let to = fault
         .to_us
-        .map_or(scale.cells - 1, |to| scale.cell(to))
+        .map_or(scale.last, |to| scale.cell(to))
         .max(from);
     let mut cells = vec![' '; from];
     cells.resize(to + 1, marks.cut_bar);
@@ -95,9 +63,7 @@ fn bar(page: &Page<'_>, scale: Scale, fault: &Fault) -> String {
     if fault.to_us.is_some() {
         cells[to] = marks.cut_end;
     }
-    let sides: Vec<String> = fault.groups.iter().map(|group| group.join(" ")).collect();
-    let between = if fault.one_way { " > " } else { " | " };
-    let sides = page.style.clean(&format!(" {} ", sides.join(between)));
+    let sides = page.style.clean(&format!(" {} ", timeline::sides(fault)));
     let columns = width(&sides);
     let inside = (to - from).saturating_sub(1);
     if columns > inside || sides.trim().is_empty() {
@@ -111,12 +77,12 @@ fn bar(page: &Page<'_>, scale: Scale, fault: &Fault) -> String {
 
 /// One lane for each act on the policy: where it was acknowledged, or asked for if it never was.
 pub(super) fn acts(page: &mut Page<'_>, scale: Scale, history: &History, run: &str) {
-    for act in shown(history) {
+    for act in timeline::acts(history) {
         let label = page.style.cell("policy", RUN_COLUMNS - 1) + " ";
         let who = page.style.cell(run, WHO_COLUMNS - 1) + " ";
         let at = scale.cell(act.acknowledged_us.unwrap_or(act.asked_us));
         let mark = page.style.marks().act;
-        let words = page.style.clean(&words(act));
+        let words = page.style.clean(&timeline::act_words(act));
         let room = page.style.columns() - LABEL_COLUMNS;
         let lane = if at + 2 + width(&words) <= room {
             format!("{}{mark} {words}", " ".repeat(at))
@@ -134,53 +100,6 @@ pub(super) fn acts(page: &mut Page<'_>, scale: Scale, history: &History, run: &s
     more(page, history.acts.len(), "acts");
 }
 
-/// The acts that get a lane: revocations before others, then in order of time.
-fn shown(history: &History) -> Vec<&Act> {
-    let mut acts: Vec<&Act> = history.acts.iter().collect();
-    acts.sort_by_key(|act| (act.kind != ActKind::Revoke, act.asked_us));
-    acts.truncate(LANES_MAX);
-    acts.sort_by_key(|act| act.asked_us);
-    acts
-}
-
-/// What the lanes of acts say: runs that say the same share them.
-pub(super) fn acts_key(history: &History) -> String {
-    shown(history)
-        .into_iter()
-        .map(words)
-        .collect::<Vec<_>>()
-        .join("; ")
-}
-
-/// What the lanes of faults show: runs that show the same share them.
-pub(super) fn faults_key(history: &History) -> String {
-    let tenth = |us: u64| us / 100_000;
-    let shown = history.faults.iter().map(|fault| {
-        let ends = (tenth(fault.from_us), fault.to_us.map(tenth));
-        format!(
-            "{} {ends:?} {:?} {}",
-            fault.name, fault.groups, fault.one_way
-        )
-    });
-    shown.collect::<Vec<_>>().join("; ")
-}
-
-fn words(act: &Act) -> String {
-    let what = [act.kind.name(), act.principal.as_str()].join(" ");
-    let what = what.trim_end();
-    match act.acknowledged_us {
-        Some(at_us) => format!(
-            "{} {what} acknowledged, checkpoint {}",
-            figure::seconds(at_us),
-            act.policy_size
-        ),
-        None => format!(
-            "{} {what} pending: no promise",
-            figure::seconds(act.asked_us)
-        ),
-    }
-}
-
 fn more(page: &mut Page<'_>, count: usize, of: &str) {
     if count > LANES_MAX {
         let words = format!("and {} more {of}", count - LANES_MAX);
@@ -190,19 +109,11 @@ fn more(page: &mut Page<'_>, count: usize, of: &str) {
 
 /// What one principal heard over the run.
 pub(super) fn requests(page: &mut Page<'_>, scale: Scale, history: &History, run: &str, who: &str) {
-    let mut heard = vec![[0_u32; 3]; scale.cells];
-    for request in history
-        .requests
-        .iter()
-        .filter(|request| request.principal == who)
-    {
-        heard[scale.cell(request.started_us)][column(request)] += 1;
-    }
     let labels = page.style.cell(run, RUN_COLUMNS - 1) + " ";
     let labels = labels + &page.style.cell(who, WHO_COLUMNS - 1) + " ";
     let mut parts: Vec<(Tone, String)> = vec![(Tone::Plain, labels)];
-    for counts in heard {
-        let (tone, mark) = mark(page, counts);
+    for heard in timeline::heard(history, scale, who, None) {
+        let (tone, mark) = mark(page, heard);
         match parts.last_mut() {
             Some((last, text)) if *last == tone => text.push(mark),
             _ => parts.push((tone, mark.to_string())),
@@ -211,24 +122,14 @@ pub(super) fn requests(page: &mut Page<'_>, scale: Scale, history: &History, run
     page.row(&parts);
 }
 
-/// Which count a request goes to: permitted, refused, no answer. A failure on the way, by
-/// whatever name the client gave it, is no answer.
-fn column(request: &Request) -> usize {
-    match (&request.outcome, request.outcome.refusal()) {
-        (Outcome::Served { .. }, _) => 0,
-        (Outcome::Refused(_), Some(_)) => 1,
-        (Outcome::Refused(_) | Outcome::Unknown, _) => 2,
-    }
-}
-
-fn mark(page: &Page<'_>, counts: [u32; 3]) -> (Tone, char) {
+fn mark(page: &Page<'_>, heard: Heard) -> (Tone, char) {
     let marks = page.style.marks();
-    match counts {
-        [0, 0, 0] => (Tone::Plain, ' '),
-        [_, 0, 0] => (Tone::Good, marks.permitted),
-        [0, 0, _] => (Tone::Faint, marks.silent),
-        [0, _, _] => (Tone::Bad, marks.refused),
-        [_, _, _] => (Tone::Strong, marks.mixed),
+    match heard.mark() {
+        Mark::Empty => (Tone::Plain, ' '),
+        Mark::Permitted => (Tone::Good, marks.permitted),
+        Mark::Silent => (Tone::Faint, marks.silent),
+        Mark::Refused => (Tone::Bad, marks.refused),
+        Mark::Mixed => (Tone::Strong, marks.mixed),
     }
 }
 
@@ -254,42 +155,41 @@ pub(super) fn legend(page: &mut Page<'_>, scale: Scale) {
 mod tests {
     use super::super::page::Style;
     use super::*;
+    use crate::history::Outcome;
     use crate::history::sample::Sample;
 
     fn drawn(style: Style, draw: impl FnOnce(&mut Page<'_>, Scale)) -> String {
         let mut page = Page::new(&style);
-        draw(&mut page, Scale::new(60_000_000, style.columns()));
+        draw(&mut page, scale(60_000_000, style.columns()));
         page.finish()
     }
 
     #[test]
     fn a_minute_is_a_second_a_mark_in_80_columns() {
-        let scale = |seconds: u64| Scale::new(seconds * 1_000_000, 80);
+        let scale = |seconds: u64| scale(seconds * 1_000_000, 80);
         assert_eq!(
             scale(60),
             Scale {
                 cell_us: 1_000_000,
-                cells: 60
+                cells: 60,
+                last: 59,
             }
         );
         assert_eq!(
             scale(61),
             Scale {
                 cell_us: 2_000_000,
-                cells: 31
+                cells: 31,
+                last: 30,
             }
         );
         assert_eq!(
             scale(9),
             Scale {
                 cell_us: 200_000,
-                cells: 45
+                cells: 45,
+                last: 44,
             }
-        );
-        assert_eq!(Scale::new(0, 80).cells, 1);
-        assert_eq!(
-            Scale::new(u64::MAX, 80).cell(u64::MAX),
-            Scale::new(u64::MAX, 80).cells - 1
         );
     }
 

@@ -3,22 +3,23 @@
 //! Every figure comes from the histories and the report. Every line fits the width, also with
 //! long names; nothing is said by colour alone.
 
+pub mod act;
 mod evidence;
 mod lane;
+pub mod live;
 mod page;
 #[cfg(test)]
 pub(crate) mod sample;
 mod table;
 
-use std::collections::BTreeSet;
-
-use super::control::{Attack, control};
+use super::lesson::lesson;
+use super::timeline::{self, Scale, attacker, legitimate};
 use super::{DemoReport, RunReport, figure};
-use crate::history::{History, When};
-use crate::invariant::{Verdict, legitimate_users_served};
-use lane::Scale;
+use crate::history::History;
+use crate::invariant::Verdict;
 pub use page::Style;
-use page::{Page, Tone, width};
+pub(super) use page::steers;
+pub(crate) use page::{Page, Tone, width};
 
 /// Writes the page: one history for each run, in the same order.
 pub fn render(report: &DemoReport, histories: &[&History], style: &Style) -> String {
@@ -31,14 +32,25 @@ pub fn render(report: &DemoReport, histories: &[&History], style: &Style) -> Str
     evidence::wrongful(&mut page, runs, histories);
     evidence::verdicts(&mut page, runs, histories);
     page.blank();
-    lesson(&mut page, runs, histories);
+    verdict(&mut page, runs, histories);
+    next(&mut page, report);
+    page.finish()
+}
+
+/// The one sentence that everything comes to.
+fn verdict(page: &mut Page<'_>, runs: &[RunReport], histories: &[&History]) {
+    let (verdict, sentence) = lesson(runs, histories);
+    page.wrapped(tone(verdict), "", &sentence);
+}
+
+/// What to type next.
+fn next(page: &mut Page<'_>, report: &DemoReport) {
     if !report.next.is_empty() {
         page.heading("Next:");
         for command in &report.next {
             page.command(command);
         }
     }
-    page.finish()
 }
 
 fn header(page: &mut Page<'_>, report: &DemoReport) {
@@ -74,27 +86,36 @@ fn header(page: &mut Page<'_>, report: &DemoReport) {
 }
 
 fn timeline(page: &mut Page<'_>, runs: &[RunReport], histories: &[&History]) {
-    let longest = histories
-        .iter()
-        .map(|history| history.duration_us)
-        .max()
-        .unwrap_or(0);
-    let scale = Scale::new(longest, page.style.columns());
-    lane::axis(page, scale);
-    shared(page, scale, runs, histories, lane::faults_key, lane::faults);
-    shared(page, scale, runs, histories, lane::acts_key, lane::acts);
+    let scale = scale(page, histories);
+    world(page, scale, runs, histories);
     for (run, history) in runs.iter().zip(histories) {
-        let mut label = run.posture.as_str();
-        for who in [attacker(history), legitimate(history)]
-            .into_iter()
-            .flatten()
-        {
-            lane::requests(page, scale, history, label, who);
-            label = "";
-        }
+        people(page, scale, &run.posture, history, history);
     }
     page.blank();
     lane::legend(page, scale);
+}
+
+/// One scale for every run.
+fn scale(page: &Page<'_>, histories: &[&History]) -> Scale {
+    let longest = histories.iter().map(|history| history.duration_us).max();
+    lane::scale(longest.unwrap_or(0), page.style.columns())
+}
+
+/// The axis, and what was done to the world on it.
+fn world(page: &mut Page<'_>, scale: Scale, runs: &[RunReport], histories: &[&History]) {
+    lane::axis(page, scale);
+    let (faults, acts) = (timeline::faults_key, timeline::acts_key);
+    shared(page, scale, runs, histories, faults, lane::faults);
+    shared(page, scale, runs, histories, acts, lane::acts);
+}
+
+/// The lanes of the attacker and of a legitimate user of `whole`, as far as `history` goes.
+fn people(page: &mut Page<'_>, scale: Scale, run: &str, whole: &History, history: &History) {
+    let mut label = run;
+    for who in [attacker(whole), legitimate(whole)].into_iter().flatten() {
+        lane::requests(page, scale, history, label, who);
+        label = "";
+    }
 }
 
 /// Draws lanes once if every run had the same, else once a run.
@@ -106,100 +127,19 @@ fn shared(
     key: fn(&History) -> String,
     draw: fn(&mut Page<'_>, Scale, &History, &str),
 ) {
-    let distinct: BTreeSet<String> = histories.iter().map(|history| key(history)).collect();
-    for (run, history) in runs.iter().zip(histories) {
-        if distinct.len() == 1 {
-            return draw(page, scale, history, "");
-        }
-        draw(page, scale, history, &run.posture);
+    let lanes = timeline::distinct(histories, key);
+    for (run, history) in runs.iter().zip(histories).take(lanes) {
+        let name = if lanes == 1 { "" } else { &run.posture };
+        draw(page, scale, history, name);
     }
 }
 
-/// Who attacked: the first by name.
-pub(super) fn attacker(history: &History) -> Option<&str> {
-    let attacks = history
-        .requests
-        .iter()
-        .filter(|r| r.tag == history.expect.attack_tag);
-    attacks.map(|request| request.principal.as_str()).min()
-}
-
-/// A legitimate user to follow: one in a cut-off region if there is one, the first by name.
-pub(super) fn legitimate(history: &History) -> Option<&str> {
-    let floors = &history.expect.floors;
-    let owed = |tag: &str| floors.iter().any(|floor| floor.tag == tag);
-    let cut = |region: &String| history.faults.iter().any(|f| f.cut_off().contains(region));
-    let users = history.requests.iter().filter(|request| owed(&request.tag));
-    users
-        .map(|request| (!cut(&request.region), request.principal.as_str()))
-        .min()
-        .map(|(_, principal)| principal)
-}
-
-/// Where that principal asked from.
-pub(super) fn region<'a>(history: &'a History, principal: &str) -> &'a str {
-    let asked = history
-        .requests
-        .iter()
-        .find(|request| request.principal == principal);
-    asked.map_or("", |request| &request.region)
-}
-
-fn lesson(page: &mut Page<'_>, runs: &[RunReport], histories: &[&History]) {
-    let control = control(runs, histories);
-    let last = runs.last().zip(histories.last());
-    let outcome = last.map_or(String::new(), |(run, history)| outcome(run, history));
-    let (tone, text) = match (control.verdict, runs.len()) {
-        (Verdict::Kept, 2..) => (
-            Tone::Good,
-            format!(
-                "The lesson stands: the attack worked {}, {outcome}",
-                runs[0].posture
-            ),
-        ),
-        (Verdict::Kept, _) => (Tone::Good, format!("Kept: the attack {outcome}")),
-        (Verdict::Broken, 2..) => (
-            Tone::Bad,
-            format!("The lesson does not stand: {}.", control.reasons.join("; ")),
-        ),
-        (Verdict::Broken, _) => (
-            Tone::Bad,
-            format!("Broken: {}.", control.reasons.join("; ")),
-        ),
-        (Verdict::Unknown, _) => (
-            Tone::Strong,
-            format!("Cannot tell: {}.", control.reasons.join("; ")),
-        ),
-    };
-    page.wrapped(tone, "", &text);
-}
-
-/// How the last run ended: the refusal, and the least share served outside and inside the cut.
-fn outcome(run: &RunReport, history: &History) -> String {
-    let refusal = match run.attack {
-        Attack::Refused => format!("was refused ({})", history.expect.refusal),
-        Attack::Succeeded => "succeeded".to_owned(),
-        Attack::Unknown => "was not refused by name".to_owned(),
-    };
-    let groups = legitimate_users_served::groups(history);
-    let least = |inside: bool| {
-        let of = groups
-            .iter()
-            .filter(|g| matches!(g.spec.when, When::Inside(_)) == inside);
-        let least = of.min_by_key(|g| (u128::from(g.ok) << 32) / u128::from(g.total.max(1)))?;
-        let (When::Inside(fault) | When::Outside(fault)) = &least.spec.when;
-        let side = if inside { "inside" } else { "outside" };
-        Some(format!(
-            "{} served {side} the {fault}",
-            figure::percent(least.ok, least.total)
-        ))
-    };
-    let shares: Vec<String> = [least(false), least(true)].into_iter().flatten().collect();
-    let with = format!("with the {}", run.posture);
-    [vec![format!("{refusal} {with}")], shares]
-        .concat()
-        .join(", ")
-        + "."
+const fn tone(verdict: Verdict) -> Tone {
+    match verdict {
+        Verdict::Kept => Tone::Good,
+        Verdict::Broken => Tone::Bad,
+        Verdict::Unknown => Tone::Strong,
+    }
 }
 
 #[cfg(test)]

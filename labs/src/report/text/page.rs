@@ -69,12 +69,12 @@ impl Style {
         if self.ascii { &ASCII } else { &UNICODE }
     }
 
-    pub(super) fn columns(&self) -> usize {
+    pub(crate) fn columns(&self) -> usize {
         self.width.clamp(72, 200)
     }
 
     /// The text as it may be shown: one line, nothing that steers a terminal.
-    pub(super) fn clean(&self, text: &str) -> String {
+    pub(crate) fn clean(&self, text: &str) -> String {
         let show = |c: char| match c {
             '·' => self.marks().dot,
             '…' => self.marks().ellipsis,
@@ -85,7 +85,7 @@ impl Style {
     }
 
     /// The text cut to that many columns, with a mark where it was cut.
-    pub(super) fn fit(&self, text: &str, columns: usize) -> String {
+    pub(crate) fn fit(&self, text: &str, columns: usize) -> String {
         let text = self.clean(text);
         if width(&text) <= columns {
             return text;
@@ -104,7 +104,7 @@ impl Style {
     }
 
     /// The text in exactly that many columns.
-    pub(super) fn cell(&self, text: &str, columns: usize) -> String {
+    pub(crate) fn cell(&self, text: &str, columns: usize) -> String {
         let mut text = self.fit(text, columns);
         let missing = columns.saturating_sub(width(&text));
         text.extend(std::iter::repeat_n(' ', missing));
@@ -113,7 +113,7 @@ impl Style {
 }
 
 /// Whether a character steers a terminal or the direction of the text instead of being shown.
-fn steers(c: char) -> bool {
+pub(in crate::report) fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
@@ -131,13 +131,13 @@ const fn char_width(c: char) -> usize {
 }
 
 /// Columns that a cleaned text takes.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
 /// What colour repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     Plain,
     Strong,
     Good,
@@ -159,13 +159,13 @@ impl Tone {
 
 /// Lines in the making.
 #[derive(Debug)]
-pub(super) struct Page<'s> {
-    pub(super) style: &'s Style,
+pub(crate) struct Page<'s> {
+    pub(crate) style: &'s Style,
     lines: Vec<String>,
 }
 
 impl<'s> Page<'s> {
-    pub(super) const fn new(style: &'s Style) -> Self {
+    pub(crate) const fn new(style: &'s Style) -> Self {
         Self {
             style,
             lines: Vec::new(),
@@ -173,7 +173,7 @@ impl<'s> Page<'s> {
     }
 
     /// One line of parts; what does not fit is cut.
-    pub(super) fn row<S: AsRef<str>>(&mut self, parts: &[(Tone, S)]) {
+    pub(crate) fn row<S: AsRef<str>>(&mut self, parts: &[(Tone, S)]) {
         let mut line = String::new();
         let mut left = self.style.columns();
         let last = parts.len().saturating_sub(1);
@@ -194,21 +194,21 @@ impl<'s> Page<'s> {
     }
 
     /// An empty line, never two.
-    pub(super) fn blank(&mut self) {
+    pub(crate) fn blank(&mut self) {
         if self.lines.last().is_some_and(|line| !line.is_empty()) {
             self.lines.push(String::new());
         }
     }
 
     /// A heading, after an empty line.
-    pub(super) fn heading(&mut self, text: &str) {
+    pub(crate) fn heading(&mut self, text: &str) {
         self.blank();
         self.row(&[(Tone::Strong, text)]);
     }
 
     /// A text wrapped at its spaces, its first line after `lead`, the others under it. Nothing is
     /// lost: a word that fits no line is split.
-    pub(super) fn wrapped(&mut self, tone: Tone, lead: &str, text: &str) {
+    pub(crate) fn wrapped(&mut self, tone: Tone, lead: &str, text: &str) {
         let lead = self.style.fit(lead, self.style.columns() / 2);
         let indent = " ".repeat(width(&lead));
         let room = self.style.columns() - width(&lead);
@@ -219,7 +219,7 @@ impl<'s> Page<'s> {
     }
 
     /// A command, continued over lines in a way that a shell takes back.
-    pub(super) fn command(&mut self, text: &str) {
+    pub(crate) fn command(&mut self, text: &str) {
         let columns = self.style.columns();
         let text = self.style.clean(text);
         let lines = if width(&text) + 2 <= columns {
@@ -234,7 +234,16 @@ impl<'s> Page<'s> {
         }
     }
 
-    pub(super) fn finish(self) -> String {
+    /// How many lines there are.
+    pub(super) const fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    pub(super) fn into_lines(self) -> Vec<String> {
+        self.lines
+    }
+
+    pub(crate) fn finish(self) -> String {
         self.lines.join("\n") + "\n"
     }
 }

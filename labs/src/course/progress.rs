@@ -1,0 +1,385 @@
+//! Progress: what a learner has done, in `.schism/progress`, a fact a line of plain text.
+//!
+//! A fact is only ever added. The order of lines and how often one stands there mean nothing, so
+//! two files merge as a union of their lines; a line of a newer version is kept and not read. Every
+//! fact ends in a word, never in a number, so that a torn line is no other fact. The lab last
+//! worked on is no fact and has a file of its own, `.schism/last`.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::workspace::{self, Workspace, WorkspaceError, unwritable};
+
+/// Something that a learner has done in a lab.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fact {
+    /// Laid out a desk.
+    Started {
+        /// The lab's id.
+        lab: String,
+    },
+    /// Guessed before the first look.
+    Predicted {
+        /// The lab's id.
+        lab: String,
+        /// The guess.
+        seconds: u64,
+        /// What it was.
+        measured_ms: u64,
+    },
+    /// Ran the attack.
+    Attacked {
+        /// The lab's id.
+        lab: String,
+        /// How long it went on to succeed.
+        exposure_ms: u64,
+    },
+    /// Asked for a hint.
+    Hinted {
+        /// The lab's id.
+        lab: String,
+        /// Which, from 1.
+        n: u64,
+    },
+    /// Passed the lab's check.
+    Passed {
+        /// The lab's id.
+        lab: String,
+        /// Over that many seeds.
+        seeds: u64,
+        /// With the posture of this digest.
+        posture_sha256: String,
+    },
+    /// Answered the quiz to its end.
+    Answered {
+        /// The lab's id.
+        lab: String,
+        /// Right answers.
+        right: u64,
+        /// Questions.
+        of: u64,
+    },
+    /// Looked at the solution.
+    SolutionSeen {
+        /// The lab's id.
+        lab: String,
+    },
+}
+
+impl Fact {
+    /// The lab that it is about.
+    pub fn lab(&self) -> &str {
+        match self {
+            Self::Started { lab }
+            | Self::Predicted { lab, .. }
+            | Self::Attacked { lab, .. }
+            | Self::Hinted { lab, .. }
+            | Self::Passed { lab, .. }
+            | Self::Answered { lab, .. }
+            | Self::SolutionSeen { lab } => lab,
+        }
+    }
+
+    /// The fact of a line; nothing if this version knows no such fact.
+    fn read(line: &str) -> Option<Self> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (lab, rest) = words.split_first()?;
+        let lab = (*lab).to_owned();
+        let number = |word: &str| word.parse::<u64>().ok();
+        Some(match rest {
+            ["started"] => Self::Started { lab },
+            ["predicted", seconds, "s", "measured", measured, "ms"] => Self::Predicted {
+                lab,
+                seconds: number(seconds)?,
+                measured_ms: number(measured)?,
+            },
+            ["attacked", "exposure", exposure, "ms"] => Self::Attacked {
+                lab,
+                exposure_ms: number(exposure)?,
+            },
+            ["hint", n, "given"] => Self::Hinted { lab, n: number(n)? },
+            ["passed", "seeds", seeds, "posture", digest] if is_sha256(digest) => Self::Passed {
+                lab,
+                seeds: number(seeds)?,
+                posture_sha256: (*digest).to_owned(),
+            },
+            ["answered", right, "of", of, "right"] => Self::Answered {
+                lab,
+                right: number(right)?,
+                of: number(of)?,
+            },
+            ["solution", "seen"] => Self::SolutionSeen { lab },
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.lab())?;
+        match self {
+            Self::Started { .. } => f.write_str("started"),
+            Self::Predicted {
+                seconds,
+                measured_ms,
+                ..
+            } => write!(f, "predicted {seconds} s measured {measured_ms} ms"),
+            Self::Attacked { exposure_ms, .. } => write!(f, "attacked exposure {exposure_ms} ms"),
+            Self::Hinted { n, .. } => write!(f, "hint {n} given"),
+            Self::Passed {
+                seeds,
+                posture_sha256,
+                ..
+            } => write!(f, "passed seeds {seeds} posture {posture_sha256}"),
+            Self::Answered { right, of, .. } => write!(f, "answered {right} of {of} right"),
+            Self::SolutionSeen { .. } => f.write_str("solution seen"),
+        }
+    }
+}
+
+/// A whole digest: a torn one is shorter.
+fn is_sha256(word: &str) -> bool {
+    word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What a learner has done, as far as this version can read it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    facts: BTreeSet<Fact>,
+    last: Option<String>,
+}
+
+impl Progress {
+    /// Reads it; that there is none yet is no error.
+    ///
+    /// # Errors
+    /// When what is there cannot be read.
+    pub fn read(workspace: &Workspace) -> Result<Self, WorkspaceError> {
+        let text = read_or_empty(&file(workspace))?;
+        let last = read_or_empty(&last_file(workspace))?;
+        let last = last.trim_start_matches('\u{feff}').lines().next();
+        let last = last.map(str::trim).filter(|word| !word.is_empty());
+        Ok(Self {
+            facts: Self::facts_of(&text),
+            last: last.map(str::to_owned),
+        })
+    }
+
+    fn facts_of(text: &str) -> BTreeSet<Fact> {
+        let text = text.trim_start_matches('\u{feff}');
+        text.lines().filter_map(Fact::read).collect()
+    }
+
+    /// The word of the lab last worked on: an id, or the path of a folder.
+    pub fn last(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+
+    /// Adds a fact, in one write.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn record(workspace: &Workspace, fact: &Fact) -> Result<(), WorkspaceError> {
+        let path = file(workspace);
+        make_root(workspace)?;
+        append(&path, &fact.to_string()).map_err(unwritable(&path))
+    }
+
+    /// Makes this the lab last worked on.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn set_last(workspace: &Workspace, word: &str) -> Result<(), WorkspaceError> {
+        let path = last_file(workspace);
+        if read_or_empty(&path).is_ok_and(|text| text.trim() == word) {
+            return Ok(());
+        }
+        make_root(workspace)?;
+        workspace::write_whole(&path, format!("{word}\n").as_bytes()).map_err(unwritable(&path))
+    }
+
+    /// What was done in a lab.
+    pub fn facts(&self, lab: &str) -> impl Iterator<Item = &Fact> {
+        self.facts.iter().filter(move |fact| fact.lab() == lab)
+    }
+
+    /// Whether its check was ever passed.
+    pub fn has_passed(&self, lab: &str) -> bool {
+        self.facts(lab)
+            .any(|fact| matches!(fact, Fact::Passed { .. }))
+    }
+
+    /// How many of its hints were given.
+    pub fn hints_given(&self, lab: &str) -> u64 {
+        let given = self.facts(lab).filter_map(|fact| match fact {
+            Fact::Hinted { n, .. } => Some(*n),
+            _ => None,
+        });
+        given.max().unwrap_or(0)
+    }
+}
+
+/// The file of the facts.
+pub fn file(workspace: &Workspace) -> PathBuf {
+    workspace.root().join("progress")
+}
+
+/// The file of the lab last worked on.
+pub fn last_file(workspace: &Workspace) -> PathBuf {
+    workspace.root().join("last")
+}
+
+fn make_root(workspace: &Workspace) -> Result<(), WorkspaceError> {
+    fs::create_dir_all(workspace.root()).map_err(unwritable(workspace.root()))
+}
+
+fn read_or_empty(path: &Path) -> Result<String, WorkspaceError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(why) if why.kind() == ErrorKind::NotFound => Ok(String::new()),
+        Err(why) => Err(WorkspaceError::Unreadable {
+            path: path.display().to_string(),
+            why,
+        }),
+    }
+}
+
+/// Adds a line at the end; after a torn one, on a line of its own.
+fn append(path: &Path, line: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .read(true)
+        .open(path)?;
+    let mut last = [b'\n'];
+    if file.metadata()?.len() > 0 {
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+    }
+    let start = if last == *b"\n" { "" } else { "\n" };
+    file.write_all(format!("{start}{line}\n").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workspace(temp: &tempfile::TempDir) -> Workspace {
+        Workspace::find(None, Some(temp.path().into())).unwrap()
+    }
+
+    fn every_fact() -> Vec<Fact> {
+        let lab = || "a-lab".to_owned();
+        vec![
+            Fact::Started { lab: lab() },
+            Fact::Predicted {
+                lab: lab(),
+                seconds: 5,
+                measured_ms: 33_210,
+            },
+            Fact::Attacked {
+                lab: lab(),
+                exposure_ms: 33_210,
+            },
+            Fact::Hinted { lab: lab(), n: 12 },
+            Fact::Passed {
+                lab: lab(),
+                seeds: 8,
+                posture_sha256: "3f".repeat(32),
+            },
+            Fact::Answered {
+                lab: lab(),
+                right: 3,
+                of: 4,
+            },
+            Fact::SolutionSeen { lab: lab() },
+        ]
+    }
+
+    #[test]
+    fn every_fact_is_read_back_as_it_was_recorded() {
+        let temp = tempfile::tempdir().unwrap();
+        let workspace = workspace(&temp);
+        assert_eq!(Progress::read(&workspace).unwrap(), Progress::default());
+        for fact in &every_fact() {
+            Progress::record(&workspace, fact).unwrap();
+            Progress::record(&workspace, fact).unwrap();
+        }
+        let progress = Progress::read(&workspace).unwrap();
+        assert_eq!(progress.facts, every_fact().into_iter().collect());
+        assert_eq!(progress.facts("another").count(), 0);
+        assert!(progress.has_passed("a-lab") && !progress.has_passed("another"));
+        assert_eq!(progress.hints_given("a-lab"), 12);
+    }
+
+    #[test]
+    fn a_torn_line_is_no_fact_and_the_next_one_is_whole() {
+        for fact in every_fact() {
+            let line = fact.to_string();
+            for end in 0..line.len() {
+                assert_eq!(Fact::read(&line[..end]), None, "{}", &line[..end]);
+            }
+            let temp = tempfile::tempdir().unwrap();
+            let workspace = workspace(&temp);
+            make_root(&workspace).unwrap();
+            fs::write(file(&workspace), &line[..line.len() - 1]).unwrap();
+            Progress::record(&workspace, &fact).unwrap();
+            let progress = Progress::read(&workspace).unwrap();
+            assert_eq!(progress.facts, BTreeSet::from([fact]));
+        }
+    }
+
+    #[test]
+    fn two_files_merge_as_a_union_whatever_the_order_and_strange_lines_stay() {
+        let facts = every_fact();
+        let lines: Vec<String> = facts.iter().map(Fact::to_string).collect();
+        let strange = "<<<<<<< mine\na-lab mastered in 3 days\na-lab hint many given\n";
+        let one = format!("\u{feff}{}\r\n{strange}", lines.join("\r\n"));
+        let other = format!("{strange}{}\n", lines[3..].join("\n"));
+        let expected: BTreeSet<Fact> = facts.into_iter().collect();
+        assert_eq!(Progress::facts_of(&(one.clone() + &other)), expected);
+        assert_eq!(
+            Progress::facts_of(&(other + one.trim_start_matches('\u{feff}'))),
+            expected
+        );
+
+        let temp = tempfile::tempdir().unwrap();
+        let workspace = workspace(&temp);
+        make_root(&workspace).unwrap();
+        fs::write(file(&workspace), format!("{strange}\u{feff}").into_bytes()).unwrap();
+        Progress::record(&workspace, &every_fact()[0]).unwrap();
+        let text = fs::read_to_string(file(&workspace)).unwrap();
+        assert!(text.starts_with(strange), "{text}");
+        fs::write(file(&workspace), b"\xff\xfe\na-lab started\n").unwrap();
+        assert_eq!(
+            Progress::read(&workspace).unwrap().facts("a-lab").count(),
+            1
+        );
+    }
+
+    #[test]
+    fn the_last_lab_is_one_word_or_none() {
+        let temp = tempfile::tempdir().unwrap();
+        let workspace = workspace(&temp);
+        let last = || {
+            Progress::read(&workspace)
+                .unwrap()
+                .last()
+                .map(str::to_owned)
+        };
+        assert_eq!(last(), None);
+        for word in ["a-lab", "/a folder/b"] {
+            Progress::set_last(&workspace, word).unwrap();
+            assert_eq!(last().as_deref(), Some(word));
+        }
+        fs::write(last_file(&workspace), " \n").unwrap();
+        assert_eq!(last(), None);
+        fs::remove_file(last_file(&workspace)).unwrap();
+        fs::create_dir(last_file(&workspace)).unwrap();
+        let error = Progress::read(&workspace).unwrap_err().to_string();
+        assert!(error.contains("/last`: "), "{error}");
+    }
+}

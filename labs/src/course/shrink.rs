@@ -1,0 +1,373 @@
+//! The smallest schedule that still shows it: steps are dropped while the same thing still breaks.
+//!
+//! The order is fixed and nothing is drawn, so the same trial shrinks to the same schedule. The
+//! number of runs is bounded: what the bound cut short is still a schedule that shows it.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+
+use services::policy::entry::Entity;
+
+use super::explain::{Cause, Smallest};
+use super::trial::{Entrant, Trial, trial};
+use super::variant::seconds;
+use crate::invariant::{self, Verdict, legitimate_users_served as served};
+use crate::report::control::Attack;
+use crate::run::RunError;
+use crate::scenario::{Act, How, Messages, PolicyText, Scenario, Step};
+
+/// The most runs that one search takes.
+pub const MAX_RUNS: usize = 12;
+
+/// A scenario with fewer steps that still shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shrunk {
+    /// What is left.
+    pub scenario: Scenario,
+    /// How many runs it took.
+    pub runs: usize,
+}
+
+/// What a search is to keep.
+pub struct Wanted<'a> {
+    /// Steps that are never dropped.
+    pub needed: &'a dyn Fn(&Step) -> bool,
+    /// What every schedule on the way must show.
+    pub shows: &'a dyn Fn(&Trial) -> bool,
+}
+
+/// Drops every step that is not needed to show what is wanted, in at most `most` runs. `progress`
+/// is told the number of the run under way.
+///
+/// # Errors
+/// When `progress` says stop. A run that breaks down shows nothing.
+pub fn shrink(
+    scenario: &Scenario,
+    entrant: &Entrant,
+    seed: u64,
+    wanted: &Wanted<'_>,
+    most: usize,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Shrunk, RunError> {
+    let Wanted { needed, shows } = wanted;
+    let mut runs = 0;
+    let mut still = |steps: &[Step]| {
+        runs += 1;
+        let scenario = with(scenario, steps);
+        match trial(&scenario, entrant, seed, &mut |_| progress(runs)) {
+            Ok(trial) => Ok(shows(&trial)),
+            Err(RunError::Interrupted) => Err(RunError::Interrupted),
+            Err(_) => Ok(false),
+        }
+    };
+    let mut steps = scenario.schedule.clone();
+    let mut left = most;
+    // Other people's requests are seldom needed, and without them every further run is shorter.
+    let asks = |step: &Step| matches!(step.act, Act::Request { .. });
+    let fewer: Vec<Step> = steps
+        .iter()
+        .filter(|step| needed(step) || !asks(step))
+        .cloned()
+        .collect();
+    if fewer.len() < steps.len() && left > 0 {
+        left -= 1;
+        if still(&fewer)? {
+            steps = fewer;
+        }
+    }
+    // Steps that were tried since the last one went. From the end: an opposite goes before the
+    // fault that it undoes.
+    let mut kept: BTreeSet<usize> = BTreeSet::new();
+    while left > 0 {
+        let open = |at: &usize| !kept.contains(at) && !needed(&steps[*at]);
+        let Some(at) = (0..steps.len()).rev().find(open) else {
+            break;
+        };
+        let mut fewer = steps.clone();
+        fewer.remove(at);
+        left -= 1;
+        if still(&fewer)? {
+            steps = fewer;
+            kept.clear();
+        } else {
+            kept.insert(at);
+        }
+    }
+    let scenario = with(scenario, &steps);
+    Ok(Shrunk { scenario, runs })
+}
+
+/// Shrinks a trial that failed for this cause; nothing if no schedule can show it.
+///
+/// # Errors
+/// When `progress` says stop.
+pub fn smallest(
+    failed: &Trial,
+    entrant: &Entrant,
+    cause: &Cause,
+    request: Option<&str>,
+    progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+) -> Result<Option<Smallest>, RunError> {
+    if matches!(cause, Cause::NotRefused | Cause::Doubt(_)) {
+        return Ok(None);
+    }
+    let requests = &failed.ran.history.requests;
+    let asked = requests.iter().find(|it| Some(it.id.as_str()) == request);
+    let needed = |step: &Step| match (&step.act, asked) {
+        (Act::Request { as_, tag, .. }, Some(asked)) => {
+            *as_ == asked.principal && *tag == asked.tag
+        }
+        _ => false,
+    };
+    let group = short(failed).into_iter().next();
+    let shows = |trial: &Trial| match cause {
+        Cause::Attack => trial.report.attack == Attack::Succeeded,
+        Cause::Invariant(served::NAME) => group.iter().any(|group| short(trial).contains(group)),
+        Cause::Invariant(name) => invariant::by_name(name).is_some_and(|invariant| {
+            (invariant.check)(&trial.ran.history).verdict == Verdict::Broken
+        }),
+        Cause::NotRefused | Cause::Doubt(_) => false,
+    };
+    let scenario = &failed.scenario;
+    let of = scenario.schedule.len();
+    let wanted = Wanted {
+        needed: &needed,
+        shows: &shows,
+    };
+    let shrunk = shrink(scenario, entrant, failed.seed, &wanted, MAX_RUNS, progress)?;
+    Ok(Some(Smallest {
+        steps: shrunk.scenario.schedule.iter().map(in_words).collect(),
+        of,
+        runs: shrunk.runs,
+    }))
+}
+
+/// Groups below their floor: tag, region, when.
+fn short(trial: &Trial) -> Vec<(String, String, String)> {
+    let groups = served::groups(&trial.ran.history);
+    let short = groups
+        .iter()
+        .filter(|group| group.ratio().is_some_and(|it| it < group.spec.floor));
+    short
+        .map(|group| {
+            (
+                group.spec.tag.clone(),
+                group.region.to_owned(),
+                group.when(),
+            )
+        })
+        .collect()
+}
+
+fn with(scenario: &Scenario, steps: &[Step]) -> Scenario {
+    Scenario {
+        schedule: steps.to_vec(),
+        ..scenario.clone()
+    }
+}
+
+/// A step as a person says it.
+pub fn in_words(step: &Step) -> String {
+    let name = step
+        .name
+        .as_ref()
+        .map_or(String::new(), |name| format!("{name}: "));
+    let at = format!("at {}", seconds(step.at));
+    let lasts = step
+        .lasts
+        .map_or(String::new(), |span| format!(" for {}", seconds(span)));
+    let act = match &step.act {
+        Act::Crash { node, power } => {
+            let how = if *power {
+                " and lose what was not synced"
+            } else {
+                ""
+            };
+            format!("crash {node}{how}")
+        }
+        Act::Grant { principal, role } => format!("grant {role} to {principal}"),
+        Act::Heal => "heal".to_owned(),
+        Act::Hold(what) => format!("hold {}", messages(what)),
+        Act::Isolate { node } => format!("isolate {node}"),
+        Act::Partition {
+            between,
+            one_way,
+            how,
+        } => {
+            let sides: Vec<String> = between.iter().map(|side| side.join(" ")).collect();
+            let way = if *one_way { ", one way" } else { "" };
+            let how = if *how == How::Reset { ", by reset" } else { "" };
+            format!("partition {}{way}{how}", sides.join(" | "))
+        }
+        Act::PutEntities { entities, revokes } => {
+            format!("put {}{}", lists(entities), meaning(revokes))
+        }
+        Act::PutPolicy {
+            text,
+            entities,
+            revokes,
+        } => {
+            let how = match text {
+                PolicyText::Whole(_) => "replace the policy",
+                PolicyText::Added(_) => "add to the policy",
+            };
+            let with = if entities.is_empty() {
+                String::new()
+            } else {
+                format!(" and put {}", lists(entities))
+            };
+            format!("{how}{with}{}", meaning(revokes))
+        }
+        Act::Rejoin { node } => format!("rejoin {node}"),
+        Act::Release(what) => format!("release {}", messages(what)),
+        Act::Request {
+            as_, via, actions, ..
+        } => {
+            return format!(
+                "{name}{as_} asks {via} to {} {}",
+                actions.join(", "),
+                times(step)
+            );
+        }
+        Act::Restart { node } => format!("restart {node}"),
+        Act::Revoke { principal, role } => format!("revoke {role} of {principal}"),
+        Act::Skew { node, by_ms } => format!("skew {node} by {by_ms} ms"),
+        Act::Sync { node } => format!("sync {node}"),
+    };
+    format!("{name}{act} {at}{lasts}")
+}
+
+fn times(step: &Step) -> String {
+    let Some(every) = step.every else {
+        return format!("at {}", seconds(step.at));
+    };
+    let until = step
+        .until
+        .map_or(String::new(), |it| format!(" until {}", seconds(it)));
+    format!("from {}{until} every {}", seconds(step.at), seconds(every))
+}
+
+fn lists(entities: &[Entity]) -> String {
+    let list = |Entity::List { id, members }: &Entity| {
+        let members: Vec<&str> = members.iter().map(String::as_str).collect();
+        format!("list {id} ({})", members.join(" "))
+    };
+    entities.iter().map(list).collect::<Vec<_>>().join(", ")
+}
+
+fn meaning(revokes: &Option<String>) -> String {
+    revokes
+        .as_ref()
+        .map_or(String::new(), |whom| format!(", which revokes {whom},"))
+}
+
+fn messages(what: &Messages) -> String {
+    let from = what
+        .from
+        .as_ref()
+        .map_or(String::new(), |node| format!(" from {node}"));
+    let to = what
+        .to
+        .as_ref()
+        .map_or(String::new(), |node| format!(" to {node}"));
+    format!("{}{from}{to}", what.kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use services::posture::Posture;
+
+    use super::*;
+    use crate::catalog;
+
+    fn lab() -> (Scenario, Entrant) {
+        let lab = catalog::find("stale-acl").unwrap();
+        let mut scenario = Scenario::parse("lab.toml", lab.lab_toml).unwrap();
+        scenario.world.duration = std::time::Duration::from_secs(30);
+        scenario.schedule[0].lasts = None;
+        let (posture, _) = Posture::parse("p", lab.exposed_posture).unwrap();
+        let entrant = Entrant {
+            name: "exposed".to_owned(),
+            posture,
+            policy: lab.exposed_policy.to_owned(),
+        };
+        (scenario, entrant)
+    }
+
+    fn on(_: usize) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn attackers(step: &Step) -> bool {
+        matches!(&step.act, Act::Request { as_, .. } if as_ == "mallory")
+    }
+
+    fn succeeds(trial: &Trial) -> bool {
+        trial.report.attack == Attack::Succeeded
+    }
+
+    #[test]
+    fn what_is_left_is_what_it_takes_and_it_still_shows_it() {
+        let (mut scenario, entrant) = lab();
+        let mut idle = scenario.schedule[0].clone();
+        idle.name = Some("idle".to_owned());
+        idle.act = Act::Isolate {
+            node: "witness.east".to_owned(),
+        };
+        idle.at = std::time::Duration::from_secs(25);
+        scenario.schedule.push(idle);
+        let wanted = Wanted {
+            needed: &attackers,
+            shows: &succeeds,
+        };
+        let shrunk = shrink(&scenario, &entrant, 7, &wanted, MAX_RUNS, &mut on).unwrap();
+        let told: Vec<String> = shrunk.scenario.schedule.iter().map(in_words).collect();
+        assert_eq!(
+            told,
+            [
+                "cut: partition south | north east at 10s",
+                "revocation: revoke nurse of mallory at 12s",
+                "mallory asks records.south to read, write from 1s until 58s every 200ms",
+            ]
+        );
+        assert!(shrunk.runs <= 5, "{} runs", shrunk.runs);
+        let again = trial(&shrunk.scenario, &entrant, 7, &mut |_| {
+            ControlFlow::Continue(())
+        });
+        assert!(succeeds(&again.unwrap()));
+        let twice = shrink(&scenario, &entrant, 7, &wanted, MAX_RUNS, &mut on).unwrap();
+        assert_eq!(twice, shrunk);
+    }
+
+    #[test]
+    fn the_number_of_runs_is_bounded_and_a_stop_is_heard() {
+        let (scenario, entrant) = lab();
+        let all = scenario.schedule.len();
+        let wanted = Wanted {
+            needed: &attackers,
+            shows: &succeeds,
+        };
+        let none = shrink(&scenario, &entrant, 7, &wanted, 0, &mut on).unwrap();
+        assert_eq!((none.runs, none.scenario.schedule.len()), (0, all));
+        let one = shrink(&scenario, &entrant, 7, &wanted, 1, &mut on).unwrap();
+        assert_eq!((one.runs, one.scenario.schedule.len()), (1, 3));
+        let stopped = shrink(&scenario, &entrant, 7, &wanted, 9, &mut |_| {
+            ControlFlow::Break(())
+        });
+        assert!(matches!(stopped, Err(RunError::Interrupted)));
+    }
+
+    #[test]
+    fn what_shows_nothing_keeps_every_step() {
+        let (mut scenario, entrant) = lab();
+        scenario.world.duration = std::time::Duration::from_secs(1);
+        let never = |_: &Trial| false;
+        let wanted = Wanted {
+            needed: &attackers,
+            shows: &never,
+        };
+        let kept = shrink(&scenario, &entrant, 7, &wanted, MAX_RUNS, &mut on).unwrap();
+        assert_eq!(kept.scenario, scenario);
+        assert!(kept.runs <= MAX_RUNS);
+    }
+}

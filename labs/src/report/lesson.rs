@@ -1,0 +1,56 @@
+//! The last word on a demonstration, in one sentence: whether the lesson stands, or why not.
+//!
+//! It says only what the control found, and every figure in it is this run's.
+
+use super::control::{Attack, control};
+use super::{RunReport, figure};
+use crate::history::{History, When};
+use crate::invariant::{Verdict, legitimate_users_served};
+
+/// The control's verdict, and the sentence.
+pub(super) fn lesson(runs: &[RunReport], histories: &[&History]) -> (Verdict, String) {
+    let control = control(runs, histories);
+    let last = runs.last().zip(histories.last());
+    let outcome = last.map_or(String::new(), |(run, history)| outcome(run, history));
+    let text = match (control.verdict, runs.len()) {
+        (Verdict::Kept, 2..) => format!(
+            "The lesson stands: the attack worked {}, {outcome}",
+            runs[0].posture
+        ),
+        (Verdict::Kept, _) => format!("Kept: the attack {outcome}"),
+        (Verdict::Broken, 2..) => {
+            format!("The lesson does not stand: {}.", control.reasons.join("; "))
+        }
+        (Verdict::Broken, _) => format!("Broken: {}.", control.reasons.join("; ")),
+        (Verdict::Unknown, _) => format!("Cannot tell: {}.", control.reasons.join("; ")),
+    };
+    (control.verdict, text)
+}
+
+/// How the last run ended: the refusal, and the least share served outside and inside the cut.
+fn outcome(run: &RunReport, history: &History) -> String {
+    let refusal = match run.attack {
+        Attack::Refused => format!("was refused ({})", history.expect.refusal),
+        Attack::Succeeded => "succeeded".to_owned(),
+        Attack::Unknown => "was not refused by name".to_owned(),
+    };
+    let groups = legitimate_users_served::groups(history);
+    let least = |inside: bool| {
+        let of = groups
+            .iter()
+            .filter(|g| matches!(g.spec.when, When::Inside(_)) == inside);
+        let least = of.min_by_key(|g| (u128::from(g.ok) << 32) / u128::from(g.total.max(1)))?;
+        let (When::Inside(fault) | When::Outside(fault)) = &least.spec.when;
+        let side = if inside { "inside" } else { "outside" };
+        Some(format!(
+            "{} served {side} the {fault}",
+            figure::percent(least.ok, least.total)
+        ))
+    };
+    let shares: Vec<String> = [least(false), least(true)].into_iter().flatten().collect();
+    let with = format!("with the {}", run.posture);
+    [vec![format!("{refusal} {with}")], shares]
+        .concat()
+        .join(", ")
+        + "."
+}

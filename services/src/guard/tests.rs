@@ -1,0 +1,152 @@
+//! What a permit is worth when its audit entry is slow: nothing.
+
+use std::io;
+use std::sync::Mutex;
+
+use ca::clock::{BoxFuture, Clock, ManualClock};
+use ca::disk::{Disk, DiskFile, MemDisk};
+use ca::work::{Busy, Work};
+
+use super::*;
+use crate::posture::Posture;
+use crate::specimen::{NOW, Specimen};
+
+/// A disk on which every sync lasts `stall` of a node's clock.
+#[derive(Debug)]
+struct SlowDisk {
+    disk: MemDisk,
+    clock: Arc<ManualClock>,
+    stall: Arc<Mutex<Duration>>,
+}
+
+impl Disk for SlowDisk {
+    fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let (file, clock) = (self.disk.open(name)?, Arc::clone(&self.clock));
+        let stall = Arc::clone(&self.stall);
+        Ok(Arc::new(SlowFile { file, clock, stall }))
+    }
+
+    fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        self.disk.read(name)
+    }
+
+    fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+        self.disk.replace(name, content)
+    }
+}
+
+#[derive(Debug)]
+struct SlowFile {
+    file: Arc<dyn DiskFile>,
+    clock: Arc<ManualClock>,
+    stall: Arc<Mutex<Duration>>,
+}
+
+impl DiskFile for SlowFile {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read_at(offset, out)
+    }
+
+    fn write_at(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.file.write_at(offset, data)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.clock
+            .set(self.clock.now() + *self.stall.lock().unwrap());
+        self.file.sync()
+    }
+}
+
+/// What alice hears who reads `after` the policy's as-of, on a disk whose syncs last `stall`.
+async fn heard(freshness: Freshness, after: Duration, stall: Duration) -> Result<(), String> {
+    let mut posture = Posture::hardened();
+    posture.policy.freshness = crate::posture::Freshnesses::all(freshness);
+    let (slow, disk) = (Arc::new(Mutex::new(Duration::ZERO)), MemDisk::new());
+    let clock = Arc::new(ManualClock::new(NOW));
+    let node = Specimen::new(posture, |seams| {
+        seams.clock = Arc::<ManualClock>::clone(&clock);
+        seams.disk = Arc::new(SlowDisk {
+            disk: disk.clone(),
+            clock: Arc::clone(&clock),
+            stall: Arc::clone(&slow),
+        });
+    });
+    let guard = node.guard();
+    clock.set(NOW + after);
+    *slow.lock().unwrap() = stall;
+    let answer = guard.admit::<Read, _>(&node.asks(()), "r1", 0).await;
+    let (_, permit) = answer.map_err(|status| status.message().to_owned())?;
+    assert_eq!(permit.policy_size(), crate::specimen::POLICY_SIZE);
+    Ok(())
+}
+
+const BOUND: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn a_permit_that_outlived_its_bound_while_the_disk_stalled_is_not_let_go() {
+    let within = Freshness::Within(BOUND);
+    let (early, short) = (Duration::from_secs(4), Duration::from_millis(900));
+    assert_eq!(heard(within, early, short).await, Ok(()));
+    let (late, tolerance) = (Duration::from_millis(4_900), Duration::from_millis(500));
+    assert_eq!(
+        heard(within, late, tolerance).await,
+        Ok(()),
+        "within tolerance"
+    );
+    let unavailable = Err("audit-unavailable".to_owned());
+    assert_eq!(heard(within, late, short).await, unavailable);
+}
+
+#[tokio::test]
+async fn a_refusal_keeps_its_name_however_long_it_waited() {
+    let (within, stale) = (Freshness::Within(BOUND), Err("policy-stale".to_owned()));
+    for stall in [Duration::ZERO, RECORD * 2] {
+        assert_eq!(heard(within, BOUND * 2, stall).await, stale);
+    }
+}
+
+#[tokio::test]
+async fn no_permit_waits_longer_for_its_entry_than_the_deadline() {
+    let over = RECORD + Duration::from_millis(1);
+    assert_eq!(heard(Freshness::Any, Duration::ZERO, RECORD).await, Ok(()));
+    let unavailable = Err("audit-unavailable".to_owned());
+    assert_eq!(
+        heard(Freshness::Any, Duration::ZERO, over).await,
+        unavailable
+    );
+}
+
+/// A node that never gets round to its log.
+#[derive(Debug)]
+struct Stuck;
+
+impl Work for Stuck {
+    fn charge(&self, kind: Kind) -> BoxFuture<'_, Result<(), Busy>> {
+        Box::pin(async move {
+            match kind {
+                Kind::Append => std::future::pending().await,
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_never_answers_is_a_refusal() {
+    let mut posture = Posture::hardened();
+    posture.policy.freshness = crate::posture::Freshnesses::all(Freshness::Any);
+    let node = Specimen::new(posture, |seams| seams.work = Arc::new(Stuck));
+    let (guard, request) = (node.guard(), node.asks(()));
+    let answer = tokio::time::timeout(RECORD * 5, guard.admit::<Read, _>(&request, "r1", 0)).await;
+    let refused = answer.expect("an answer").expect_err("no permit");
+    assert_eq!(refused.message(), "audit-unavailable");
+}
