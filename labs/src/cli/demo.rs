@@ -23,6 +23,7 @@ use crate::report::{DemoFacts, DemoReport, RunFacts, RunReport, json, text};
 use crate::run::{self, Ran, RunRequest};
 use crate::scenario::Scenario;
 use crate::trace::trace_hash;
+use crate::workspace::Workspace;
 
 /// Run a lab exposed and with its solution, from one seed, and compare
 ///
@@ -98,12 +99,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
             ));
         }
     }
-    // Showing does not need a place to write: a program may be started from a read-only folder.
-    let workspace = place.workspace();
-    let workspace = workspace.and_then(|it| it.runs().map(|_| it));
-    if let Err(why) = &workspace {
-        printer.note(&format!("nothing will be kept: {why}"));
-    }
+    let workspace = keeper(place, printer);
     let interrupt = Interrupt::listen()?;
     for warning in plan.settings.iter().filter_map(settings::warning) {
         printer.note(&warning);
@@ -124,7 +120,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let pairs: Vec<_> = plan.settings.iter().zip(&runs).collect();
     let files = archive::files(&json, &plan.scenario_text.text, &pairs);
     let name = format!("{}-{}", report.lab, report.seed);
-    let kept = workspace.ok().map(|it| it.keep(&name, &files));
+    let kept = workspace.map(|it| it.keep(&name, &files));
     if let Some(Ok(kept)) = &kept {
         report.next.extend(follow(kept, &histories, place));
     }
@@ -153,6 +149,19 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         Verdict::Broken => Exit::Broken,
         Verdict::Unknown => Exit::Unknown,
     })
+}
+
+/// Where runs are kept, if they can be. Showing one does not need it: a program may be started from
+/// a read-only folder, by someone without a home.
+fn keeper(place: &Place, printer: &mut Printer) -> Option<Workspace> {
+    let found = place.workspace();
+    match found.and_then(|it| it.runs().map(|_| it)) {
+        Ok(workspace) => Some(workspace),
+        Err(why) => {
+            printer.note(&format!("nothing will be kept: {why}"));
+            None
+        }
+    }
 }
 
 /// Prints the answer, or writes it to the file that was named.

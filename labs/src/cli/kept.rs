@@ -3,7 +3,7 @@
 //! Nothing is taken at its word: settings and scenario must have the hashes that the report says,
 //! and the timeline must hash to the report's trace. A folder's names never lead out of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -198,6 +198,10 @@ fn report(text: &Text) -> Result<DemoReport, Stop> {
                 "a run's posture has a name that no folder has".to_owned(),
             ));
         }
+    }
+    let names: BTreeSet<&str> = report.runs.iter().map(|run| run.posture.as_str()).collect();
+    if names.is_empty() || names.len() < report.runs.len() {
+        return Err(fail("it tells of no run, or of one twice".to_owned()));
     }
     if report.fabric != "sim" {
         return Err(fail(

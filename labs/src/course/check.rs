@@ -69,7 +69,12 @@ pub fn check_until(
                 }
                 ControlFlow::Continue(())
             };
-            let tried = trial(&variant::draw(scenario, seed), entrant, seed, &mut asked);
+            let mut tried = trial(&variant::draw(scenario, seed), entrant, seed, &mut asked);
+            if let Ok(trial) = &mut tried {
+                // Judged and hashed: many runs are kept at once, and these are the bulk of one.
+                trial.ran.audit.clear();
+                trial.ran.trace = Vec::new();
+            }
             match &tried {
                 Ok(_) => {
                     done.fetch_add(1, Ordering::Relaxed);

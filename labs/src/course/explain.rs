@@ -300,6 +300,9 @@ fn moment(history: &History, violation: Violation) -> Moment {
         let age = entry.at_us.saturating_sub(entry.as_of_us);
         let age = figure::seconds(age);
         let (node, seq, size) = (&entry.node, entry.seq, entry.policy_size);
+        if entry.policy_root.is_empty() {
+            return format!("{node} {seq}: {decision}, before it had any policy");
+        }
         format!("{node} {seq}: {decision}, by policy {size}, {age} old")
     });
     Moment {

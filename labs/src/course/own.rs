@@ -144,20 +144,16 @@ pub fn template(scenario: &Scenario) -> String {
          #\n\
          #   [[schedule]]\n\
          #   at = \"50s\"\n\
-         #   for = \"2s\"\n\
          #   do = \"isolate\"\n\
          #   node = \"witness.{last}\"\n\
          #\n\
          #   [[schedule]]\n\
-         #   at = \"55s\"\n\
-         #   do = \"grant\"\n\
-         #   principal = \"{user}\"\n\
-         #   role = \"{role}\"\n\
+         #   at = \"52s\"\n\
+         #   do = \"rejoin\"\n\
+         #   node = \"witness.{last}\"\n\
          #\n\
          # Other verbs: partition (between = [[..], [..]]), revoke, skew, crash, hold.\n",
         last = scenario.world.regions.last().map_or("", String::as_str),
-        user = scenario.world.users.first().map_or("", |user| &user.name),
-        role = scenario.world.users.first().map_or("", |user| &user.role),
     )
 }
 
@@ -285,6 +281,27 @@ role = "nurse"
         assert_eq!(
             refused(&format!("format = 1\n{request}")),
             "attack.toml:2: the requests are the lab's and stay; remove this step"
+        );
+    }
+
+    #[test]
+    fn a_revocation_that_takes_nothing_away_is_no_attack() {
+        let step = |act: &str| format!("format = 1\n[[schedule]]\nat = \"3s\"\n{act}\n");
+        let grant = step("do = \"grant\"\nprincipal = \"mallory\"\nrole = \"doctor\"");
+        assert!(
+            refused(&grant).contains("attack.toml:2: "),
+            "{}",
+            refused(&grant)
+        );
+        assert!(refused(&grant).contains("may only `revoke`"));
+        let list = "entities = [{ id = \"List::none\", members = [] }]";
+        let claim = format!("do = \"put_entities\"\n{list}\nrevokes = \"mallory\"");
+        assert!(Own::parse(&lab(), "attack.toml", &step(&claim)).is_err());
+        let other = step("do = \"revoke\"\nprincipal = \"mallory\"\nrole = \"doctor\"");
+        assert!(
+            refused(&other).contains("does not hold the role"),
+            "{}",
+            refused(&other)
         );
     }
 

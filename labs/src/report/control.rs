@@ -166,10 +166,27 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
             "{posture}: the attack was never refused by {named}"
         ));
     }
+    if !was_let_in(history) {
+        // Whom a policy never let in has nothing to lose, and is refused by whatever comes first.
+        let why = "the attacker was never let in before the revocation: nothing was revoked";
+        broken.push(format!("{posture}: {why}"));
+    }
     if history.expect.floors.is_empty() {
         // Who refuses everyone would pass.
         doubts.push(format!("{posture}: no floor says what is owed to whom"));
     }
+}
+
+/// Whether the attack once worked by right: before anybody was revoked.
+fn was_let_in(history: &History) -> bool {
+    let revoked = history.acts.iter().filter(|act| act.revokes());
+    let first_us = revoked.map(|act| act.asked_us).min().unwrap_or(u64::MAX);
+    let expect = &history.expect;
+    let mut attacks = history
+        .requests
+        .iter()
+        .filter(|r| r.tag == expect.attack_tag);
+    attacks.any(|r| r.outcome.is_served() && r.finished_us.is_some_and(|us| us <= first_us))
 }
 
 /// When the cut that hid the revocation ended: the last end of those in force at the first
@@ -246,6 +263,20 @@ mod tests {
         let (verdict, why) = verdict(&[&short, &solution()]);
         assert_eq!(verdict, Verdict::Broken);
         assert!(why.contains("and the heal at 55.0 s"), "{why}");
+    }
+
+    #[test]
+    fn whom_the_policy_never_let_in_was_not_defended_against() {
+        let mut forbidden = solution();
+        for request in &mut forbidden.history.requests {
+            if request.tag == "attack" && request.started_us < 12_000_000 {
+                request.outcome = Outcome::Refused("policy-denied".to_owned());
+            }
+        }
+        assert_eq!(attack(&forbidden.history), Attack::Refused);
+        let (verdict, why) = verdict(&[&exposed(), &forbidden]);
+        assert_eq!(verdict, Verdict::Broken);
+        assert!(why.contains("was never let in"), "{why}");
     }
 
     #[test]

@@ -51,6 +51,9 @@ impl Scenario {
                 let why = "the requests are the lab's and stay; remove this step";
                 return incoherent(&place.span(), why);
             }
+            if let Some(why) = Self::claims_too_much(&step.act) {
+                return incoherent(&place.span(), why);
+            }
             if at == most {
                 let why = format!(
                     "step {} of at most {most}: the lab asks for no more",
@@ -60,5 +63,16 @@ impl Scenario {
             }
         }
         Ok(steps)
+    }
+
+    /// Why an act may not be in an attack of one's own: the checker takes a revocation at its word,
+    /// so it must be one.
+    fn claims_too_much(act: &Act) -> Option<&'static str> {
+        match act {
+            Act::Grant { .. } | Act::PutEntities { .. } | Act::PutPolicy { .. } => {
+                Some("of what administrators do, an attack of one's own may only `revoke`")
+            }
+            _ => None,
+        }
     }
 }

@@ -68,6 +68,22 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     }
 }
 
+/// Refuses a folder that bears a built-in lab's id and is another lab: desk and progress are kept
+/// by id.
+fn is_itself(lab: &Lab) -> Result<(), Stop> {
+    let scenario = lab.parsed()?;
+    let id = &scenario.metadata.id;
+    let (Lab::Folder(folder), Some(_)) = (lab, catalog::find(id)) else {
+        return Ok(());
+    };
+    let built_in = Lab::find(id)?.parsed()?;
+    if built_in.canonical_sha256() == scenario.canonical_sha256() {
+        return Ok(());
+    }
+    let why = format!("its id is the built-in lab's, `{id}`, and it is another; give it its own");
+    Err(Stop::file(&folder.join("lab.toml"), why))
+}
+
 /// The lab that a command means: the word given, which is then the last one, else the last one,
 /// else an error that says what to type.
 pub(super) fn chosen(
@@ -77,7 +93,7 @@ pub(super) fn chosen(
 ) -> Result<Lab, Stop> {
     if let Some(word) = word {
         let lab = Lab::find(word)?;
-        lab.parsed()?;
+        is_itself(&lab)?;
         Progress::set_last(workspace, &lab.word()?)?;
         return Ok(lab);
     }

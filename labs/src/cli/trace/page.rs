@@ -111,13 +111,13 @@ fn logged(page: &mut Page<'_>, entry: &Logged) {
     } else {
         format!("refuse, {refusal}")
     };
-    let text = format!(
-        "{} number {}: {decision}, under policy {} as it was {} before",
-        entry.node,
-        entry.seq,
-        entry.policy_size,
-        seconds(entry.age_us)
-    );
+    let policy = if entry.policy_root.is_empty() {
+        "before it had any policy".to_owned()
+    } else {
+        let (size, age) = (entry.policy_size, seconds(entry.age_us));
+        format!("under policy {size} as it was {age} before")
+    };
+    let text = format!("{} number {}: {decision}, {policy}", entry.node, entry.seq);
     page.wrapped(Tone::Strong, "  entry     ", &text);
     let text = format!("the log verifies: {} entries, signed and chained", entry.of);
     page.wrapped(Tone::Good, "            ", &text);
