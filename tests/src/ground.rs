@@ -32,7 +32,7 @@ pub const CALLERS: [&str; 9] = [
 /// How long a caller waits for an answer.
 const DEADLINE: Duration = Duration::from_secs(1);
 /// How many writes the storm makes at once.
-pub const STORM: usize = 1_200;
+pub const STORM: usize = 600;
 
 /// What one run left behind.
 pub struct Ran {

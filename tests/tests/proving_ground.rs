@@ -4,6 +4,7 @@
 
 use std::process::{Command, Stdio};
 
+use labs::fabric::labour::QUEUE;
 use labs::fabric::sim::Without;
 use tests::ground::{self, STORM};
 
@@ -86,7 +87,8 @@ fn a_storm_overloads_a_queue() {
         ground::run(3, Without::Work),
     );
     let busy = with.count("storm", "refused", "busy", 53, 60);
-    assert!(busy > STORM / 4, "{busy} of {STORM} were turned away");
+    // A connection lets about a hundred calls through at once, and the queue holds 64 of them.
+    assert!(busy > QUEUE / 2, "{busy} of {STORM} were turned away");
     assert_eq!(
         without.count("storm", "refused", "busy", 53, 60),
         0,
