@@ -186,6 +186,7 @@ fn seeded(scenario: &Scenario, trial: &Trial) -> Seeded {
         Cause::Attack => "the attack succeeded".to_owned(),
         Cause::Invariant(name) => name.to_owned(),
         Cause::NotRefused => "not refused by name".to_owned(),
+        Cause::NeverLetIn => "the attacker was never let in".to_owned(),
         Cause::Doubt(doubt) => doubt,
     });
     Seeded {

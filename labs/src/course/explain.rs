@@ -15,7 +15,7 @@ use crate::history::{History, Outcome};
 use crate::invariant::{
     self, Violation, legitimate_users_served as served, no_permit_after_revoke as after_revoke,
 };
-use crate::report::control::Attack;
+use crate::report::control::{self, Attack};
 use crate::report::figure;
 
 /// Where each dial of the entrant's posture was set: `posture.toml:6`. One that is absent is at its
@@ -31,6 +31,8 @@ pub enum Cause {
     Invariant(&'static str),
     /// Nothing is broken, but the attack was not refused by the lab's refusal.
     NotRefused,
+    /// The policy never let the attacker in, so that nothing was revoked.
+    NeverLetIn,
     /// The evidence does not say.
     Doubt(String),
 }
@@ -139,6 +141,9 @@ pub fn causes(trial: &Trial) -> Vec<Cause> {
         let doubts = finding.doubts.iter();
         doubts.map(move |doubt| Cause::Doubt(format!("{}: {doubt}", finding.name)))
     });
+    if !control::was_let_in(history) {
+        causes.push(Cause::NeverLetIn);
+    }
     if causes.is_empty() {
         causes.extend(doubts);
     }
@@ -192,6 +197,10 @@ fn rule(cause: &Cause, history: &History) -> (String, String) {
             let words = format!("the attack is refused by {}", history.expect.refusal);
             ("refusal".to_owned(), words)
         }
+        Cause::NeverLetIn => {
+            let words = "who is to be revoked is first let in: this policy never does";
+            ("attack".to_owned(), words.to_owned())
+        }
         Cause::Doubt(doubt) => ("unknown".to_owned(), doubt.clone()),
     }
 }
@@ -205,7 +214,7 @@ fn first(cause: &Cause, trial: &Trial) -> Option<Moment> {
             check(history).violations.into_iter().next()?
         }
         Cause::NotRefused => not_refused(history)?,
-        Cause::Doubt(_) => return None,
+        Cause::NeverLetIn | Cause::Doubt(_) => return None,
     };
     Some(moment(history, violation))
 }
@@ -360,7 +369,7 @@ fn governing(
         Cause::Attack | Cause::Invariant(_) | Cause::NotRefused => {
             vec![history.expect.refusal.as_str()]
         }
-        Cause::Doubt(_) => Vec::new(),
+        Cause::NeverLetIn | Cause::Doubt(_) => Vec::new(),
     };
     let governs = |dial: &&Dial| {
         dial.is_built()

@@ -108,7 +108,10 @@ pub fn smallest(
     request: Option<&str>,
     progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
 ) -> Result<Option<Smallest>, RunError> {
-    if matches!(cause, Cause::NotRefused | Cause::Doubt(_)) {
+    if matches!(
+        cause,
+        Cause::NotRefused | Cause::NeverLetIn | Cause::Doubt(_)
+    ) {
         return Ok(None);
     }
     let requests = &failed.ran.history.requests;
@@ -126,7 +129,7 @@ pub fn smallest(
         Cause::Invariant(name) => invariant::by_name(name).is_some_and(|invariant| {
             (invariant.check)(&trial.ran.history).verdict == Verdict::Broken
         }),
-        Cause::NotRefused | Cause::Doubt(_) => false,
+        Cause::NotRefused | Cause::NeverLetIn | Cause::Doubt(_) => false,
     };
     let scenario = &failed.scenario;
     let of = scenario.schedule.len();

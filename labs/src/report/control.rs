@@ -178,7 +178,7 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
 }
 
 /// Whether the attack once worked by right: before anybody was revoked.
-fn was_let_in(history: &History) -> bool {
+pub(crate) fn was_let_in(history: &History) -> bool {
     let revoked = history.acts.iter().filter(|act| act.revokes());
     let first_us = revoked.map(|act| act.asked_us).min().unwrap_or(u64::MAX);
     let expect = &history.expect;

@@ -249,3 +249,21 @@ fn the_json_has_its_shape() {
     let kept = self::answer(&[&solution()], OPEN).json().unwrap();
     assert!(kept.contains("\"explanation\":null"), "{kept}");
 }
+
+#[test]
+fn a_policy_that_never_let_the_attacker_in_is_told_so() {
+    let mut sample = solution();
+    for request in &mut sample.history.requests {
+        if request.tag == "attack" && request.started_us < 12_000_000 {
+            request.outcome = Outcome::Refused("policy-denied".to_owned());
+        }
+    }
+    let (posture, places) = posture(OPEN);
+    let told = explain(&trial(&sample, 7), &posture, &places, "x".to_owned());
+    let told = told.expect("it is no pass");
+    let said = [vec![format!("{}: {}", told.rule, told.words)], told.also].concat();
+    assert!(
+        said.iter().any(|it| it.contains("this policy never does")),
+        "{said:?}"
+    );
+}
