@@ -11,10 +11,11 @@ use proto::records::v1::{
 };
 use tokio::sync::watch;
 use tokio_stream::Stream;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use super::{MAX_SHARED, MAX_TEXT, Replicator, Store, StoreError, is_id};
-use crate::guard::{Guard, Permit, Read, Share, Watch, Write, status};
+use crate::guard::{Action, Caller, Guard, Permit, Read, Share, Watch, Write, status};
 use crate::posture::Recheck;
 use crate::refusal::Refusal;
 
@@ -52,42 +53,61 @@ impl RecordsService {
         RecordsServer::new(self).max_decoding_message_size(MAX_MESSAGE)
     }
 
-    fn read(&self, permit: &Permit<Read>, id: &str) -> Result<ReadReply, Status> {
-        let record = self.store.get(id).map_err(unavailable)?;
-        // Said only to who may read it.
-        let record = record.ok_or_else(|| status(Refusal::NoSuchRecord))?;
-        Ok(ReadReply {
-            record: Some(record),
-            policy_size: permit.policy_size(),
-        })
+    fn read(&self, permit: &Permit<Read>, id: &str) -> Result<Option<Record>, StoreError> {
+        self.store.shown(id, permit.policy_size())
     }
 
-    fn write(&self, permit: &Permit<Write>, id: &str, text: String) -> Result<WriteReply, Status> {
-        let size = permit.policy_size();
-        let written = self.store.change(id, size, |record| record.text = text);
-        let written = written.map_err(unavailable)?;
-        let version = written.version;
-        self.spread(written);
-        Ok(WriteReply {
-            version,
-            policy_size: size,
-        })
+    fn write(&self, permit: &Permit<Write>, id: &str, text: &str) -> Result<Record, StoreError> {
+        let written = self.store.change(id, permit.policy_size(), |record| {
+            text.clone_into(&mut record.text);
+        })?;
+        self.spread(written.clone());
+        Ok(written)
     }
 
-    fn share(&self, permit: &Permit<Share>, id: &str, with: String) -> Result<ShareReply, Status> {
-        let size = permit.policy_size();
-        let shared = self.store.change(id, size, |record| {
-            if !record.shared_with.contains(&with) && record.shared_with.len() < MAX_SHARED {
-                record.shared_with.push(with);
+    fn share(&self, permit: &Permit<Share>, id: &str, with: &str) -> Result<Record, StoreError> {
+        let shared = self.store.change(id, permit.policy_size(), |record| {
+            let named = record.shared_with.iter().any(|other| other == with);
+            if !named && record.shared_with.len() < MAX_SHARED {
+                record.shared_with.push(with.to_owned());
             }
-        });
-        let shared = shared.map_err(unavailable)?;
-        let version = shared.version;
-        self.spread(shared);
-        Ok(ShareReply {
-            version,
-            policy_size: size,
-        })
+        })?;
+        self.spread(shared.clone());
+        Ok(shared)
+    }
+
+    fn message(&self, permit: &Permit<Watch>, id: &str) -> Result<Option<Record>, StoreError> {
+        self.store.shown(id, permit.policy_size())
+    }
+
+    /// A message that nobody decided: under which policy the record was written, nobody asks.
+    fn danger_message(
+        &self,
+        permit: &Permit<Watch>,
+        id: &str,
+    ) -> Result<(Option<Record>, u64), Status> {
+        let record = self.store.get(id).map_err(unavailable)?;
+        Ok((record, permit.policy_size()))
+    }
+
+    /// Serves who was let in. While the request waited for its entry, a record may have come from
+    /// a region that is ahead: then it is decided again, under the record's policy. Gives the size
+    /// of the policy under which it was served.
+    async fn serve<A: Action, T>(
+        &self,
+        (caller, mut permit): (&mut Caller, Permit<A>),
+        metadata: &MetadataMap,
+        id: &str,
+        serve: impl Fn(&Permit<A>) -> Result<T, StoreError>,
+    ) -> Result<(T, u64), Status> {
+        loop {
+            match serve(&permit) {
+                Err(StoreError::PolicyBehind { mark, .. }) => {
+                    permit = self.guard.admit_again(caller, metadata, id, mark).await?;
+                }
+                served => return Ok((served.map_err(unavailable)?, permit.policy_size())),
+            }
+        }
     }
 
     /// The policy size under which a request must be decided: the caller's mark, or the record's
@@ -106,38 +126,55 @@ impl RecordsService {
 #[tonic::async_trait]
 impl Records for RecordsService {
     async fn read(&self, request: Request<ReadRequest>) -> Result<Response<ReadReply>, Status> {
-        let ReadRequest { id, at_least } = request.get_ref().clone();
-        check(&id, "")?;
-        let at_least = self.mark(&id, at_least)?;
-        let (_, permit) = self.guard.admit::<Read, _>(&request, &id, at_least).await?;
-        Ok(Response::new(Self::read(self, &permit, &id)?))
+        let ReadRequest { id, at_least } = request.get_ref();
+        check(id, "")?;
+        let at_least = self.mark(id, *at_least)?;
+        let (mut caller, permit) = self.guard.admit::<Read, _>(&request, id, at_least).await?;
+        let (admitted, read) = ((&mut caller, permit), |permit: &_| self.read(permit, id));
+        let (record, policy_size) = self.serve(admitted, request.metadata(), id, read).await?;
+        // Said only to who may read it.
+        let record = Some(record.ok_or_else(|| status(Refusal::NoSuchRecord))?);
+        Ok(Response::new(ReadReply {
+            record,
+            policy_size,
+        }))
     }
 
     async fn write(&self, request: Request<WriteRequest>) -> Result<Response<WriteReply>, Status> {
-        let WriteRequest { id, text, at_least } = request.get_ref().clone();
-        check(&id, &text)?;
-        let at_least = self.mark(&id, at_least)?;
-        let (_, permit) = self
-            .guard
-            .admit::<Write, _>(&request, &id, at_least)
-            .await?;
-        Ok(Response::new(Self::write(self, &permit, &id, text)?))
+        let WriteRequest { id, text, at_least } = request.get_ref();
+        check(id, text)?;
+        let at_least = self.mark(id, *at_least)?;
+        let (mut caller, permit) = self.guard.admit::<Write, _>(&request, id, at_least).await?;
+        let (admitted, write) = ((&mut caller, permit), |permit: &_| {
+            self.write(permit, id, text)
+        });
+        let (Record { version, .. }, policy_size) =
+            self.serve(admitted, request.metadata(), id, write).await?;
+        Ok(Response::new(WriteReply {
+            version,
+            policy_size,
+        }))
     }
 
     async fn share(&self, request: Request<ShareRequest>) -> Result<Response<ShareReply>, Status> {
-        let ShareRequest { id, with, at_least } = request.get_ref().clone();
-        check(&id, "")?;
-        if !is_id(&with) {
+        let ShareRequest { id, with, at_least } = request.get_ref();
+        check(id, "")?;
+        if !is_id(with) {
             return Err(Status::invalid_argument(
                 "who it is shared with: 1 to 128 visible characters",
             ));
         }
-        let at_least = self.mark(&id, at_least)?;
-        let (_, permit) = self
-            .guard
-            .admit::<Share, _>(&request, &id, at_least)
-            .await?;
-        Ok(Response::new(Self::share(self, &permit, &id, with)?))
+        let at_least = self.mark(id, *at_least)?;
+        let (mut caller, permit) = self.guard.admit::<Share, _>(&request, id, at_least).await?;
+        let (admitted, share) = ((&mut caller, permit), |permit: &_| {
+            self.share(permit, id, with)
+        });
+        let (Record { version, .. }, policy_size) =
+            self.serve(admitted, request.metadata(), id, share).await?;
+        Ok(Response::new(ShareReply {
+            version,
+            policy_size,
+        }))
     }
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchReply, Status>> + Send>>;
@@ -157,17 +194,25 @@ impl Records for RecordsService {
             let mut permit = Some(first);
             loop {
                 // Decided again before every message, unless the posture looks only once.
-                let permit = match permit.take() {
-                    Some(first) => first,
+                let (record, policy_size) = match permit.take() {
                     None if service.recheck != Recheck::Message => {
-                        Permit::danger_unchecked(policy.borrow().size())
+                        let unchecked = Permit::danger_unchecked(policy.borrow().size());
+                        service.danger_message(&unchecked, &id)?
                     }
-                    None => {
-                        let at_least = service.mark(&id, at_least)?;
-                        service.guard.admit_again(&mut caller, &metadata, &id, at_least).await?
+                    first => {
+                        let permit = match first {
+                            Some(first) => first,
+                            None => {
+                                let at_least = service.mark(&id, at_least)?;
+                                let again = service.guard.admit_again(&mut caller, &metadata, &id, at_least);
+                                again.await?
+                            }
+                        };
+                        let message = |permit: &_| service.message(permit, &id);
+                        service.serve((&mut caller, permit), &metadata, &id, message).await?
                     }
                 };
-                yield service.message(&permit, &id)?;
+                yield WatchReply { record, policy_size };
                 // Each message is a decision of its own, and is called so in the log.
                 messages += 1;
                 caller.request = format!("{opened}.{messages}");
@@ -179,16 +224,6 @@ impl Records for RecordsService {
             }
         };
         Ok(Response::new(Box::pin(stream)))
-    }
-}
-
-impl RecordsService {
-    fn message(&self, permit: &Permit<Watch>, id: &str) -> Result<WatchReply, Status> {
-        let record = self.store.get(id).map_err(unavailable)?;
-        Ok(WatchReply {
-            record,
-            policy_size: permit.policy_size(),
-        })
     }
 }
 
@@ -213,6 +248,11 @@ fn unavailable(error: StoreError) -> Status {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::OnceLock;
+
+    use ca::clock::BoxFuture;
+    use ca::seams::Seams;
+    use ca::work::{Busy, Kind, Work};
     use tokio_stream::StreamExt as _;
 
     use super::*;
@@ -222,9 +262,17 @@ mod tests {
 
     /// A clinic under a policy of [`POLICY_SIZE`] with one record, written under `policy_size`.
     fn clinic(policy_size: u64) -> (Specimen, RecordsService) {
+        clinic_where(policy_size, |_| {})
+    }
+
+    /// The same, with its seams as `adapt` leaves them.
+    fn clinic_where(
+        policy_size: u64,
+        adapt: impl FnOnce(&mut Seams),
+    ) -> (Specimen, RecordsService) {
         let mut posture = Posture::hardened();
         posture.policy.freshness = Freshnesses::all(Freshness::Any);
-        let node = Specimen::new(posture, |_| {});
+        let node = Specimen::new(posture, adapt);
         let store = Store::open(&*node.member.start.seams.disk, "south").unwrap();
         let text = "allergic to penicillin".to_owned();
         let write = |record: &mut Record| record.text = text;
@@ -243,24 +291,38 @@ mod tests {
         Some(name.to_str().unwrap().to_owned())
     }
 
-    /// What each action on the record hears, by alphabet. Sharing needs an authority to ask.
-    async fn heard(node: &Specimen, service: &RecordsService, id: &str) -> [Option<String>; 3] {
-        let (id, at_least) = (id.to_owned(), 0);
-        let write = node.asks(WriteRequest {
-            id: id.clone(),
-            text: "new".to_owned(),
-            at_least,
-        });
-        let read = node.asks(ReadRequest {
-            id: id.clone(),
-            at_least,
-        });
-        let watch = node.asks(WatchRequest { id, at_least });
-        [
-            refused(Records::read(service, read).await),
-            refused(Records::watch(service, watch).await),
-            refused(Records::write(service, write).await),
-        ]
+    /// What one action on the record hears. Sharing needs an authority to ask.
+    async fn hears(node: &Specimen, service: &RecordsService, action: &str) -> Option<String> {
+        let (id, at_least) = ("r1".to_owned(), 0);
+        match action {
+            "read" => {
+                let read = node.asks(ReadRequest { id, at_least });
+                refused(Records::read(service, read).await)
+            }
+            "watch" => {
+                let watch = node.asks(WatchRequest { id, at_least });
+                let mut stream = match Records::watch(service, watch).await {
+                    Ok(stream) => stream.into_inner(),
+                    refusal => return refused(refusal),
+                };
+                refused(stream.next().await.expect("a first message"))
+            }
+            _ => {
+                let text = "new".to_owned();
+                let write = node.asks(WriteRequest { id, text, at_least });
+                refused(Records::write(service, write).await)
+            }
+        }
+    }
+
+    const ACTIONS: [&str; 3] = ["read", "watch", "write"];
+
+    async fn heard(node: &Specimen, service: &RecordsService) -> [Option<String>; 3] {
+        let mut heard = [const { None }; 3];
+        for (action, heard) in ACTIONS.iter().zip(&mut heard) {
+            *heard = hears(node, service, action).await;
+        }
+        heard
     }
 
     #[tokio::test]
@@ -268,17 +330,60 @@ mod tests {
         let (node, service) = clinic(POLICY_SIZE + 1);
         let behind = Some("policy-behind".to_owned());
         assert_eq!(
-            heard(&node, &service, "r1").await,
+            heard(&node, &service).await,
             [(); 3].map(|()| behind.clone())
         );
         let (node, service) = clinic(POLICY_SIZE);
-        assert_eq!(heard(&node, &service, "r1").await, [(); 3].map(|()| None));
+        assert_eq!(heard(&node, &service).await, [(); 3].map(|()| None));
+    }
+
+    /// While a decision waits for its entry, the record comes from a region that is ahead.
+    #[derive(Default)]
+    struct Meanwhile(OnceLock<Store>);
+
+    impl std::fmt::Debug for Meanwhile {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct("Meanwhile").finish_non_exhaustive()
+        }
+    }
+
+    impl Work for Meanwhile {
+        fn charge(&self, kind: Kind) -> BoxFuture<'_, Result<(), Busy>> {
+            if let (Kind::Append, Some(store)) = (kind, self.0.get()) {
+                store.take(&[ahead(store)]).unwrap();
+            }
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    /// The record as a region wrote it that has one entry more.
+    fn ahead(store: &Store) -> Record {
+        Record {
+            version: 9,
+            home: "north".to_owned(),
+            policy_size: POLICY_SIZE + 1,
+            ..store.get("r1").unwrap().unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_that_gets_ahead_after_the_decision_is_neither_shown_nor_changed() {
+        for action in ACTIONS {
+            let meanwhile = Arc::new(Meanwhile::default());
+            let work = Arc::<Meanwhile>::clone(&meanwhile);
+            let (node, service) = clinic_where(POLICY_SIZE, |seams| seams.work = work);
+            let newer = ahead(&service.store);
+            assert!(meanwhile.0.set(service.store.clone()).is_ok());
+            let answer = hears(&node, &service, action).await;
+            assert_eq!(answer.as_deref(), Some("policy-behind"), "{action}");
+            assert_eq!(service.store.get("r1").unwrap(), Some(newer), "{action}");
+        }
     }
 
     #[tokio::test]
     async fn a_record_carries_the_policy_that_it_was_last_written_under() {
         let (node, service) = clinic(1);
-        heard(&node, &service, "r1").await;
+        heard(&node, &service).await;
         let record = service.store.get("r1").unwrap().unwrap();
         assert_eq!(record.policy_size, POLICY_SIZE);
     }
@@ -295,13 +400,7 @@ mod tests {
         let first = stream.next().await.unwrap().unwrap();
         assert_eq!(first.record.unwrap().version, 1);
         // As it comes from a region that is ahead.
-        let newer = Record {
-            version: 9,
-            home: "north".to_owned(),
-            policy_size: POLICY_SIZE + 1,
-            ..service.store.get("r1").unwrap().unwrap()
-        };
-        service.store.take(&[newer]).unwrap();
+        service.store.take(&[ahead(&service.store)]).unwrap();
         service.changed.send_modify(|change| *change += 1);
         let next = stream.next().await.unwrap();
         assert_eq!(refused(next).as_deref(), Some("policy-behind"));

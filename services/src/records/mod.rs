@@ -2,7 +2,7 @@
 //!
 //! Writes are answered at home and travel to the other regions afterwards; the higher version
 //! wins, and of two equal ones that of the later region by name. Every record says under which
-//! policy it was last written.
+//! policy it was last written, and is neither shown nor changed under an older one.
 
 mod grpc;
 mod replicate;
@@ -36,6 +36,16 @@ pub enum StoreError {
     /// What is stored is not a record.
     #[error("record `{0}` is damaged")]
     Damaged(String),
+    /// It was written under a newer policy than that of the permit.
+    #[error("record `{id}` was written under {mark} entries of the policy, not {permitted}")]
+    PolicyBehind {
+        /// Which record.
+        id: String,
+        /// Entries of the policy that it was last written under.
+        mark: u64,
+        /// Entries of the policy that the permit is of.
+        permitted: u64,
+    },
 }
 
 /// One region's records. Cheap to clone.
@@ -79,10 +89,28 @@ impl Store {
             .map_err(|_| StoreError::Damaged(id.to_owned()))
     }
 
-    /// Changes a record, or makes it; durable on return. Gives what it became.
+    /// A record, if there is one, as it may be shown under a policy of that size.
     ///
     /// # Errors
-    /// When the disk fails or the record is damaged.
+    /// When it was written under a newer policy, the disk fails or the record is damaged.
+    pub fn shown(&self, id: &str, policy_size: u64) -> Result<Option<Record>, StoreError> {
+        let record = self.get(id)?;
+        let mark = record.as_ref().map_or(0, |record| record.policy_size);
+        if mark > policy_size {
+            return Err(StoreError::PolicyBehind {
+                id: id.to_owned(),
+                mark,
+                permitted: policy_size,
+            });
+        }
+        Ok(record)
+    }
+
+    /// Changes a record, or makes it, under a policy of that size; durable on return. Gives what
+    /// it became.
+    ///
+    /// # Errors
+    /// When it was written under a newer policy, the disk fails or the record is damaged.
     pub fn change(
         &self,
         id: &str,
@@ -90,7 +118,7 @@ impl Store {
         change: impl FnOnce(&mut Record),
     ) -> Result<Record, StoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut record = self.get(id)?.unwrap_or_default();
+        let mut record = self.shown(id, policy_size)?.unwrap_or_default();
         change(&mut record);
         id.clone_into(&mut record.id);
         record.home.clone_from(&self.region);
@@ -183,6 +211,17 @@ mod tests {
     use ca::rng::SeededRng;
 
     use super::*;
+
+    #[test]
+    fn what_was_written_under_a_newer_policy_is_not_changed_under_an_older_one() {
+        let store = Store::open(&MemDisk::new(), "south").unwrap();
+        let written = store.change("r1", 5, |_| {}).unwrap();
+        let refused = store.change("r1", 4, |record| record.text.clear());
+        let behind = matches!(refused, Err(StoreError::PolicyBehind { mark: 5, .. }));
+        assert!(behind, "{refused:?}");
+        assert_eq!(store.get("r1").unwrap(), Some(written));
+        assert_eq!(store.change("r1", 6, |_| {}).unwrap().policy_size, 6);
+    }
 
     #[test]
     fn after_a_power_cut_a_region_still_knows_what_it_has_to_offer() {
