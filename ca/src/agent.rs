@@ -143,47 +143,49 @@ impl Agent {
     /// Runs until the task is dropped.
     pub async fn run(self) {
         let mut held = self.first().await;
+        let clock = &self.seams.clock;
+        // The latest time that anything was planned by: less than that, and it is planned again.
+        let mut last_seen = clock.now();
         let mut renewal = Renewal::plan(&held.credential.facts, &*self.seams.rng);
-        let mut bearer_due = self.bearer_due(&held);
+        let mut bearer_due = self.bearer_due(&held, last_seen);
         loop {
             // However wrong the clock, no attempt follows another at once.
-            self.seams.clock.sleep(FIRST_RETRY).await;
+            clock.sleep(FIRST_RETRY).await;
             let renew_at = renewal.next_attempt().unwrap_or(NEVER);
-            let set_back = self
-                .seams
-                .clock
-                .wait(renew_at.min(bearer_due), LOOK_AGAIN)
-                .await;
-            let now = self.seams.clock.now();
-            if set_back {
+            let due = renew_at.min(bearer_due);
+            if clock.wait(due, LOOK_AGAIN, &mut last_seen).await {
                 // What was planned on a wrong clock, or given up on it, is planned again.
                 renewal = Renewal::plan(&held.credential.facts, &*self.seams.rng);
-                bearer_due = self.bearer_due(&held);
-                continue;
-            }
-            if now >= renew_at {
-                match self.within(self.renew(&held)).await {
+                bearer_due = self.bearer_due(&held, last_seen);
+            } else if last_seen >= renew_at {
+                let renewed = self.within(self.renew(&held)).await;
+                let now = clock.now();
+                last_seen = last_seen.max(now);
+                match renewed {
                     Ok(renewed) => {
                         held = renewed;
                         renewal = Renewal::plan(&held.credential.facts, &*self.seams.rng);
-                        bearer_due = self.bearer_due(&held);
+                        bearer_due = self.bearer_due(&held, now);
                         self.publish(&held, "renewed");
                     }
                     Err(error) => {
                         self.failed("renewal-failed", &error);
-                        renewal.failed(self.seams.clock.now(), &*self.seams.rng);
+                        renewal.failed(now, &*self.seams.rng);
                     }
                 }
-            } else if now >= bearer_due {
-                match self.within(self.refresh(&held)).await {
+            } else if last_seen >= bearer_due {
+                let refreshed = self.within(self.refresh(&held)).await;
+                let now = clock.now();
+                last_seen = last_seen.max(now);
+                match refreshed {
                     Ok(refreshed) => {
                         held = refreshed;
-                        bearer_due = self.bearer_due(&held);
+                        bearer_due = self.bearer_due(&held, now);
                         self.publish(&held, "token-refreshed");
                     }
                     Err(error) => {
                         self.failed("token-refresh-failed", &error);
-                        bearer_due = self.seams.clock.now() + BEARER_RETRY;
+                        bearer_due = now + BEARER_RETRY;
                     }
                 }
             }
@@ -318,15 +320,17 @@ impl Agent {
         Ok(Published { credential, bearer })
     }
 
-    /// Half of the bearer's life from when it was obtained.
-    fn bearer_due(&self, held: &Published) -> Time {
-        held.bearer
-            .as_ref()
-            .map_or(Time::from_micros(u64::MAX), |bearer| {
-                let life = bearer.expires.since(bearer.obtained);
-                let jitter = self.seams.rng.span(Duration::ZERO, life / 10);
-                bearer.obtained + (life / 2).saturating_sub(life / 20) + jitter
-            })
+    /// Half of the bearer's life from when it was obtained; at once if that was on a clock that
+    /// has been set back since.
+    fn bearer_due(&self, held: &Published, now: Time) -> Time {
+        held.bearer.as_ref().map_or(NEVER, |bearer| {
+            let life = bearer.expires.since(bearer.obtained);
+            let jitter = self.seams.rng.span(Duration::ZERO, life / 10);
+            if bearer.obtained > now {
+                return now;
+            }
+            bearer.obtained + (life / 2).saturating_sub(life / 20) + jitter
+        })
     }
 
     async fn within<T>(

@@ -79,17 +79,27 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// Waits until this clock shows `deadline` or later; a step of the clock is noticed.
     fn sleep_until(&self, deadline: Time) -> BoxFuture<'_, ()>;
 
-    /// Waits until this clock shows `deadline`, but no longer than `most` of elapsed time. True if
-    /// the clock shows less than before, so that what was planned on it must be planned again.
-    fn wait(&self, deadline: Time, most: Duration) -> BoxFuture<'_, bool> {
+    /// Waits until this clock shows `deadline`, but no longer than `most` of elapsed time, and not
+    /// at all if it shows less than `last_seen`, the latest that was planned by. Then, or if it
+    /// comes to show less, it is true that what was planned must be planned again.
+    fn wait<'a>(
+        &'a self,
+        deadline: Time,
+        most: Duration,
+        last_seen: &'a mut Time,
+    ) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            let before = self.now();
-            tokio::select! {
-                biased;
-                () = self.sleep_until(deadline) => {}
-                () = tokio::time::sleep(most) => {}
+            if self.now() >= *last_seen {
+                tokio::select! {
+                    biased;
+                    () = self.sleep_until(deadline) => {}
+                    () = tokio::time::sleep(most) => {}
+                }
             }
-            self.now() < before
+            let now = self.now();
+            let set_back = now < *last_seen;
+            *last_seen = now;
+            set_back
         })
     }
 

@@ -4,6 +4,8 @@
 //! everything a node may ask of the world outside itself. It knows no service and no lab.
 
 pub mod agent;
+#[cfg(test)]
+mod agent_tests;
 pub mod authority;
 pub mod bundle;
 pub mod chain;

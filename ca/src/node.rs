@@ -103,15 +103,17 @@ impl OwnIdentity {
         publish: watch::Sender<Option<Arc<Published>>>,
     ) -> std::convert::Infallible {
         let mut renewal = Renewal::plan(&held.facts, &*self.seams.rng);
+        let clock = &self.seams.clock;
+        let mut last_seen = clock.now();
         loop {
             let due = renewal.next_attempt();
-            let clock = &self.seams.clock;
-            let set_back = clock.wait(due.unwrap_or(clock.now() + AGAIN), AGAIN).await;
-            let timely = held.facts.timely(clock.now(), self.tolerance).is_ok();
+            let wait = clock.wait(due.unwrap_or(clock.now() + AGAIN), AGAIN, &mut last_seen);
+            let set_back = wait.await;
+            let timely = held.facts.timely(last_seen, self.tolerance).is_ok();
             if set_back && timely {
                 renewal = Renewal::plan(&held.facts, &*self.seams.rng);
             }
-            if timely && due.is_none_or(|due| set_back || clock.now() < due) {
+            if timely && due.is_none_or(|due| set_back || last_seen < due) {
                 continue;
             }
             // A leaf that is over, or not yet begun, on this clock is followed by a first one:
@@ -126,7 +128,7 @@ impl OwnIdentity {
                 }
                 Err(error) => {
                     tracing::error!(%error, "the CA could not renew its own leaf");
-                    renewal.failed(self.seams.clock.now(), &*self.seams.rng);
+                    renewal.failed(clock.now(), &*self.seams.rng);
                 }
             }
         }
