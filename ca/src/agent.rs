@@ -3,7 +3,7 @@
 //! A new key for each leaf. What the CA answers is verified as a peer would verify it before
 //! anybody sees it, and the bearer is fetched over the new leaf before both are published as one.
 //! When renewal fails the last good identity stays, retries never run past its end, and an agent
-//! that starts again begins from what it persisted.
+//! that starts again begins from what it persisted: its identity, or what it had asked for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use proto::ca::v1::identity_client::IdentityClient;
 use proto::ca::v1::{EnrollRequest, IdentityReply, RenewRequest};
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
+use zeroize::Zeroizing;
 
 use crate::bundle::{Bundle, Bundles, InvalidBundle};
 use crate::clock::{BoxFuture, Time};
@@ -22,10 +23,13 @@ use crate::journal::Event;
 use crate::net::Address;
 use crate::renewal::{FIRST_RETRY, Renewal};
 use crate::seams::Seams;
+use crate::svid::sha256;
 use crate::tls::Trust;
 
 /// Where the last good credential is kept.
 const FILE: &str = "agent/credential.json";
+/// Where the key that a join code was or will be used for is kept, behind the code's digest.
+const ASKED: &str = "agent/asked";
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// No such time.
@@ -88,7 +92,7 @@ pub enum AgentError {
     /// This node could not make a key or a request.
     #[error("no signing request: {0}")]
     Request(String),
-    /// The new credential could not be kept.
+    /// The new credential, or the key that it is asked for, could not be kept.
     #[error("the new credential could not be stored: {0}")]
     Disk(#[from] std::io::Error),
     /// No token over the new leaf.
@@ -224,15 +228,16 @@ impl Agent {
                 self.enroll(asked).await?
             }
         };
+        self.forget_asked()?;
         self.with_bearer(credential).await
     }
 
-    /// A join code works once, and for one key: where the answer was lost, the same request has it
-    /// again, and no other would.
+    /// A join code works once, and for one key: where the answer was lost, the same key has it
+    /// again, and no other would. So the key is durable before it is asked for.
     async fn enroll(&self, asked: &mut Option<Asked>) -> Result<Credential, AgentError> {
         let (key, csr) = match asked {
             Some(asked) => asked.clone(),
-            None => asked.insert(self.request()?).clone(),
+            None => asked.insert(self.asked()?).clone(),
         };
         let connection = self.dial(None).await?;
         let join_code = self.config.join_code.clone();
@@ -241,6 +246,33 @@ impl Agent {
             .await;
         let reply = answer.map_err(|status| AgentError::Refused(Box::new(status)))?;
         self.accept(1, &self.config.bundle, key, reply)
+    }
+
+    /// A request for the key that this join code was asked with before the power went, or for a
+    /// new one. Another code is another beginning: a key is certified once.
+    fn asked(&self) -> Result<Asked, AgentError> {
+        let (disk, code) = (&*self.seams.disk, sha256(self.config.join_code.as_bytes()));
+        let kept = disk.read(ASKED)?.map(Zeroizing::new).unwrap_or_default();
+        if let Some(key) = kept.strip_prefix(&code)
+            && let Ok(csr) = crate::csr::request(key)
+        {
+            return Ok((Zeroizing::new(key.to_vec()), csr));
+        }
+        let (key, csr) = self.request()?;
+        disk.replace(ASKED, &Zeroizing::new([&code[..], &key].concat()))?;
+        Ok((key, csr))
+    }
+
+    /// Once the credential is durable, nothing is asked for any more.
+    fn forget_asked(&self) -> Result<(), AgentError> {
+        let disk = &*self.seams.disk;
+        if disk
+            .read(ASKED)?
+            .is_some_and(|kept| !Zeroizing::new(kept).is_empty())
+        {
+            disk.replace(ASKED, &[])?;
+        }
+        Ok(())
     }
 
     async fn renew(&self, held: &Published) -> Result<Published, AgentError> {

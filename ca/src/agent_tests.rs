@@ -320,3 +320,43 @@ async fn a_ca_whose_clock_jumped_is_somebody_again_within_a_second() {
     let dialled = crate::conn::dial(&seams, &trust, None, ca, ca_id).await;
     assert!(dialled.is_ok(), "{:?}", dialled.err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_power_cut_at_any_moment_of_enrolment_strands_nobody() {
+    let mut between = 0;
+    for after in (0..=60).map(|n| Duration::from_millis(n * 5)) {
+        let mut clinic = Clinic::new();
+        let (clock, disk) = (JumpyClock::new(), MemDisk::new());
+        let (identity, agent) = clinic.agent(&clock, &disk, None);
+        tokio::time::sleep(after).await;
+        disk.cut_power();
+        agent.abort();
+        disk.restore(&SeededRng::new(7));
+        let asked = |disk: &MemDisk| disk.read("agent/asked").unwrap().unwrap_or_default();
+        between += u32::from(!asked(&disk).is_empty());
+        assert!(asked(&disk).is_empty() || identity.borrow().is_none());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (mut identity, _agent) = clinic.agent(&clock, &disk, None);
+        let first = tokio::time::timeout(JUMP, identity.wait_for(Option::is_some)).await;
+        assert!(first.is_ok(), "stranded by a power cut after {after:?}");
+        assert_eq!(asked(&disk), b"", "after {after:?}");
+    }
+    assert!(between > 5, "only {between} cuts met a request under way");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_join_code_is_asked_for_a_new_key() {
+    let mut clinic = Clinic::new();
+    let (clock, disk) = (JumpyClock::new(), MemDisk::new());
+    let kept = || disk.read("agent/asked").unwrap().unwrap();
+    let mut seen = Vec::new();
+    for join_code in ["join-1", "join-1", "join-2"] {
+        clinic.config.join_code = join_code.to_owned();
+        let (_, agent) = clinic.agent(&clock, &disk, None);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        agent.abort();
+        seen.push(kept());
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_ne!(seen[1][32..], seen[2][32..]);
+}
