@@ -37,7 +37,7 @@ pub enum Flaw {
 /// Says whether a text could be the policy of a log; `file` is its name for errors.
 ///
 /// # Errors
-/// When it is too long, not Cedar, holds a template, or does not fit the schema.
+/// When it is too long, too deep, not Cedar, holds a template, or does not fit the schema.
 pub fn check(file: &str, text: &str) -> Result<(), PolicyError> {
     let error = |line, flaw| PolicyError {
         file: file.to_owned(),
@@ -53,6 +53,8 @@ pub fn check(file: &str, text: &str) -> Result<(), PolicyError> {
     }
     match Policies::compile(&Arc::from(text)) {
         Ok(_) => Ok(()),
+        // Nobody parses that, not even to say where its fault is.
+        Err(InvalidPolicy::Deep(line)) => Err(error(line, Flaw::Policy(InvalidPolicy::Deep(line)))),
         Err(flaw) => Err(error(first_line(text), Flaw::Policy(flaw))),
     }
 }
@@ -103,6 +105,16 @@ mod tests {
             refused(schema).starts_with("p.cedar:2: "),
             "{}",
             refused(schema)
+        );
+    }
+
+    #[test]
+    fn a_policy_that_goes_too_deep_is_placed_without_being_parsed() {
+        let (open, close) = ("(".repeat(30_000), ")".repeat(30_000));
+        let text = format!("permit (principal, action, resource)\nwhen {{ {open}true{close} }};");
+        assert_eq!(
+            refused(&text),
+            "p.cedar:2: brackets and operators go more than 64 deep, on line 2"
         );
     }
 

@@ -10,6 +10,7 @@ pub mod attest;
 pub mod authority;
 pub mod check;
 pub mod danger;
+mod depth;
 pub mod entry;
 pub mod fold;
 pub mod follow;

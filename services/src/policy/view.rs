@@ -16,6 +16,7 @@ use cedar_policy::{
     Authorizer, Context, Decision, Entity, PolicySet, Request, Response, ValidationMode,
 };
 
+use super::depth::{MAX_DEPTH, too_deep};
 use super::fold::{Memberships, PolicyState};
 use super::lists::ListEntities;
 use super::vocabulary::VOCABULARY;
@@ -43,6 +44,9 @@ pub enum Verdict {
 /// This Cedar text cannot be a policy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPolicy {
+    /// Its brackets or operators stand in each other more than [`MAX_DEPTH`] deep; from which line.
+    #[error("brackets and operators go more than {MAX_DEPTH} deep, on line {0}")]
+    Deep(usize),
     /// Not Cedar.
     #[error("not a Cedar policy set: {0}")]
     Syntax(String),
@@ -68,8 +72,11 @@ impl Policies {
     /// Parses and strictly validates a policy set. The empty text is the empty set.
     ///
     /// # Errors
-    /// When the text is not Cedar, holds a template, or does not fit the schema.
+    /// When the text goes too deep, is not Cedar, holds a template, or does not fit the schema.
     pub fn compile(text: &Arc<str>) -> Result<Arc<Self>, InvalidPolicy> {
+        if let Some(line) = too_deep(text) {
+            return Err(InvalidPolicy::Deep(line));
+        }
         let set: PolicySet = text
             .parse()
             .map_err(|error: cedar_policy::ParseErrors| InvalidPolicy::Syntax(error.to_string()))?;
@@ -360,7 +367,7 @@ mod tests {
             "permit (principal, action, resource) when {{ {}",
             "(".repeat(60_000)
         );
-        assert!(matches!(refused(&deep), InvalidPolicy::Syntax(_)));
+        assert_eq!(refused(&deep), InvalidPolicy::Deep(1));
     }
 
     #[test]
