@@ -87,18 +87,25 @@ impl Specimen {
 
     /// Its guard. Must be called inside a runtime.
     pub(crate) fn guard(&self) -> Arc<Guard> {
+        self.followed().0
+    }
+
+    /// Its guard, its replica under way, and the authority of its policy.
+    pub(crate) fn followed(&self) -> (Arc<Guard>, Follower, Authority) {
         let seams = &self.member.start.seams;
         let log = AuditLog::open(&seams.disk, NODE, signing(&audit::origin(NODE)));
         let audit = AuditWriter::start(log.unwrap().0, seams);
         let identifier = Identifier::new(&self.member, AUDIENCE, ISSUER, "nowhere");
         let keys = issue::jwks([&self.tokens]);
         identifier.take_keys(KeySet::parse(keys.as_bytes()).unwrap());
-        let follower = Follower::start(&self.member, self.replica(), "nowhere");
+        let (replica, authority) = self.replica();
+        let follower = Follower::start(&self.member, replica, "nowhere");
         let (member, bug) = (&self.member, Mutation::None);
-        Arc::new(Guard::new(member, identifier, follower, audit, bug))
+        let guard = Guard::new(member, identifier, follower.clone(), audit, bug);
+        (Arc::new(guard), follower, authority)
     }
 
-    fn replica(&self) -> Replica {
+    fn replica(&self) -> (Replica, Authority) {
         let disk = &self.member.start.seams.disk;
         let (mut authority, trust) = authority(&self.member.start.seams);
         let policy = r#"permit (principal in Role::"doctor", action, resource);"#.to_owned();
@@ -116,7 +123,7 @@ impl Specimen {
         let mut replica = Replica::open(disk, "replica", trust, NOW).unwrap();
         let update = authority.update_since(0).unwrap();
         replica.apply(&update, NOW).unwrap();
-        replica
+        (replica, authority)
     }
 
     /// A request of alice's, with her leaf and her token.

@@ -37,6 +37,8 @@ pub struct Caller {
     pub request: String,
     /// Its leaf.
     pub leaf: Option<LeafFacts>,
+    /// The end of the token that was last verified, leeway not counted.
+    pub token_ends: Option<Time>,
 }
 
 impl Caller {
@@ -62,6 +64,7 @@ impl Caller {
             request: id.filter(plain).map_or_else(unnamed, str::to_owned),
             principal: String::new(),
             leaf,
+            token_ends: None,
         }
     }
 }
@@ -155,7 +158,19 @@ impl Identifier {
         }
         caller.principal = principal(&verified.subject);
         caller.spiffe_id = verified.subject.to_string();
+        caller.token_ends = Some(verified.expires);
         Ok(verified)
+    }
+
+    /// Whether a caller who was let in earlier is over by now, leaf or token.
+    pub fn is_over(&self, caller: &Caller) -> bool {
+        let (now, leeway) = (
+            self.member.start.seams.clock.now(),
+            self.member.start.posture.token.leeway,
+        );
+        let leaf = caller.leaf.as_ref();
+        leaf.is_none_or(|leaf| self.recheck(leaf).is_err())
+            || caller.token_ends.is_none_or(|ends| now >= ends + leeway)
     }
 
     fn recheck(&self, leaf: &LeafFacts) -> Result<(), Refusal> {

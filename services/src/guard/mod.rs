@@ -25,11 +25,11 @@ use crate::audit::draft::Draft;
 use crate::audit::group::AuditWriter;
 use crate::member::Member;
 use crate::policy::danger::Mutation;
-use crate::policy::follow::Follower;
+use crate::policy::follow::{Follower, SILENCE};
 use crate::policy::freshness::is_stale;
 use crate::policy::schema_freshness;
 use crate::policy::view::{PolicyView, Verdict, danger::decide_skipping_errors};
-use crate::posture::{Durability, Errors, Freshness, OnStale};
+use crate::posture::{Durability, Errors, Freshness, HEARTBEAT, OnStale, Recheck};
 use crate::refusal::Refusal;
 
 /// How long a decision may wait for its place in the log. Who asked has given up by then, and what
@@ -87,7 +87,7 @@ impl Guard {
         }
     }
 
-    /// Word of every change of the policy: a stream decides again at each.
+    /// The policy in force here, and word of every entry.
     pub fn view(&self) -> watch::Receiver<Arc<PolicyView>> {
         self.view.clone()
     }
@@ -141,6 +141,43 @@ impl Guard {
         match self.record(caller, A::NAME, resource, decided).await {
             None => Ok(Permit::issue(policy_size)),
             Some(refusal) => Err(status(refusal)),
+        }
+    }
+
+    /// Waits until a stream must be decided again though nothing came that it could say: the policy
+    /// is not the one of `policy_size` entries that it was decided under, or what it was let in by
+    /// is over. A policy that was only vouched for again is the same policy. Where nobody decides
+    /// again, it is the policy alone.
+    pub async fn news<A: Action>(&self, caller: &Caller, policy_size: u64) {
+        let mut view = self.view();
+        let again = self.member.start.posture.tls.recheck == Recheck::Message;
+        tokio::select! {
+            biased;
+            _ = view.wait_for(|view| view.size() != policy_size) => {}
+            () = self.lapse(caller, A::NAME), if again => {}
+        }
+    }
+
+    /// Waits until the caller's leaf or token is over, or the policy older than the action bears.
+    /// It looks once a heartbeat, so what is decided again and let in all the same is not decided
+    /// without pause.
+    async fn lapse(&self, caller: &Caller, action: &str) {
+        let posture = &self.member.start.posture;
+        let (clock, tolerance) = (&self.member.start.seams.clock, posture.tls.tolerance);
+        let bound = match self.freshness(action) {
+            Freshness::Any => None,
+            Freshness::Within(bound) => Some(bound),
+            // A feed that beats is never older.
+            Freshness::Latest => Some(SILENCE),
+        };
+        loop {
+            clock.sleep(HEARTBEAT).await;
+            let as_of = self.view.borrow().as_of();
+            let stale = bound.is_some_and(|bound| is_stale(as_of, clock.now(), bound, tolerance));
+            let stale = self.bug.sees_stale(stale) && posture.policy.on_stale == OnStale::Deny;
+            if stale || self.identifier.is_over(caller) {
+                return;
+            }
         }
     }
 

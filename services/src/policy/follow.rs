@@ -1,8 +1,9 @@
 //! A replica that follows its authority, and can ask it for the latest.
 //!
 //! The feed is never trusted with more than delivery: what a replica refuses changes nothing, and
-//! the feed is opened again from the size that is enforced. Silence longer than three heartbeats
-//! is taken for a broken feed.
+//! the feed is opened again from the size that is enforced. A long [`SILENCE`] is taken for a broken
+//! feed. Who waits for word of the policy hears of entries, and not that it was vouched for again:
+//! a stream that asks for the latest would wake itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tonic::Status;
 use super::parts::{MAX_PART, Parts};
 use super::replica::Replica;
 use super::serve::from_wire;
+use super::update::Update;
 use super::view::PolicyView;
 use crate::member::{Member, connect};
 use crate::posture::HEARTBEAT;
@@ -25,6 +27,9 @@ use crate::posture::HEARTBEAT;
 const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_millis(250));
 /// How long a reader of the latest waits.
 const LATEST: Duration = Duration::from_secs(1);
+
+/// Silence longer than this is a broken feed.
+pub const SILENCE: Duration = HEARTBEAT.saturating_mul(3);
 
 /// A replica under way. Cheap to clone.
 #[derive(Clone)]
@@ -57,7 +62,7 @@ impl Follower {
         follower
     }
 
-    /// The policy in force here, and word of every change.
+    /// The policy in force here, and word of every entry.
     pub fn view(&self) -> watch::Receiver<Arc<PolicyView>> {
         self.view.subscribe()
     }
@@ -81,13 +86,12 @@ impl Follower {
     async fn follow(&self) -> Result<(), Status> {
         let from = self.replica().size();
         let mut client = client(connect(&self.dialer).await?);
-        let silence = HEARTBEAT * 3;
         let broken = |_| Status::deadline_exceeded("the policy feed is silent");
-        let opened = tokio::time::timeout(silence, client.watch(WatchRequest { from })).await;
+        let opened = tokio::time::timeout(SILENCE, client.watch(WatchRequest { from })).await;
         let mut feed = opened.map_err(broken)??.into_inner();
         let mut parts = Parts::default();
         loop {
-            let next = tokio::time::timeout(silence, feed.message())
+            let next = tokio::time::timeout(SILENCE, feed.message())
                 .await
                 .map_err(broken)??;
             let part = next.ok_or_else(|| Status::unavailable("the policy feed ended"))?;
@@ -98,12 +102,19 @@ impl Follower {
     }
 
     fn apply(&self, update: WireUpdate) -> Result<(), Status> {
-        let update = from_wire(update)?;
+        self.enforce(&from_wire(update)?)
+    }
+
+    /// Enforces an update, if it counts.
+    pub(crate) fn enforce(&self, update: &Update) -> Result<(), Status> {
         let now: Time = self.member.start.seams.clock.now();
         let mut replica = self.replica();
-        let applied = replica.apply(&update, now);
-        applied.map_err(|refused| Status::data_loss(refused.to_string()))?;
-        self.view.send_replace(replica.view());
+        let applied = replica.apply(update, now);
+        let applied = applied.map_err(|refused| Status::data_loss(refused.to_string()))?;
+        self.view.send_if_modified(|view| {
+            *view = replica.view();
+            applied.grew
+        });
         Ok(())
     }
 

@@ -185,7 +185,7 @@ impl Records for RecordsService {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let WatchRequest { id, at_least } = request.get_ref().clone();
         check(&id, "")?;
-        let (mut changed, mut policy) = (self.changed.subscribe(), self.guard.view());
+        let (mut changed, policy) = (self.changed.subscribe(), self.guard.view());
         let marked = self.mark(&id, at_least)?;
         let (mut caller, first) = self.guard.admit::<Watch, _>(&request, &id, marked).await?;
         let (service, metadata) = (self.clone(), request.metadata().clone());
@@ -219,7 +219,7 @@ impl Records for RecordsService {
                 tokio::select! {
                     biased;
                     _ = changed.changed() => {}
-                    _ = policy.changed() => {}
+                    () = service.guard.news::<Watch>(&caller, policy_size) => {}
                 }
             }
         };
@@ -247,162 +247,4 @@ fn unavailable(error: StoreError) -> Status {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::OnceLock;
-
-    use ca::clock::BoxFuture;
-    use ca::seams::Seams;
-    use ca::work::{Busy, Kind, Work};
-    use tokio_stream::StreamExt as _;
-
-    use super::*;
-    use crate::guard::REFUSAL;
-    use crate::posture::{Freshness, Freshnesses, Posture};
-    use crate::specimen::{POLICY_SIZE, Specimen};
-
-    /// A clinic under a policy of [`POLICY_SIZE`] with one record, written under `policy_size`.
-    fn clinic(policy_size: u64) -> (Specimen, RecordsService) {
-        clinic_where(policy_size, |_| {})
-    }
-
-    /// The same, with its seams as `adapt` leaves them.
-    fn clinic_where(
-        policy_size: u64,
-        adapt: impl FnOnce(&mut Seams),
-    ) -> (Specimen, RecordsService) {
-        let mut posture = Posture::hardened();
-        posture.policy.freshness = Freshnesses::all(Freshness::Any);
-        let node = Specimen::new(posture, adapt);
-        let store = Store::open(&*node.member.start.seams.disk, "south").unwrap();
-        let text = "allergic to penicillin".to_owned();
-        let write = |record: &mut Record| record.text = text;
-        store.change("r1", policy_size, write).unwrap();
-        let replicator = Replicator::start(&node.member, &[]);
-        let changed = Arc::new(watch::Sender::new(0));
-        let recheck = Recheck::Message;
-        let service = RecordsService::new(node.guard(), store, replicator, recheck, changed);
-        (node, service)
-    }
-
-    /// The refusal's name, or nothing where it was served.
-    fn refused<T>(answer: Result<T, Status>) -> Option<String> {
-        let status = answer.err()?;
-        let name = status.metadata().get(REFUSAL).unwrap();
-        Some(name.to_str().unwrap().to_owned())
-    }
-
-    /// What one action on the record hears. Sharing needs an authority to ask.
-    async fn hears(node: &Specimen, service: &RecordsService, action: &str) -> Option<String> {
-        let (id, at_least) = ("r1".to_owned(), 0);
-        match action {
-            "read" => {
-                let read = node.asks(ReadRequest { id, at_least });
-                refused(Records::read(service, read).await)
-            }
-            "watch" => {
-                let watch = node.asks(WatchRequest { id, at_least });
-                let mut stream = match Records::watch(service, watch).await {
-                    Ok(stream) => stream.into_inner(),
-                    refusal => return refused(refusal),
-                };
-                refused(stream.next().await.expect("a first message"))
-            }
-            _ => {
-                let text = "new".to_owned();
-                let write = node.asks(WriteRequest { id, text, at_least });
-                refused(Records::write(service, write).await)
-            }
-        }
-    }
-
-    const ACTIONS: [&str; 3] = ["read", "watch", "write"];
-
-    async fn heard(node: &Specimen, service: &RecordsService) -> [Option<String>; 3] {
-        let mut heard = [const { None }; 3];
-        for (action, heard) in ACTIONS.iter().zip(&mut heard) {
-            *heard = hears(node, service, action).await;
-        }
-        heard
-    }
-
-    #[tokio::test]
-    async fn what_was_written_under_a_newer_policy_is_not_touched_under_an_older_one() {
-        let (node, service) = clinic(POLICY_SIZE + 1);
-        let behind = Some("policy-behind".to_owned());
-        assert_eq!(
-            heard(&node, &service).await,
-            [(); 3].map(|()| behind.clone())
-        );
-        let (node, service) = clinic(POLICY_SIZE);
-        assert_eq!(heard(&node, &service).await, [(); 3].map(|()| None));
-    }
-
-    /// While a decision waits for its entry, the record comes from a region that is ahead.
-    #[derive(Default)]
-    struct Meanwhile(OnceLock<Store>);
-
-    impl std::fmt::Debug for Meanwhile {
-        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.debug_struct("Meanwhile").finish_non_exhaustive()
-        }
-    }
-
-    impl Work for Meanwhile {
-        fn charge(&self, kind: Kind) -> BoxFuture<'_, Result<(), Busy>> {
-            if let (Kind::Append, Some(store)) = (kind, self.0.get()) {
-                store.take(&[ahead(store)]).unwrap();
-            }
-            Box::pin(std::future::ready(Ok(())))
-        }
-    }
-
-    /// The record as a region wrote it that has one entry more.
-    fn ahead(store: &Store) -> Record {
-        Record {
-            version: 9,
-            home: "north".to_owned(),
-            policy_size: POLICY_SIZE + 1,
-            ..store.get("r1").unwrap().unwrap()
-        }
-    }
-
-    #[tokio::test]
-    async fn a_record_that_gets_ahead_after_the_decision_is_neither_shown_nor_changed() {
-        for action in ACTIONS {
-            let meanwhile = Arc::new(Meanwhile::default());
-            let work = Arc::<Meanwhile>::clone(&meanwhile);
-            let (node, service) = clinic_where(POLICY_SIZE, |seams| seams.work = work);
-            let newer = ahead(&service.store);
-            assert!(meanwhile.0.set(service.store.clone()).is_ok());
-            let answer = hears(&node, &service, action).await;
-            assert_eq!(answer.as_deref(), Some("policy-behind"), "{action}");
-            assert_eq!(service.store.get("r1").unwrap(), Some(newer), "{action}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_record_carries_the_policy_that_it_was_last_written_under() {
-        let (node, service) = clinic(1);
-        heard(&node, &service).await;
-        let record = service.store.get("r1").unwrap().unwrap();
-        assert_eq!(record.policy_size, POLICY_SIZE);
-    }
-
-    #[tokio::test]
-    async fn an_open_stream_stops_at_a_record_from_a_newer_policy() {
-        let (node, service) = clinic(POLICY_SIZE);
-        let watch = node.asks(WatchRequest {
-            id: "r1".to_owned(),
-            at_least: 0,
-        });
-        let stream = Records::watch(&service, watch).await.unwrap();
-        let mut stream = stream.into_inner();
-        let first = stream.next().await.unwrap().unwrap();
-        assert_eq!(first.record.unwrap().version, 1);
-        // As it comes from a region that is ahead.
-        service.store.take(&[ahead(&service.store)]).unwrap();
-        service.changed.send_modify(|change| *change += 1);
-        let next = stream.next().await.unwrap();
-        assert_eq!(refused(next).as_deref(), Some("policy-behind"));
-    }
-}
+mod tests;
