@@ -22,7 +22,7 @@ const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records"
 pub const MAX_ID: usize = 128;
 /// With how many a record can be shared.
 pub const MAX_SHARED: usize = 256;
-/// The highest version that is believed: a write a microsecond for a century stays below.
+/// The highest version that is believed and given: a write a microsecond for a century stays below.
 const MAX_VERSION: u64 = 1 << 52;
 /// The longest text of a record, in bytes.
 pub const MAX_TEXT: usize = 64 * 1024;
@@ -36,6 +36,9 @@ pub enum StoreError {
     /// What is stored is not a record.
     #[error("record `{0}` is damaged")]
     Damaged(String),
+    /// Its versions are used up: no peer would believe the next.
+    #[error("record `{0}` has no version left above {MAX_VERSION}")]
+    Exhausted(String),
     /// It was written under a newer policy than that of the permit.
     #[error("record `{id}` was written under {mark} entries of the policy, not {permitted}")]
     PolicyBehind {
@@ -110,7 +113,8 @@ impl Store {
     /// it became.
     ///
     /// # Errors
-    /// When it was written under a newer policy, the disk fails or the record is damaged.
+    /// When it was written under a newer policy, its versions are used up, the disk fails or the
+    /// record is damaged.
     pub fn change(
         &self,
         id: &str,
@@ -119,13 +123,14 @@ impl Store {
     ) -> Result<Record, StoreError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut record = self.shown(id, policy_size)?.unwrap_or_default();
+        // What is acknowledged here must be one that the other regions take.
+        if record.version >= MAX_VERSION {
+            return Err(StoreError::Exhausted(id.to_owned()));
+        }
         change(&mut record);
         id.clone_into(&mut record.id);
         record.home.clone_from(&self.region);
-        record.version = record
-            .version
-            .checked_add(1)
-            .ok_or_else(|| StoreError::Damaged(id.to_owned()))?;
+        record.version += 1;
         record.policy_size = policy_size;
         self.put(&[record.clone()])?;
         Ok(record)

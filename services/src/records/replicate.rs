@@ -184,7 +184,7 @@ mod tests {
     use ca::disk::MemDisk;
     use tonic::Code;
 
-    use super::super::{MAX_SHARED, MAX_TEXT};
+    use super::super::{MAX_SHARED, MAX_TEXT, MAX_VERSION};
     use super::*;
     use crate::posture::Posture;
     use crate::specimen::{self, Specimen};
@@ -241,6 +241,30 @@ mod tests {
         assert_eq!(store.change("r1", 1, |_| {}).unwrap().version, 2);
         let good = vec![record("r1", 7)];
         assert_eq!(offered(&store, "/records.north", good).await, Ok(1));
+    }
+
+    #[tokio::test]
+    async fn no_write_is_acknowledged_that_no_peer_would_take() {
+        let [south, east] = ["south", "east"].map(|region| {
+            let store = Store::open(&MemDisk::new(), region).unwrap();
+            (region, store)
+        });
+        let last = vec![record("r1", MAX_VERSION - 1)];
+        for (_, store) in [&south, &east] {
+            assert_eq!(offered(store, "/records.north", last.clone()).await, Ok(1));
+        }
+        let written = south.1.change("r1", 1, |_| {}).unwrap();
+        assert_eq!(written.version, MAX_VERSION);
+        assert_eq!(
+            offered(&east.1, "/records.south", vec![written.clone()]).await,
+            Ok(1)
+        );
+        for (region, store) in [south, east] {
+            let refused = store.change("r1", 1, |record| record.text.push('x'));
+            let exhausted = matches!(refused, Err(StoreError::Exhausted(_)));
+            assert!(exhausted, "{region}: {refused:?}");
+            assert_eq!(store.get("r1").unwrap(), Some(written.clone()), "{region}");
+        }
     }
 
     #[tokio::test]
