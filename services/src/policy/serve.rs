@@ -98,21 +98,30 @@ impl PolicyService {
         loop {
             // This service holds the sender.
             let _ = rounds.changed().await;
-            let began = self.member.start.seams.clock.now();
-            let asked = tokio::time::timeout(COSIGN, self.cosign(witness, dialer)).await;
-            match asked {
-                Ok(Ok(true)) => self.answered.send_modify(|answered| {
-                    answered.insert(witness.to_owned(), began);
-                }),
-                // A witness that remembers another size is asked again from there.
-                Ok(Ok(false)) => rounds.mark_changed(),
-                Ok(Err(status)) if status.code() == Code::Internal => {
-                    tracing::error!(witness, %status, "the log and its witness disagree");
-                }
-                Ok(Err(status)) => tracing::debug!(witness, %status, "no cosignature"),
-                Err(_) => dialer.forget().await,
-            }
+            once_more(|| {
+                // What is asked from here on serves the rounds that were called until now.
+                rounds.mark_unchanged();
+                self.ask(witness, dialer)
+            })
+            .await;
         }
+    }
+
+    /// Asks one witness once. True if it remembers another size, and shall be asked from there.
+    async fn ask(&self, witness: &str, dialer: &Dialer) -> bool {
+        let began = self.member.start.seams.clock.now();
+        match tokio::time::timeout(COSIGN, self.cosign(witness, dialer)).await {
+            Ok(Ok(true)) => self.answered.send_modify(|answered| {
+                answered.insert(witness.to_owned(), began);
+            }),
+            Ok(Ok(false)) => return true,
+            Ok(Err(status)) if status.code() == Code::Internal => {
+                tracing::error!(witness, %status, "the log and its witness disagree");
+            }
+            Ok(Err(status)) => tracing::debug!(witness, %status, "no cosignature"),
+            Err(_) => dialer.forget().await,
+        }
+        false
     }
 
     /// One cosigning; false if the witness began elsewhere.
@@ -184,6 +193,14 @@ impl PolicyService {
         });
         tokio::time::timeout(LATEST, enough).await.ok()?.ok()?;
         self.authority().update_since(from)
+    }
+}
+
+/// Asks, and once more if that is what came of it: a witness that never agrees must not be asked
+/// as fast as it answers.
+async fn once_more<F: Future<Output = bool>>(mut ask: impl FnMut() -> F) {
+    if ask().await {
+        ask().await;
     }
 }
 
@@ -266,4 +283,22 @@ pub(super) fn from_wire(update: wire::Update) -> Result<Update, Status> {
         entries: update.entries,
         checkpoint: update.checkpoint,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_witness_that_never_agrees_is_asked_twice_a_round_and_one_that_does_once() {
+        for (elsewhere, expected) in [([true; 5], 2), ([false; 5], 1)] {
+            let mut asked = 0;
+            let ask = || {
+                asked += 1;
+                std::future::ready(elsewhere[asked - 1])
+            };
+            once_more(ask).await;
+            assert_eq!(asked, expected);
+        }
+    }
 }
