@@ -139,20 +139,18 @@ mod tests {
     use crate::posture::Posture;
     use crate::specimen::{NOW, Specimen, authority, from, leaf};
 
-    /// Acts until the log holds more bytes than one message may.
-    const ACTS: u64 = MAX_PART as u64 / MAX_ENTRY as u64 + 20;
-
-    #[tokio::test]
-    async fn a_replica_that_missed_more_than_a_message_holds_catches_up() {
+    /// Whether a replica that has nothing takes these acts from the authority's feed.
+    async fn catches_up(acts: impl Iterator<Item = Entry>) {
         let node = Specimen::new(Posture::hardened(), |_| {});
         let (mut authority, trust) = authority(&node.member.start.seams);
-        for _ in 0..ACTS {
-            let policy = format!("//{}", "x".repeat(MAX_ENTRY - 200));
-            let entities = Vec::new();
-            let act = Entry::PutPolicy { policy, entities }.to_bytes().unwrap();
-            authority.append(&act).unwrap();
-            authority.commit().unwrap();
+        let mut size = 0;
+        for act in acts {
+            size = authority.append(&act.to_bytes().unwrap()).unwrap();
+            if size % 100 == 0 {
+                authority.commit().unwrap();
+            }
         }
+        authority.commit().unwrap();
         let service = PolicyService::new(node.member.clone(), authority);
         let ask = from(leaf("/records.south"), WatchRequest { from: 0 });
         let mut feed = service.watch(ask).await.unwrap().into_inner();
@@ -160,7 +158,7 @@ mod tests {
         let replica = Replica::open(disk, "away", trust, NOW).unwrap();
         let follower = Follower::start(&node.member, replica, "nowhere");
         let mut parts = Parts::default();
-        while follower.view().borrow().size() < ACTS {
+        while follower.view().borrow().size() < size {
             let next = tokio::time::timeout(Duration::from_secs(5), feed.next()).await;
             let part = next.expect("the feed goes on").unwrap().unwrap();
             assert!(part.encoded_len() <= MAX_PART, "{}", part.encoded_len());
@@ -168,5 +166,24 @@ mod tests {
                 follower.apply(update).unwrap();
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_missed_more_than_a_message_holds_catches_up() {
+        let acts = MAX_PART / MAX_ENTRY + 20;
+        let policy = format!("//{}", "x".repeat(MAX_ENTRY - 200));
+        let entities = Vec::new();
+        let act = Entry::PutPolicy { policy, entities };
+        catches_up(std::iter::repeat_n(act, acts)).await;
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_missed_a_hundred_thousand_acts_catches_up() {
+        let (principal, role) = ("alice".to_owned(), "doctor".to_owned());
+        catches_up(std::iter::repeat_n(
+            Entry::Grant { principal, role },
+            100_000,
+        ))
+        .await;
     }
 }

@@ -23,7 +23,7 @@ use tonic::{Code, Request, Response, Status};
 
 use super::authority::{Authority, AuthorityError};
 use super::parts::split;
-use super::update::Update;
+use super::update::{MAX_UPDATE_ENTRIES, Update};
 use crate::courier::{Delivery, Message};
 use crate::member::{Member, connect, peer_is};
 use crate::posture::HEARTBEAT;
@@ -183,6 +183,17 @@ impl PolicyService {
         Ok(wire::ActReply { acknowledged, size })
     }
 
+    /// What a follower of size `from` is told, if there is something to tell it.
+    fn update_since(&self, from: u64) -> Result<Option<Update>, Status> {
+        let authority = self.authority();
+        let behind = authority.acknowledged_size().saturating_sub(from);
+        if behind > MAX_UPDATE_ENTRIES as u64 {
+            let said = format!("{behind} entries behind: an update has {MAX_UPDATE_ENTRIES}");
+            return Err(Status::out_of_range(said));
+        }
+        Ok(authority.update_since(from))
+    }
+
     /// An update whose quorum answered a cosigning begun after `since`.
     async fn fresh(&self, from: u64, since: Time) -> Option<Update> {
         let needed = self.authority().quorum().needed();
@@ -228,7 +239,7 @@ impl Policy for PolicyService {
         let updates = async_stream::try_stream! {
             let mut sent = Vec::new();
             loop {
-                let update = service.authority().update_since(size);
+                let update = service.update_since(size)?;
                 if let Some(update) = update.filter(|update| update.checkpoint != sent) {
                     let from = service.member.start.name.clone();
                     let message = Message { kind: "policy-update", from, to: to.clone() };

@@ -4,8 +4,9 @@
 
 use ca::tlog::tree::Hash;
 
-/// The most entries in one update.
-pub const MAX_UPDATE_ENTRIES: usize = 65_536;
+/// The most entries in one update. It ends at a checkpoint that a quorum cosigned, and only the
+/// newest one is kept: so a replica that is further behind than this cannot be told in steps.
+pub const MAX_UPDATE_ENTRIES: usize = 1 << 20;
 
 /// Entries up to a checkpoint, none of them in a heartbeat.
 #[derive(Clone, Debug, PartialEq, Eq)]
