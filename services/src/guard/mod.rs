@@ -197,6 +197,7 @@ impl Guard {
         let freshness = self.freshness(action);
         let mut view = self.view.borrow().clone();
         if freshness == Freshness::Latest {
+            // Before any denial: what the view here denies, the latest may permit.
             match self.follower.latest().await {
                 Ok(latest) => view = latest,
                 // A quorum that does not answer is a refusal: what is here may be a revocation old.
