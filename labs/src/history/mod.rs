@@ -29,6 +29,8 @@ pub struct History {
     pub epoch_us: u64,
     /// What was done to the network.
     pub faults: Vec<Fault>,
+    /// The role that each user held when the run began.
+    pub roles: BTreeMap<String, String>,
     /// What administrators did to the policy.
     pub acts: Vec<Act>,
     /// What users and attackers asked, and heard.

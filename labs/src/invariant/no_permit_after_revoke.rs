@@ -2,8 +2,8 @@
 //!
 //! Measured at the deciding node on true time, from the revocation's acknowledgement: by the
 //! audit logs, and by a client that was served when nothing was logged. A pending revocation
-//! carries no promise. It judges the loss of a principal's only role; who keeps another role that
-//! permits the same is outside it. A policy or entities that a scenario says revoke somebody do so
+//! carries no promise. It judges the loss of a principal's only role: only a grant of the same role
+//! ends it, and whether another role held meanwhile let somebody in is not known. A policy or entities that a scenario says revoke somebody do so
 //! from *their* acknowledgement to the end of the run; no policy is evaluated here. A posture that
 //! promises nothing is held to the exposure that the scenario expects; an action for which neither
 //! says anything is measured, not judged.
@@ -51,16 +51,30 @@ pub fn check(history: &History) -> Finding {
     let mut violations = Vec::new();
     let mut doubts = doubts(history);
     let mut judged = 0;
-    for (late, until_us) in &possible(history) {
+    for Possible {
+        late,
+        until_us,
+        another,
+    } in &possible(history)
+    {
         let Some(bound) = bound_us(history, &late.action) else {
             continue;
         };
         judged += 1;
         let limit = late.acknowledged_us.saturating_add(bound);
         let limit = limit.saturating_add(history.tolerance_us);
-        if late.earliest_us > limit && late.latest_us < *until_us {
+        if late.latest_us <= limit {
+            continue;
+        }
+        if let Some(role) = another {
+            doubts.push(format!(
+                "{} of {} came after the promise, and whether the role `{role}` permits it is \
+                 not known",
+                late.request, late.principal,
+            ));
+        } else if late.earliest_us > limit && late.latest_us < *until_us {
             violations.push(violation(history, late, bound));
-        } else if late.latest_us > limit {
+        } else {
             doubts.push(format!(
                 "{} of {} was decided between {} and {}: the clock of {} does not say when",
                 late.request,
@@ -75,16 +89,25 @@ pub fn check(history: &History) -> Finding {
 }
 
 /// Every success of a revoked principal between the acknowledgement and a later grant, in order
-/// of (principal, true time). One that may have been before the acknowledgement is not among them.
+/// of (principal, true time). One that may have been before the acknowledgement, or that another
+/// role may have permitted, is not among them.
 pub fn successes(history: &History) -> Vec<Late> {
     let mut successes = possible(history);
-    successes.retain(|(late, _)| late.earliest_us > late.acknowledged_us);
-    successes.into_iter().map(|(late, _)| late).collect()
+    successes.retain(|it| it.another.is_none() && it.late.earliest_us > it.late.acknowledged_us);
+    successes.into_iter().map(|it| it.late).collect()
 }
 
-/// Every success that may lie between an acknowledgement and the grant that ended it, with that
-/// end; in order of (principal, true time).
-fn possible(history: &History) -> Vec<(Late, u64)> {
+/// A success that may lie between an acknowledgement and the grant that ended the revocation.
+struct Possible {
+    late: Late,
+    /// When that grant was asked for; the end of time if there was none.
+    until_us: u64,
+    /// A role that was not revoked and may have permitted it.
+    another: Option<String>,
+}
+
+/// Every one of them, in order of (principal, true time).
+fn possible(history: &History) -> Vec<Possible> {
     let decisions = history.decisions();
     let permits: Vec<_> = decisions
         .iter()
@@ -95,13 +118,18 @@ fn possible(history: &History) -> Vec<(Late, u64)> {
     for (revoke, acknowledged_us) in revocations(history) {
         let until_us = granted_again(history, revoke);
         let after = |us: u64| us > acknowledged_us;
+        let of = |late: Late| Possible {
+            another: another_role(history, revoke, &late),
+            late,
+            until_us,
+        };
         let audited = permits
             .iter()
             .filter(|d| d.entry.principal == revoke.principal);
         lates.extend(
             audited
                 .filter(|d| after(d.latest_us) && d.earliest_us < until_us)
-                .map(|d| (from_audit(d, acknowledged_us), until_us)),
+                .map(|d| of(from_audit(d, acknowledged_us))),
         );
         let heard = history
             .requests
@@ -111,13 +139,12 @@ fn possible(history: &History) -> Vec<(Late, u64)> {
             heard
                 .filter(|r| r.outcome.is_served() && after(r.started_us))
                 .filter(|r| r.started_us < until_us && !logged.contains(r.id.as_str()))
-                .map(|r| {
-                    let late = from_client(r, acknowledged_us, history.duration_us);
-                    (late, until_us)
-                }),
+                .map(|r| of(from_client(r, acknowledged_us, history.duration_us))),
         );
     }
-    lates.sort_by_key(|(late, _)| (late.principal.clone(), late.earliest_us, late.node.clone()));
+    lates.sort_by_key(|Possible { late, .. }| {
+        (late.principal.clone(), late.earliest_us, late.node.clone())
+    });
     lates
 }
 
@@ -159,18 +186,45 @@ fn bound_us(history: &History, action: &str) -> Option<u64> {
     history.promise(action).bound_us().or_else(expected)
 }
 
-/// When the principal was granted something again: the asking counts, since a grant on its way
+/// When the principal was granted the same role again: the asking counts, since a grant on its way
 /// may already be enforced somewhere. What a policy forbids, no grant of a role permits.
 fn granted_again(history: &History, revoke: &Act) -> u64 {
     if revoke.kind != ActKind::Revoke {
         return u64::MAX;
     }
-    let grants = history.acts.iter().filter(|act| {
-        act.kind == ActKind::Grant
-            && act.principal == revoke.principal
-            && act.asked_us >= revoke.asked_us
+    let grants = grants(history, revoke);
+    let again = grants.filter(|act| act.role == revoke.role && act.asked_us >= revoke.asked_us);
+    again.map(|act| act.asked_us).min().unwrap_or(u64::MAX)
+}
+
+/// A role beside the revoked one that was held when this happened, or may have been. It ends where
+/// its own revocation is acknowledged: later successes are that one's to judge.
+fn another_role(history: &History, revoke: &Act, late: &Late) -> Option<String> {
+    if revoke.kind != ActKind::Revoke {
+        return None;
+    }
+    let first = history.roles.get(&revoke.principal);
+    let first = first.map(|role| (role.as_str(), 0));
+    let granted = grants(history, revoke).map(|act| (act.role.as_str(), act.asked_us));
+    let mut others = first.into_iter().chain(granted);
+    let other = others.find(|(role, from_us)| {
+        let taken = |act: &&Act| {
+            act.kind == ActKind::Revoke
+                && (&*act.principal, &*act.role) == (&*revoke.principal, *role)
+                && act.asked_us >= *from_us
+        };
+        let ends = history.acts.iter().filter(taken);
+        let end_us = ends.filter_map(|act| act.acknowledged_us).min();
+        let outlasts = end_us.is_none_or(|end_us| end_us > late.acknowledged_us);
+        *role != revoke.role && outlasts && *from_us <= late.latest_us
     });
-    grants.map(|act| act.asked_us).min().unwrap_or(u64::MAX)
+    other.map(|(role, _)| role.to_owned())
+}
+
+/// What was granted to whom this act revokes.
+fn grants<'a>(history: &'a History, revoke: &'a Act) -> impl Iterator<Item = &'a Act> {
+    let acts = history.acts.iter();
+    acts.filter(|act| act.kind == ActKind::Grant && act.principal == revoke.principal)
 }
 
 fn from_audit(decided: &Decided<'_>, acknowledged_us: u64) -> Late {
@@ -343,6 +397,51 @@ mod tests {
         sample.served("m-1", "attack", "mallory", "read", 40_000_000);
         assert_eq!(check(&sample.history).verdict, Verdict::Kept);
         sample.served("m-2", "attack", "mallory", "read", 29_000_000);
+        assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+    }
+
+    #[test]
+    fn a_grant_of_another_role_ends_no_revocation_and_says_nothing_of_what_it_permits() {
+        let granted = |at_us: u64| {
+            let mut sample = revoked_at_12_s();
+            sample.act(ActKind::Grant, "mallory", at_us, Some(at_us + 100_000));
+            let grant = sample.history.acts.last_mut().expect("just put");
+            grant.role = "visitor".to_owned();
+            sample
+        };
+        for at_us in [1_000_000, 12_050_000, 30_000_000] {
+            let mut sample = granted(at_us);
+            sample.refused("m-1", "attack", "mallory", "read", 40_000_000);
+            assert_eq!(check(&sample.history).verdict, Verdict::Kept, "{at_us}");
+            sample.served("m-2", "attack", "mallory", "read", 41_000_000);
+            let finding = check(&sample.history);
+            assert_eq!(finding.verdict, Verdict::Unknown, "{at_us}");
+            assert!(finding.doubts[0].contains("`visitor`"), "{finding:?}");
+            let exposure = exposure_us(&sample.history)["read"];
+            assert_eq!(exposure, 0, "nothing is measured that another role may permit");
+        }
+        let mut before = granted(30_000_000);
+        before.served("m-1", "attack", "mallory", "read", 29_000_000);
+        assert_eq!(check(&before.history).verdict, Verdict::Broken);
+    }
+
+    #[test]
+    fn a_role_held_from_the_beginning_is_in_doubt_until_it_is_revoked_as_well() {
+        let mut sample = revoked_at_12_s();
+        sample
+            .history
+            .roles
+            .insert("mallory".to_owned(), "doctor".to_owned());
+        sample.served("m-1", "attack", "mallory", "read", 40_000_000);
+        assert_eq!(check(&sample.history).verdict, Verdict::Unknown);
+        sample.revoke("mallory", 13_000_000, Some(13_100_000));
+        sample.history.acts[1].role = "doctor".to_owned();
+        let finding = check(&sample.history);
+        assert_eq!(finding.verdict, Verdict::Broken);
+        assert!(finding.violations[0].evidence.contains("26.910 s after"));
+        let roles = &mut sample.history.roles;
+        roles.insert("mallory".to_owned(), "nurse".to_owned());
+        sample.history.acts.pop();
         assert_eq!(check(&sample.history).verdict, Verdict::Broken);
     }
 

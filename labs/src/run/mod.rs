@@ -171,7 +171,11 @@ pub fn run_watched(
 
 /// What a history knows before anything has happened.
 fn facts(request: &RunRequest) -> History {
+    let users = request.scenario.world.users.iter();
     History {
+        roles: users
+            .map(|user| (user.name.clone(), user.role.clone()))
+            .collect(),
         duration_us: micros(request.scenario.world.duration),
         epoch_us: EPOCH.as_micros(),
         promised: promised(&request.posture),
