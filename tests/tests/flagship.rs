@@ -11,7 +11,7 @@ use labs::invariant::Verdict;
 use labs::report::Attack;
 use labs::scenario::{Act, Step};
 use labs::trace::trace_hash;
-use services::posture::Recheck;
+use services::posture::{Freshness, Recheck};
 use tests::flagship::{Flagship, Side};
 
 /// Ends of the cut in the lab's schedule, microseconds.
@@ -245,6 +245,61 @@ fn an_open_stream_is_decided_again_and_ends_with_the_revocation() {
         last > 13,
         "and so it does where nobody looks again: {last} {ended:?}"
     );
+}
+
+/// Mallory watches across a line that is down for a second and a half; what is decided meanwhile
+/// waits on the way.
+#[test]
+fn a_message_that_a_cut_holds_up_is_judged_by_when_it_was_decided() {
+    let mut flagship = Flagship::new(7);
+    flagship.scenario.world.duration = Duration::from_secs(8);
+    flagship.scenario.schedule.retain_mut(|step| {
+        if step.act.verb() == "partition" {
+            (step.at, step.lasts) = (
+                Duration::from_millis(2_600),
+                Some(Duration::from_millis(1_500)),
+            );
+        }
+        let is_mallorys = matches!(&step.act, Act::Request { as_, .. } if as_ == "mallory");
+        !is_mallorys && step.act.verb() != "revoke"
+    });
+    let step = |at: u64, act: Act| Step {
+        name: None,
+        at: Duration::from_millis(at),
+        lasts: None,
+        every: None,
+        until: None,
+        act,
+    };
+    let watch = Act::Request {
+        as_: "mallory".to_owned(),
+        via: "records.north".to_owned(),
+        actions: vec!["watch".to_owned()],
+        tag: "attack".to_owned(),
+        resource: None,
+    };
+    let (principal, role) = ("emil".to_owned(), "visitor".to_owned());
+    let news = step(2_650, Act::Grant { principal, role });
+    flagship
+        .scenario
+        .schedule
+        .extend([step(1_500, watch), news]);
+    let mut request = flagship.request(Side::Solution);
+    request
+        .posture
+        .policy
+        .freshness
+        .set("watch", Freshness::Latest);
+    let (_, history) = Flagship::judged("watched", &request);
+    let decisions = history.decisions();
+    let messages = decisions.iter().filter(|it| it.entry.action == "watch");
+    let held_up = |it: &&labs::history::Decided<'_>| {
+        let heard_us = it.request.and_then(|heard| heard.finished_us);
+        assert!(it.consistent, "{it:?}");
+        heard_us.is_some_and(|heard_us| heard_us > it.latest_us + 500_000)
+    };
+    assert!(messages.filter(held_up).count() > 0, "nothing was held up");
+    assert!(!Flagship::broken(&history).contains(&"no-permit-on-stale-policy"));
 }
 
 #[test]

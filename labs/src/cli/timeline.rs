@@ -123,6 +123,8 @@ struct RequestLine<'a> {
     action: Cow<'a, str>,
     resource: Cow<'a, str>,
     started_us: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since_us: Option<u64>,
     finished_us: Option<u64>,
     heard: Heard,
 }
@@ -148,6 +150,7 @@ pub(super) fn requests(run: &str, requests: &[Request]) -> String {
             action: request.action.as_str().into(),
             resource: request.resource.as_str().into(),
             started_us: request.started_us,
+            since_us: request.since_us,
             finished_us: request.finished_us,
             heard: match &request.outcome {
                 Outcome::Served { policy_size } => Heard::Served {
@@ -175,6 +178,7 @@ pub(super) fn read_requests(text: &Text) -> Result<BTreeMap<String, Vec<Request>
             action: line.action.into_owned(),
             resource: line.resource.into_owned(),
             started_us: line.started_us,
+            since_us: line.since_us,
             finished_us: line.finished_us,
             outcome: match line.heard {
                 Heard::Served { policy_size } => Outcome::Served { policy_size },
@@ -246,6 +250,7 @@ mod tests {
         ];
         let asked = outcomes.map(|outcome| Request {
             id: "m-1".to_owned(),
+            since_us: Some(2_000_000),
             outcome,
             ..Request::default()
         });

@@ -144,8 +144,11 @@ pub struct Request {
     pub action: String,
     /// To what.
     pub resource: String,
-    /// When it left the client, in true microseconds.
+    /// When it left the client, in true microseconds; of a message, when it arrived.
     pub started_us: u64,
+    /// For a message of an open stream, which is heard and never asked: it was decided at this true
+    /// time or later, in microseconds.
+    pub since_us: Option<u64>,
     /// When the answer arrived, or the client gave up.
     pub finished_us: Option<u64>,
     /// What the client heard.
@@ -165,6 +168,13 @@ pub enum Outcome {
     /// Nothing: it may have happened or not.
     #[default]
     Unknown,
+}
+
+impl Request {
+    /// What answers it was decided at this true time or later, in microseconds.
+    pub fn asked_us(&self) -> u64 {
+        self.since_us.unwrap_or(self.started_us)
+    }
 }
 
 impl Outcome {

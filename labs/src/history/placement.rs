@@ -62,7 +62,7 @@ impl History {
         request: Option<&'a Request>,
         floor_us: u64,
     ) -> Decided<'a> {
-        let asked = request.map_or(0, |r| r.started_us);
+        let asked = request.map_or(0, Request::asked_us);
         let heard = request.and_then(|r| r.finished_us);
         let from = asked.saturating_sub(PLACEMENT_SLACK_US);
         let to = heard.map_or(u64::MAX, |us| us.saturating_add(PLACEMENT_SLACK_US));
@@ -156,6 +156,21 @@ mod tests {
             placed(&stepped_back, 8 * SEC, heard),
             (11 * SEC, 11 * SEC, true)
         );
+    }
+
+    #[test]
+    fn a_message_heard_late_was_decided_when_its_entry_says() {
+        let mut sample = Sample::new(60);
+        sample.ask("m-1.4", "attack", "mallory", "watch", 5_500_000);
+        sample.answered("m-1.4", 5_500_000);
+        let (node, id) = ("records.south", "m-1.4");
+        sample.entry(node, id, "mallory", "watch", None, 2_970_000);
+        assert!(!sample.history.decisions()[0].consistent, "none was asked");
+        sample.history.requests[0].since_us = Some(2_000_000);
+        let decided = sample.history.decisions()[0];
+        let placed = (decided.earliest_us, decided.latest_us);
+        assert_eq!(placed, (2_970_000, 2_970_000));
+        assert!(decided.consistent);
     }
 
     #[test]

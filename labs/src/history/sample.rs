@@ -102,6 +102,7 @@ impl Sample {
             action: action.to_owned(),
             resource: "r1".to_owned(),
             started_us,
+            since_us: None,
             finished_us: None,
             outcome: Outcome::Unknown,
         });

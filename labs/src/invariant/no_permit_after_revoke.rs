@@ -137,8 +137,8 @@ fn possible(history: &History) -> Vec<Possible> {
             .filter(|r| r.principal == revoke.principal);
         lates.extend(
             heard
-                .filter(|r| r.outcome.is_served() && after(r.started_us))
-                .filter(|r| r.started_us < until_us && !logged.contains(r.id.as_str()))
+                .filter(|r| r.outcome.is_served() && after(r.finished_us.unwrap_or(u64::MAX)))
+                .filter(|r| r.asked_us() < until_us && !logged.contains(r.id.as_str()))
                 .map(|r| of(from_client(r, acknowledged_us, history.duration_us))),
         );
     }
@@ -247,7 +247,7 @@ fn from_client(request: &Request, acknowledged_us: u64, end_us: u64) -> Late {
         node: request.node.clone(),
         request: request.id.clone(),
         seq: None,
-        earliest_us: request.started_us,
+        earliest_us: request.asked_us(),
         latest_us: request.finished_us.unwrap_or(end_us),
         acknowledged_us,
     }

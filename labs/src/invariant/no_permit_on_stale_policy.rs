@@ -3,7 +3,8 @@
 //! Judged on the deciding node's own clock, as the node itself had to: `at - as_of`. A clock set
 //! back makes a policy look young; `no-permit-after-revoke` is what catches that. An action whose
 //! posture promises nothing has no bound. For `latest` the policy must be no older than the
-//! request, but for the cosignatures' whole seconds and the tolerance.
+//! request, but for the cosignatures' whole seconds and the tolerance. Nobody asks for a message of
+//! an open stream but the node itself, shortly before it decides.
 
 use services::audit::entry::Decision;
 
@@ -15,6 +16,9 @@ pub const NAME: &str = "no-permit-on-stale-policy";
 
 /// Cosignature times are whole seconds, rounded down.
 const COSIGNATURE_ROUNDING_US: u64 = 1_000_000;
+
+/// How long a decision may wait for a quorum's answer, in microseconds.
+const QUORUM_READ_US: u64 = 1_000_000;
 
 /// Judges the history.
 pub fn check(history: &History) -> Finding {
@@ -43,7 +47,11 @@ pub fn check(history: &History) -> Finding {
 
 /// When the request was asked, on the deciding node's clock.
 fn asked_us(history: &History, decided: &Decided<'_>) -> Option<u64> {
-    let started_us = decided.request?.started_us;
+    let request = decided.request?;
+    if request.since_us.is_some() {
+        return Some(decided.entry.at_us.saturating_sub(QUORUM_READ_US));
+    }
+    let started_us = request.started_us;
     let reading = history.epoch_us.checked_add(started_us)?;
     reading.checked_add_signed(history.skew_us(decided.node, started_us))
 }
@@ -141,5 +149,25 @@ mod tests {
         let mut unasked = latest(1_500_000);
         unasked.history.requests.clear();
         assert_eq!(check(&unasked.history).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_message_at_latest_is_held_to_when_it_was_decided_and_not_to_when_it_was_heard() {
+        let heard_late = |age_us: u64| {
+            let mut sample = Sample::new(60);
+            sample.ask("m-1.4", "attack", "mallory", "watch", 5_500_000);
+            sample.answered("m-1.4", 5_500_000);
+            sample.history.requests[0].since_us = Some(1_000_000);
+            let (node, id) = ("records.south", "m-1.4");
+            sample.entry(node, id, "mallory", "watch", None, 2_970_000);
+            let entry = &mut sample.log(node)[0];
+            entry.as_of_us = entry.at_us - age_us;
+            let promised = &mut sample.history.promised;
+            promised.insert("watch".to_owned(), Promise::Latest);
+            sample
+        };
+        let verdict = |age_us| check(&heard_late(age_us).history).verdict;
+        assert_eq!(verdict(1_970_000), Verdict::Kept);
+        assert_eq!(verdict(3_000_001), Verdict::Broken);
     }
 }

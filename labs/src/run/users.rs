@@ -24,6 +24,10 @@ const RECORD: &str = "r1";
 /// Pause before an act that got no answer is asked for again.
 const AGAIN: Duration = Duration::from_millis(200);
 
+/// A message arrives no later than this after its decision: one that waits longer for its entry is
+/// not sent, and a connection that is silent for longer is given up.
+const DELIVERY_MAX_US: u64 = 5_000_000;
+
 /// What users and administrators wrote down.
 pub(super) type Heard = Arc<Mutex<(Vec<history::Request>, Vec<history::Act>)>>;
 
@@ -175,19 +179,23 @@ fn note(heard: &Heard, request: history::Request) {
 }
 
 /// Follows a stream to its end. Each message, and the end, is one line of history: `alice-3`,
-/// `alice-3.1`, `alice-3.2`, named as the node's log names its decisions.
+/// `alice-3.1`, `alice-3.2`, named as the node's log names its decisions. The first answers the
+/// question; the others may have been decided, and sent, long before they are heard.
 async fn watch(user: &User, ask: &Ask, member: &Member, region: &str, heard: &Heard) {
+    let opened_us = TrueTime::Sim.micros();
     let mut messages = 0_u64;
     let mut hear = |answer: Answer| {
         let mut ask = ask.clone();
+        let (mut started_us, mut since_us) = (opened_us, None);
         if messages > 0 {
             ask.id = format!("{}.{messages}", ask.id);
+            started_us = TrueTime::Sim.micros();
+            since_us = Some(opened_us.max(started_us.saturating_sub(DELIVERY_MAX_US)));
         }
         messages += 1;
-        note(
-            heard,
-            write_down(&ask, TrueTime::Sim.micros(), answer, member, region),
-        );
+        let mut request = write_down(&ask, started_us, answer, member, region);
+        request.since_us = since_us;
+        note(heard, request);
     };
     let end = user.watch(&ask.resource, &ask.id, &mut hear).await;
     hear(end);
@@ -230,6 +238,7 @@ fn write_down(
         action: ask.action.clone(),
         resource: ask.resource.clone(),
         started_us,
+        since_us: None,
         finished_us: Some(TrueTime::Sim.micros()),
         outcome,
     }
