@@ -229,6 +229,18 @@ role = "nurse"
     }
 
     #[test]
+    fn a_step_that_a_floor_speaks_of_is_one_that_a_run_can_count_by() {
+        let cut = "do = \"partition\"\nbetween = [[\"south\"], [\"north\", \"east\"]]";
+        let isolate = "do = \"isolate\"\nnode = \"records.south\"";
+        let answer = refused(&ATTACK.replace(cut, isolate));
+        let why = "attack.toml:2: `cut` is a step `isolate`; a floor counts by a `partition`";
+        assert_eq!(answer, why);
+        let other = ATTACK.replace("\"cut\"", "\"other\"");
+        let other = other.replace(cut, isolate);
+        assert!(Own::parse(&lab(), "attack.toml", &other).is_ok());
+    }
+
+    #[test]
     fn what_is_kept_of_it_is_the_same_scenario_again() {
         let lab_text = catalog::find("stale-acl").unwrap().lab_toml;
         for text in [ATTACK.to_owned(), ATTACK.replace("name = \"cut\"\n", "")] {

@@ -10,9 +10,10 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::act::{Act, lasts};
-use super::fields::{Fields, word};
+use super::fields::{Fields, Word, word};
 use super::flaw::{Placed, incoherent};
 use super::step::Step;
+use super::world::World;
 
 /// The invariants that a scenario can name, in order of name.
 pub const INVARIANTS: [&str; 5] = [
@@ -37,6 +38,27 @@ pub enum When {
     Inside(String),
     /// All others.
     Outside(String),
+}
+
+impl When {
+    /// Why nobody could be counted by this step, if it is the named one: a run keeps account, by
+    /// region, of partitions alone.
+    pub(super) fn misfit(&self, step: &Step, world: &World) -> Option<String> {
+        let (Self::Inside(name) | Self::Outside(name)) = self;
+        if step.name.as_ref() != Some(name) {
+            return None;
+        }
+        let Act::Partition { between, .. } = &step.act else {
+            let verb = step.act.verb();
+            let why = format!("`{name}` is a step `{verb}`; a floor counts by a `partition`");
+            return Some(why);
+        };
+        let cut_off = between.iter().min_by_key(|side| side.len());
+        let is_region = |place: &String| world.regions.contains(place);
+        let nobody = !cut_off.is_some_and(|side| side.iter().any(is_region));
+        (nobody && matches!(self, Self::Inside(_)))
+            .then(|| format!("`{name}` cuts off no region: nobody is inside it"))
+    }
 }
 
 /// The least share of a group's requests that must be served.
@@ -76,7 +98,11 @@ fn by_name<S: Serializer>(refusal: &Refusal, serializer: S) -> Result<S::Ok, S::
 }
 
 impl Expect {
-    pub(super) fn read(value: &Spanned<DeValue<'_>>, schedule: &[Step]) -> Placed<Self> {
+    pub(super) fn read(
+        value: &Spanned<DeValue<'_>>,
+        schedule: &[Step],
+        world: &World,
+    ) -> Placed<Self> {
         let known = [
             "refusal",
             "exposure",
@@ -121,7 +147,7 @@ impl Expect {
             dials,
             availability: floors
                 .into_iter()
-                .map(|value| floor(value, schedule))
+                .map(|value| floor(value, schedule, world))
                 .collect::<Placed<_>>()?,
         })
     }
@@ -181,18 +207,21 @@ fn dials(fields: &Fields<'_, '_>) -> Placed<Vec<String>> {
     Ok(dials)
 }
 
-fn floor(value: &Spanned<DeValue<'_>>, schedule: &[Step]) -> Placed<Floor> {
+fn floor(value: &Spanned<DeValue<'_>>, schedule: &[Step], world: &World) -> Placed<Floor> {
     let known = ["tag", "inside", "outside", "floor", "action"];
     let fields = Fields::of("[[expect.availability]]", value, &known)?;
-    let faults = || {
+    let fault = |word: &Word<'_>| {
         let faults = schedule.iter().filter(|step| lasts(step.act.verb()));
-        faults.filter_map(|step| step.name.as_deref())
+        word.known("named fault", faults.filter_map(|step| step.name.as_deref()))
     };
-    let when = match (fields.word("inside")?, fields.word("outside")?) {
-        (Some(step), None) => When::Inside(step.known("named fault", faults())?),
-        (None, Some(step)) => When::Outside(step.known("named fault", faults())?),
+    let (word, when) = match (fields.word("inside")?, fields.word("outside")?) {
+        (Some(word), None) => (word.clone(), When::Inside(fault(&word)?)),
+        (None, Some(word)) => (word.clone(), When::Outside(fault(&word)?)),
         _ => return incoherent(fields.span(), "a floor has either `inside` or `outside`"),
     };
+    if let Some(why) = schedule.iter().find_map(|step| when.misfit(step, world)) {
+        return incoherent(&word.span, why);
+    }
     Ok(Floor {
         tag: fields.needed("tag")?.known("tag", tags(schedule))?,
         when,

@@ -123,7 +123,7 @@ impl Scenario {
         let metadata = Metadata::read(&top)?;
         let world = World::read(top.need("world", top.get("world"))?)?;
         let schedule = step::read_all(top.need("schedule", top.get("schedule"))?, &world)?;
-        let expect = Expect::read(top.need("expect", top.get("expect"))?, &schedule)?;
+        let expect = Expect::read(top.need("expect", top.get("expect"))?, &schedule, &world)?;
         let vary = match top.get("vary") {
             Some(value) => vary::read(value, &world, &schedule)?,
             None => Vec::new(),

@@ -351,7 +351,27 @@ const MISFITS: &[(&str, &str, &str)] = &[
         "tag = \"legit\"\n[[",
         "40: no request has the tag `attack`",
     ),
+    (
+        "\"partition\"\nbetween = [[\"south\"], [\"north\", \"east\"]]",
+        "\"isolate\"\nnode = \"records.south\"",
+        "47: `cut` is a step `isolate`; a floor counts by a `partition`",
+    ),
+    (
+        "[[\"south\"], [\"north\", \"east\"]]",
+        "[[\"records.south\"], [\"north\", \"east\"]]",
+        "47: `cut` cuts off no region: nobody is inside it",
+    ),
 ];
+
+#[test]
+fn a_floor_may_be_outside_a_cut_that_leaves_nobody_inside() {
+    let between = "between = [[\"admin\"], [\"policy\"]]";
+    let lab = LAB.replace("between = [[\"south\"], [\"north\", \"east\"]]", between);
+    let lab = lab.replace("\"cut.region\" = [\"south\", \"east\"]\n", "");
+    assert_eq!(parse(&lab.replace("inside", "outside")).err(), None);
+    let answer = parse(&lab).unwrap_err();
+    assert!(answer.contains("cuts off no region"), "{answer}");
+}
 
 #[test]
 fn no_user_bears_the_name_of_a_host_or_a_region() {
