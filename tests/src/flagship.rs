@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 
 use labs::catalog;
 use labs::history::History;
-use labs::invariant::{Verdict, Violation, by_name, check_expected};
+use labs::invariant::{Verdict, Violation, by_name, check_expected, expected};
 use labs::report::control::control;
 use labs::report::{RunFacts, RunReport};
-use labs::run::{Ran, RunRequest, run};
+use labs::run::{Ran, RunRequest, Sighting, run};
 use labs::scenario::Scenario;
 use labs::trace::trace_hash;
 use services::policy::danger::Mutation;
@@ -82,7 +82,8 @@ impl Flagship {
         (RunReport::judge(&ran.history, facts), ran.history)
     }
 
-    /// What was seen broken while the run went on must be broken at the end, by the same evidence.
+    /// What was seen broken while the run went on must be broken at the end, by the same evidence;
+    /// and what is broken at the end and was so early must have been seen.
     fn ran(request: &RunRequest) -> Ran {
         let ran = run(request, &mut |_| ControlFlow::Continue(())).expect("the world holds");
         for seen in &ran.sightings {
@@ -91,6 +92,17 @@ impl Flagship {
             let place = |it: &Violation| (it.node.clone(), it.request.clone(), it.seq);
             let is_found = found.iter().any(|it| place(it) == place(&seen.violation));
             assert!(is_found, "{seen:?} was not found at the end");
+        }
+        let early = expected(&ran.history).filter(|invariant| invariant.settles_early);
+        for invariant in early {
+            let is_broken = (invariant.check)(&ran.history).verdict == Verdict::Broken;
+            let was_seen = |seen: &Sighting| seen.invariant == invariant.name;
+            assert_eq!(
+                is_broken,
+                ran.sightings.iter().any(was_seen),
+                "{}: broken at the end, and seen",
+                invariant.name
+            );
         }
         ran
     }

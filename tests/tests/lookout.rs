@@ -2,7 +2,10 @@
 //! is seen. That every sighting is among the violations of the end is checked in
 //! [`tests::flagship`], on every run that a test makes.
 
+use std::time::Duration;
+
 use labs::run::Sighting;
+use labs::scenario::{Act, Step};
 use services::policy::danger::Mutation;
 use tests::flagship::{Flagship, Side};
 
@@ -32,4 +35,39 @@ fn a_missing_audit_entry_is_seen_within_seconds_of_the_answer() {
     let seen = sighting(&ran.sightings, "no-unlogged-decision").expect("it is broken");
     assert!(seen.seen_us <= seen.violation.at_us + 3 * SEC, "{seen:?}");
     assert!(seen.seen_us < 10 * SEC, "{seen:?}");
+}
+
+/// Requests begin at one second, so that all of this run's answers come after its last whole one.
+#[test]
+fn what_breaks_in_the_last_moments_of_a_run_is_seen_at_its_end() {
+    let mut flagship = Flagship::new(7);
+    flagship.mutation = Mutation::NoAuditAppend;
+    flagship.scenario.world.duration = Duration::from_millis(1_700);
+    let ran = flagship.run(Side::Solution);
+    let seen = sighting(&ran.sightings, "no-unlogged-decision").expect("it is broken");
+    assert_eq!(seen.seen_us, 1_700_000, "{seen:?}");
+}
+
+#[test]
+fn a_node_that_forgets_its_policy_in_a_crash_is_seen_to_go_back() {
+    let mut flagship = Flagship::new(7);
+    flagship.scenario.schedule.push(Step {
+        name: None,
+        at: Duration::from_secs(4),
+        lasts: Some(Duration::from_millis(200)),
+        every: None,
+        until: None,
+        act: Act::Crash {
+            node: "records.east".to_owned(),
+            power: false,
+        },
+    });
+    flagship.scenario.world.duration = Duration::from_secs(9);
+    let ran = flagship.run(Side::Solution);
+    assert_eq!(sighting(&ran.sightings, "monotone-policy"), None);
+    flagship.mutation = Mutation::ForgetEnforced;
+    let ran = flagship.run(Side::Solution);
+    let seen = sighting(&ran.sightings, "monotone-policy").expect("it is broken");
+    assert_eq!(seen.violation.node, "records.east");
+    assert!(seen.seen_us < 9 * SEC, "{seen:?}");
 }

@@ -40,6 +40,8 @@ pub struct History {
     /// How many entries at the beginning of each node's log are left out here; a whole history
     /// leaves out none.
     pub left_out: BTreeMap<String, u64>,
+    /// The first entry of those left out under a policy of each size; none in a whole history.
+    pub rooted: BTreeMap<u64, Rooted>,
     /// Each node's skew: from this true time on (µs), its clock is this far ahead (µs). A node
     /// that is absent, or a time before the first step, has no skew. In order of time.
     pub clocks: BTreeMap<String, Vec<(u64, i64)>>,
@@ -55,6 +57,28 @@ pub struct History {
     pub bytes_about: u64,
     /// What the scenario expects of a good posture.
     pub expect: Expect,
+}
+
+/// An entry that says which root a policy of its size has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rooted {
+    /// The node that logged it.
+    pub node: String,
+    /// Its place in that node's log.
+    pub seq: u64,
+    /// The root, lower-case hex.
+    pub root: String,
+}
+
+impl Rooted {
+    /// What that node's entry says.
+    pub fn by(node: &str, entry: &Entry) -> Self {
+        Self {
+            node: node.to_owned(),
+            seq: entry.seq,
+            root: entry.policy_root.clone(),
+        }
+    }
 }
 
 /// A fault of the network between groups of regions.

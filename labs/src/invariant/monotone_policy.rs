@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{Finding, Violation, unverified};
-use crate::history::{Decided, History};
+use crate::history::{Decided, History, Rooted};
 
 /// The invariant's name.
 pub const NAME: &str = "monotone-policy";
@@ -16,13 +16,15 @@ pub const NAME: &str = "monotone-policy";
 pub fn check(history: &History) -> Finding {
     let mut decisions = history.decisions();
     let mut violations = Vec::new();
-    let mut roots: BTreeMap<u64, Decided<'_>> = BTreeMap::new();
+    let mut roots: BTreeMap<u64, Rooted> = history.rooted.clone();
     for decided in &decisions {
-        let first = roots.entry(decided.entry.policy_size).or_insert(*decided);
-        if first.entry.policy_root != decided.entry.policy_root {
+        let size = decided.entry.policy_size;
+        let first = roots.entry(size);
+        let first = first.or_insert_with(|| Rooted::by(decided.node, decided.entry));
+        if first.root != decided.entry.policy_root {
             let evidence = format!(
-                "policy {} has one root here and another at {}, entry {}",
-                decided.entry.policy_size, first.node, first.entry.seq
+                "policy {size} has one root here and another at {}, entry {}",
+                first.node, first.seq
             );
             violations.push(violation(decided, evidence));
         }
@@ -123,6 +125,29 @@ mod tests {
         let finding = check(&forked.history);
         assert_eq!(finding.verdict, Verdict::Broken);
         assert_eq!(finding.violations[0].node, "south");
+    }
+
+    #[test]
+    fn a_root_that_was_left_out_is_not_forgotten() {
+        let mut later = sizes(&[("south", 5), ("south", 6)]);
+        for (size, root, expected) in [
+            (5, "e9", Verdict::Kept),
+            (5, "aa", Verdict::Broken),
+            (4, "aa", Verdict::Kept),
+        ] {
+            let left_out = Rooted {
+                node: "north".to_owned(),
+                seq: 9,
+                root: root.repeat(32),
+            };
+            later.history.rooted = BTreeMap::from([(size, left_out)]);
+            let finding = check(&later.history);
+            assert_eq!(finding.verdict, expected, "{size} {root}");
+            if let Some(found) = finding.violations.first() {
+                assert_eq!(found.seq, Some(0));
+                assert!(found.evidence.contains("north, entry 9"), "{found:?}");
+            }
+        }
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! Each step's news (what users heard, what administrators did, what nodes logged) is buffered
 //! until the step is over and put in the order of true time, since hosts do not run in that order
-//! within it. Then the checks of the end are run on the last few seconds. Only invariants whose
-//! violations stay violations are looked at, and logs are read here without being verified: what is
-//! seen is the first word, and [`super::run`]'s history the last.
+//! within it. Then the checks of the end are run on the last few seconds, with what must be
+//! remembered of those before: where each log stood, and which root each size of policy had. Only
+//! invariants whose violations stay violations are looked at, and logs are read here without being
+//! verified: what is seen is the first word, and [`super::run`]'s history the last.
 
 use std::collections::BTreeMap;
 
@@ -13,22 +14,25 @@ use services::audit::entry::Entry;
 
 use super::afflict::micros;
 use super::world::World;
-use crate::history::{Fault, History, Request};
+use crate::history::{Fault, History, Request, Rooted};
 use crate::invariant::{self, Invariant, Violation};
 
 /// How long news is buffered, in microseconds.
 pub(super) const STEP_US: u64 = 1_000_000;
 
-/// An answer heard in this step may rest on an entry this much older, in microseconds: longer than
-/// any client waits.
+/// How long what was heard is looked at, in microseconds.
 const REACH_US: u64 = 2 * STEP_US;
+
+/// It may rest on an entry this much older, in microseconds: longer than any client waits, and any
+/// message is on its way.
+const REST_US: u64 = 6 * STEP_US;
 
 /// The first time that an invariant was seen broken while the run went on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     /// Which invariant.
     pub invariant: &'static str,
-    /// When it was seen, in true microseconds: the end of a step.
+    /// When it was seen, in true microseconds: the end of a step, or of the run.
     pub seen_us: u64,
     /// What was seen.
     pub violation: Violation,
@@ -55,6 +59,8 @@ struct Log {
     bytes: Vec<u8>,
     /// Each with the end of the step that brought it.
     entries: Vec<(u64, Entry)>,
+    /// How many of them are looked at no more, and their roots remembered.
+    left_out: usize,
 }
 
 impl Lookout {
@@ -77,6 +83,22 @@ impl Lookout {
             return Vec::new();
         }
         self.take_in(world, faults, now_us);
+        self.judge(now_us)
+    }
+
+    /// Looks at what came after the last whole step, and at what was held for the next: nothing
+    /// follows any more.
+    pub(super) fn look_last(&mut self, world: &World, faults: Vec<Fault>) -> Vec<Sighting> {
+        let now_us = micros(world.fabric.elapsed());
+        if self.watched.is_empty() {
+            return Vec::new();
+        }
+        self.take_in(world, faults, now_us);
+        self.recent.requests.append(&mut self.held);
+        self.judge(now_us)
+    }
+
+    fn judge(&mut self, now_us: u64) -> Vec<Sighting> {
         let mut seen = Vec::new();
         let recent = &self.recent;
         self.watched.retain(|invariant| {
@@ -115,8 +137,9 @@ impl Lookout {
             log.read_on(&world.audit_file(node, "entries"), now_us);
             // The one before is kept: what follows must follow from it.
             let left_out = log
-                .before(since_us.saturating_sub(REACH_US))
+                .before(since_us.saturating_sub(REST_US))
                 .saturating_sub(1);
+            log.leave_out(left_out, node, &mut recent.rooted);
             let entries = log.entries[left_out..]
                 .iter()
                 .map(|(_, entry)| entry.clone());
@@ -137,6 +160,15 @@ impl Log {
         self.bytes.extend_from_slice(&added[..read]);
         self.entries
             .extend(entries.into_iter().map(|entry| (now_us, entry)));
+    }
+
+    /// Remembers the roots of the entries up to that one, which are looked at no more.
+    fn leave_out(&mut self, until: usize, node: &str, rooted: &mut BTreeMap<u64, Rooted>) {
+        for (_, entry) in self.entries.get(self.left_out..until).unwrap_or_default() {
+            let first = rooted.entry(entry.policy_size);
+            first.or_insert_with(|| Rooted::by(node, entry));
+        }
+        self.left_out = until.max(self.left_out);
     }
 
     /// How many entries were read before that time.
@@ -209,5 +241,21 @@ mod tests {
         log.read_on(&file(&["m-1", "lost"]), 1);
         log.read_on(&file(&["m-1", "m-2", "m-3"]), 2);
         assert_eq!(requests(&log), [(2, "m-1"), (2, "m-2"), (2, "m-3")]);
+    }
+
+    #[test]
+    fn the_roots_of_what_is_left_out_are_remembered_once_and_the_first_counts() {
+        let mut log = Log::default();
+        log.read_on(&file(&["m-1", "m-2", "m-3"]), 1);
+        log.entries[2].1.policy_size = 8;
+        let mut rooted = BTreeMap::new();
+        log.leave_out(0, "records.south", &mut rooted);
+        assert!(rooted.is_empty());
+        log.leave_out(2, "records.south", &mut rooted);
+        let seven = Rooted::by("records.south", &log.entries[0].1);
+        assert_eq!(rooted, BTreeMap::from([(7, seven.clone())]));
+        log.leave_out(3, "records.south", &mut rooted);
+        let eight = Rooted::by("records.south", &log.entries[2].1);
+        assert_eq!(rooted, BTreeMap::from([(7, seven), (8, eight)]));
     }
 }

@@ -145,6 +145,7 @@ pub fn run_watched(
             return Err(RunError::Interrupted);
         }
     }
+    sightings.extend(lookout.look_last(&world, afflictions.faults()));
     let (audit, audits) = collect_audits(&world);
     let trace = world.fabric.ledger.sorted();
     let (requests, acts) = world.said();

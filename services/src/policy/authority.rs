@@ -240,6 +240,7 @@ impl Authority {
             Mutation::AckBeforeQuorum => self.log.committed(),
             Mutation::None
             | Mutation::AsOfFromOneWitness
+            | Mutation::ForgetEnforced
             | Mutation::NoAuditAppend
             | Mutation::NoStalenessCheck => self.acknowledged.unwrap_or(0),
         }

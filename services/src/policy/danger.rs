@@ -13,6 +13,8 @@ pub enum Mutation {
     AckBeforeQuorum,
     /// A replica takes the newest cosignature time, of any one witness, for the as-of.
     AsOfFromOneWitness,
+    /// A replica begins with nothing each time it starts: what it enforced is not on its disk.
+    ForgetEnforced,
     /// The guard decides and answers, and records nothing.
     NoAuditAppend,
     /// The age of a policy is never too old.

@@ -39,6 +39,7 @@ pub(super) fn as_of(cosigned: &[(String, Time)], quorum: usize, bug: Mutation) -
         Mutation::AsOfFromOneWitness => kth_newest(cosigned, 1),
         Mutation::None
         | Mutation::AckBeforeQuorum
+        | Mutation::ForgetEnforced
         | Mutation::NoAuditAppend
         | Mutation::NoStalenessCheck => Some(enough),
     }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::clock::Time;
-use ca::disk::Disk;
+use ca::disk::{Disk, MemDisk};
 use ca::tlog::checkpoint::{Checkpoint, SignedCheckpoint};
 use ca::tlog::note::VerifyingKey;
 use ca::tlog::proof::verify_consistency;
@@ -78,7 +78,7 @@ impl Replica {
                 checkpoint,
                 enforced,
             },
-        ) = Store::open(disk, folder, &trust.log)?;
+        ) = Store::open(&trust.kept_on(disk), folder, &trust.log)?;
         let (mut state, mut tree) = (PolicyState::default(), Tree::new());
         for entry in &entries {
             tree.push(leaf_hash(entry));
@@ -222,6 +222,14 @@ impl Replica {
 }
 
 impl Trust {
+    /// The disk that holds what is enforced.
+    fn kept_on(&self, disk: &Arc<dyn Disk>) -> Arc<dyn Disk> {
+        if self.bug == Mutation::ForgetEnforced {
+            return Arc::new(MemDisk::new());
+        }
+        Arc::clone(disk)
+    }
+
     /// When a quorum vouched for this checkpoint. `None` if enough witnesses cosigned, but too few
     /// of them at a time that has come on this clock, or if none is needed.
     fn age(&self, signed: &SignedCheckpoint, now: Time) -> Result<Option<Time>, PolicyRefusal> {
