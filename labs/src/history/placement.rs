@@ -2,9 +2,12 @@
 //!
 //! A node writes its own clock's time. Removing the node's known skew gives one true time, or,
 //! when the clock was stepped back, several: the client's own interval and the order of the log
-//! narrow them. What cannot be narrowed stays a span, and a verdict that hangs on it is unknown.
+//! narrow them. What cannot be narrowed stays a span, and a verdict that hangs on it is unknown. A
+//! request's id is its client's own choice: an entry belongs to it only if node and principal are
+//! the same as well.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use services::audit::entry::Entry;
 
@@ -33,15 +36,18 @@ pub struct Decided<'a> {
 impl History {
     /// Every decision of every log that verifies, in order of (true time, node, seq).
     pub fn decisions(&self) -> Vec<Decided<'_>> {
-        let mut requests = BTreeMap::new();
+        let mut requests: BTreeMap<_, Vec<&Request>> = BTreeMap::new();
         for request in &self.requests {
-            requests.entry(request.id.as_str()).or_insert(request);
+            let asked = requests.entry((request.node.as_str(), request.id.as_str()));
+            asked.or_default().push(request);
         }
         let mut decisions = Vec::new();
         for (node, log) in &self.audits {
             let mut floor_us = 0;
             for entry in log.iter().flatten() {
-                let request = requests.get(entry.request.as_str()).copied();
+                let asked = requests.get(&(node.as_str(), entry.request.as_str()));
+                let asked = asked.map_or(&[][..], Vec::as_slice);
+                let request = self.answered(node, entry, asked);
                 let decided = self.place(node, entry, request, floor_us);
                 if decided.consistent {
                     floor_us = floor_us.max(decided.earliest_us);
@@ -51,6 +57,26 @@ impl History {
         }
         decisions.sort_by_key(|decided| (decided.earliest_us, decided.node, decided.entry.seq));
         decisions
+    }
+
+    /// The one of these requests that an entry answers. A refusal from before the caller was known
+    /// names nobody. Of several with one id, it is the first that was under way at the time.
+    fn answered<'a>(
+        &self,
+        node: &str,
+        entry: &Entry,
+        asked: &[&'a Request],
+    ) -> Option<&'a Request> {
+        let of = |request: &&&Request| {
+            entry.principal.is_empty() || entry.principal == request.principal
+        };
+        let times = self.true_times(node, entry.at_us);
+        let mut own = asked.iter().filter(of);
+        let under_way = own.clone().find(|request| {
+            let span = lived(request);
+            times.iter().any(|us| span.contains(us))
+        });
+        under_way.or_else(|| own.next()).copied()
     }
 
     /// `floor_us`: an entry before this one was decided then. Neighbours may be written in
@@ -64,10 +90,9 @@ impl History {
     ) -> Decided<'a> {
         let asked = request.map_or(0, Request::asked_us);
         let heard = request.and_then(|r| r.finished_us);
-        let from = asked.saturating_sub(PLACEMENT_SLACK_US);
-        let to = heard.map_or(u64::MAX, |us| us.saturating_add(PLACEMENT_SLACK_US));
+        let span = request.map_or(0..=u64::MAX, lived);
         let mut times = self.true_times(node, entry.at_us);
-        times.retain(|us| (from..=to).contains(us));
+        times.retain(|us| span.contains(us));
         let after = floor_us.saturating_sub(PLACEMENT_SLACK_US);
         if times.iter().any(|us| *us >= after) {
             times.retain(|us| *us >= after);
@@ -103,6 +128,13 @@ impl History {
         times.dedup();
         times
     }
+}
+
+/// When a request may have been decided, in true microseconds, by what its client lived.
+fn lived(request: &Request) -> RangeInclusive<u64> {
+    let from = request.asked_us().saturating_sub(PLACEMENT_SLACK_US);
+    let to = request.finished_us.unwrap_or(u64::MAX);
+    from..=to.saturating_add(PLACEMENT_SLACK_US)
 }
 
 #[cfg(test)]
@@ -171,6 +203,37 @@ mod tests {
         let placed = (decided.earliest_us, decided.latest_us);
         assert_eq!(placed, (2_970_000, 2_970_000));
         assert!(decided.consistent);
+    }
+
+    #[test]
+    fn an_id_that_another_client_or_another_node_uses_too_is_another_request() {
+        let mut sample = Sample::new(60);
+        sample.served("x", "legit", "alice", "read", 5 * SEC);
+        sample.entry("records.south", "x", "mallory", "read", None, 30 * SEC);
+        sample.entry("records.north", "x", "alice", "read", None, 31 * SEC);
+        sample.entry("records.south", "x", "", "read", Some("token-expired"), 5 * SEC);
+        let whose: Vec<_> = (sample.history.decisions().iter())
+            .map(|d| (d.earliest_us, d.consistent, d.request.is_some()))
+            .collect();
+        let (at, other) = (5 * SEC + 10_000, false);
+        let expected = [
+            (5 * SEC, true, true),
+            (at, true, true),
+            (30 * SEC, true, other),
+            (31 * SEC, true, other),
+        ];
+        assert_eq!(whose, expected);
+    }
+
+    #[test]
+    fn of_two_requests_with_one_id_an_entry_answers_the_one_that_was_under_way() {
+        let mut sample = Sample::new(60);
+        sample.served("x", "legit", "alice", "read", 5 * SEC);
+        sample.served("x", "legit", "alice", "read", 30 * SEC);
+        for decided in sample.history.decisions() {
+            let asked = decided.request.expect("alice asked").started_us;
+            assert!(decided.consistent && decided.earliest_us == asked + 10_000);
+        }
     }
 
     #[test]

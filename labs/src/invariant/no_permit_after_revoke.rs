@@ -113,7 +113,11 @@ fn possible(history: &History) -> Vec<Possible> {
         .iter()
         .filter(|d| d.entry.decision == Decision::Permit)
         .collect();
-    let logged: BTreeSet<&str> = permits.iter().map(|d| d.entry.request.as_str()).collect();
+    let logged: BTreeSet<(&str, &str, &str)> = permits
+        .iter()
+        .map(|d| (d.node, &*d.entry.principal, &*d.entry.request))
+        .collect();
+    let is_logged = |r: &Request| logged.contains(&(&*r.node, &*r.principal, &*r.id));
     let mut lates = Vec::new();
     for (revoke, acknowledged_us) in revocations(history) {
         let until_us = granted_again(history, revoke);
@@ -138,7 +142,7 @@ fn possible(history: &History) -> Vec<Possible> {
         lates.extend(
             heard
                 .filter(|r| r.outcome.is_served() && after(r.finished_us.unwrap_or(u64::MAX)))
-                .filter(|r| r.asked_us() < until_us && !logged.contains(r.id.as_str()))
+                .filter(|r| r.asked_us() < until_us && !is_logged(r))
                 .map(|r| of(from_client(r, acknowledged_us, history.duration_us))),
         );
     }
@@ -498,6 +502,19 @@ mod tests {
         let mut sample = revoked_at_12_s();
         sample.ask("m-1", "attack", "mallory", "read", 40_000_000);
         sample.answered("m-1", 40_020_000);
+        let finding = check(&sample.history);
+        assert_eq!(finding.verdict, Verdict::Broken);
+        assert_eq!(finding.violations[0].seq, None);
+    }
+
+    #[test]
+    fn an_entry_for_somebody_else_with_the_same_id_hides_no_served_client() {
+        let mut sample = revoked_at_12_s();
+        sample.ask("x", "attack", "mallory", "read", 40_000_000);
+        sample.answered("x", 40_020_000);
+        for (node, who) in [("records.south", "alice"), ("records.north", "mallory")] {
+            sample.entry(node, "x", who, "read", None, 11_000_000);
+        }
         let finding = check(&sample.history);
         assert_eq!(finding.verdict, Verdict::Broken);
         assert_eq!(finding.violations[0].seq, None);

@@ -34,10 +34,16 @@ pub(super) fn wrongful<'a>(
         let behind = |decided: &Decided<'_>| {
             decided.node == violation.node && Some(decided.entry.seq) == violation.seq
         };
+        let decided = history.decisions().into_iter().find(behind);
+        let heard = |r: &&Request| Some(r.id.as_str()) == id && r.node == violation.node;
+        let record = decided.map_or_else(
+            || history.requests.iter().find(heard),
+            |decided| decided.request,
+        );
         Some(Wrongful {
             run,
-            record: history.requests.iter().find(|r| Some(r.id.as_str()) == id),
-            decided: history.decisions().into_iter().find(behind),
+            record,
+            decided,
             violation,
         })
     })
