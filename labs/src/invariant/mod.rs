@@ -1,8 +1,8 @@
 //! What must hold of every history, one file each: `no-permit-after-revoke` and its kin.
 //!
 //! A check is a pure function of a [`History`]. It never passes what it cannot see: a log that
-//! does not verify, an act that was never acknowledged, a group without requests make the verdict
-//! unknown, and unknown is not a pass. Checks run over the whole sorted history at the end, or,
+//! does not verify, an act that was never acknowledged, a group without requests, or nothing to
+//! judge at all make the verdict unknown, and unknown is not a pass. Checks run over the whole sorted history at the end, or,
 //! with [`check_prefix`], over what had happened by a moment.
 
 pub mod legitimate_users_served;
@@ -90,14 +90,19 @@ pub struct Finding {
     pub broken: u64,
     /// Why it cannot be told, at most [`DOUBTS_MAX`].
     pub doubts: Vec<String>,
-    /// How many decisions, requests or groups it judged.
+    /// How many decisions, requests or groups it judged. Never 0 if it was kept.
     pub judged: u64,
+    /// What it had to leave out of a verdict on the rest, each in one sentence without a full stop.
+    pub left_out: Vec<String>,
 }
 
 impl Finding {
     fn new(name: &'static str, judged: u64, found: Vec<Violation>, doubts: Vec<String>) -> Self {
         let (mut violations, mut doubts) = (found, doubts);
         let broken = violations.len() as u64;
+        if judged == 0 && violations.is_empty() && doubts.is_empty() {
+            doubts.push("there was nothing to judge".to_owned());
+        }
         let verdict = match (violations.is_empty(), doubts.is_empty()) {
             (false, _) => Verdict::Broken,
             (true, false) => Verdict::Unknown,
@@ -114,6 +119,7 @@ impl Finding {
             broken,
             doubts,
             judged,
+            left_out: Vec::new(),
         }
     }
 }
@@ -235,6 +241,20 @@ mod tests {
         assert_eq!(verdict(29_000_000), Verdict::Kept);
         assert_eq!(verdict(30_020_000), Verdict::Broken);
         assert_eq!(verdict(60_000_000), Verdict::Broken);
+    }
+
+    #[test]
+    fn what_had_nothing_to_judge_is_not_kept() {
+        let mut empty = Sample::new(60).history;
+        empty.audits.insert("records.south".to_owned(), Ok(Vec::new()));
+        for invariant in ALL {
+            let finding = (invariant.check)(&empty);
+            let verdict = (finding.judged, finding.verdict);
+            assert_ne!(verdict, (0, Verdict::Kept), "{finding:?}");
+            assert!(!finding.doubts.is_empty(), "{finding:?}");
+        }
+        let bare = Finding::new(monotone_policy::NAME, 0, Vec::new(), Vec::new());
+        assert_eq!(bare.verdict, Verdict::Unknown);
     }
 
     #[test]

@@ -47,12 +47,11 @@ pub fn check(history: &History) -> Finding {
             largest = Some(*decided);
         }
     }
-    Finding::new(
-        NAME,
-        decisions.len() as u64,
-        violations,
-        unverified(history),
-    )
+    let mut doubts = unverified(history);
+    if decisions.is_empty() {
+        doubts.push("no audit log holds a decision".to_owned());
+    }
+    Finding::new(NAME, decisions.len() as u64, violations, doubts)
 }
 
 fn violation(decided: &Decided<'_>, evidence: String) -> Violation {

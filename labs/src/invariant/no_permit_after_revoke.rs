@@ -5,8 +5,9 @@
 //! carries no promise. It judges the loss of a principal's only role: only a grant of the same role
 //! ends it, and whether another role held meanwhile let somebody in is not known. A policy or entities that a scenario says revoke somebody do so
 //! from *their* acknowledgement to the end of the run; no policy is evaluated here. A posture that
-//! promises nothing is held to the exposure that the scenario expects; an action for which neither
-//! says anything is measured, not judged.
+//! promises nothing is held to the exposure that the scenario expects; a success for which neither
+//! says anything is measured, and leaves the verdict unknown, as does a run in which nobody revoked
+//! asked again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +51,7 @@ impl Late {
 pub fn check(history: &History) -> Finding {
     let mut violations = Vec::new();
     let mut doubts = doubts(history);
-    let mut judged = 0;
+    let mut judged = refusals(history);
     for Possible {
         late,
         until_us,
@@ -58,6 +59,10 @@ pub fn check(history: &History) -> Finding {
     } in &possible(history)
     {
         let Some(bound) = bound_us(history, &late.action) else {
+            doubts.push(format!(
+                "{} of {} came after the revocation, and nothing says how long {} may go on",
+                late.request, late.principal, late.action,
+            ));
             continue;
         };
         judged += 1;
@@ -85,7 +90,29 @@ pub fn check(history: &History) -> Finding {
             ));
         }
     }
+    if judged == 0 && doubts.is_empty() {
+        doubts.push(match revocations(history).next() {
+            None => "nobody was revoked".to_owned(),
+            Some(_) => "nobody revoked was answered after the acknowledgement".to_owned(),
+        });
+    }
     Finding::new(NAME, judged, violations, doubts)
+}
+
+/// How often somebody revoked was refused by name after the acknowledgement, which is as it
+/// should be.
+fn refusals(history: &History) -> u64 {
+    let of = |(revoke, acknowledged_us): (&Act, u64)| {
+        let during = acknowledged_us..granted_again(history, revoke);
+        let asked = history.requests.iter();
+        let refused = asked.filter(|r| {
+            r.principal == revoke.principal
+                && r.outcome.refusal().is_some()
+                && during.contains(&r.asked_us())
+        });
+        refused.count() as u64
+    };
+    revocations(history).map(of).sum()
 }
 
 /// Every success of a revoked principal between the acknowledgement and a later grant, in order
@@ -338,7 +365,7 @@ mod tests {
         sample.refused("m-2", "attack", "mallory", "read", 40_000_000);
         let finding = check(&sample.history);
         assert_eq!(finding.verdict, Verdict::Kept);
-        assert_eq!(finding.judged, 1);
+        assert_eq!(finding.judged, 2, "one success, one refusal");
         let exposure = exposure_us(&sample.history);
         assert_eq!(exposure["read"], 6_910_000);
         assert_eq!(exposure["write"], 0);
@@ -398,6 +425,7 @@ mod tests {
     fn a_grant_ends_the_revocation() {
         let mut sample = revoked_at_12_s();
         sample.act(ActKind::Grant, "mallory", 30_000_000, Some(30_100_000));
+        sample.refused("m-0", "attack", "mallory", "read", 28_000_000);
         sample.served("m-1", "attack", "mallory", "read", 40_000_000);
         assert_eq!(check(&sample.history).verdict, Verdict::Kept);
         sample.served("m-2", "attack", "mallory", "read", 29_000_000);
@@ -477,7 +505,7 @@ mod tests {
         }
         let mut nobody = suspended(ActKind::Grant);
         nobody.served("m-1", "attack", "mallory", "write", 40_000_000);
-        assert_eq!(check(&nobody.history).verdict, Verdict::Kept);
+        assert_eq!(check(&nobody.history).doubts, ["nobody was revoked"]);
     }
 
     #[test]
@@ -494,7 +522,21 @@ mod tests {
     fn others_may_go_on() {
         let mut sample = revoked_at_12_s();
         sample.served("a-1", "legit", "alice", "read", 40_000_000);
+        let finding = check(&sample.history);
+        assert_eq!(finding.verdict, Verdict::Unknown, "mallory did not try");
+        sample.refused("m-1", "attack", "mallory", "read", 41_000_000);
         assert_eq!(check(&sample.history).verdict, Verdict::Kept);
+    }
+
+    #[test]
+    fn a_success_that_nothing_limits_leaves_it_unknown() {
+        let mut sample = revoked_at_12_s();
+        sample.refused("m-1", "attack", "mallory", "read", 40_000_000);
+        sample.served("m-2", "attack", "mallory", "share", 41_000_000);
+        let finding = check(&sample.history);
+        assert_eq!(finding.verdict, Verdict::Unknown);
+        assert!(finding.doubts[0].contains("how long share may go on"));
+        assert_eq!(exposure_us(&sample.history)["share"], 28_910_000);
     }
 
     #[test]

@@ -2,9 +2,12 @@
 //!
 //! Judged on the deciding node's own clock, as the node itself had to: `at - as_of`. A clock set
 //! back makes a policy look young; `no-permit-after-revoke` is what catches that. An action whose
-//! posture promises nothing has no bound. For `latest` the policy must be no older than the
+//! posture promises nothing has no bound to be held to, and where no action has one the verdict is
+//! unknown. For `latest` the policy must be no older than the
 //! request, but for the cosignatures' whole seconds and the tolerance. Nobody asks for a message of
 //! an open stream but the node itself, shortly before it decides.
+
+use std::collections::BTreeMap;
 
 use services::audit::entry::Decision;
 
@@ -25,12 +28,16 @@ pub fn check(history: &History) -> Finding {
     let mut violations = Vec::new();
     let mut doubts = unverified(history);
     let mut judged = 0;
+    let mut unbound: BTreeMap<&str, u64> = BTreeMap::new();
     for decided in history.decisions() {
         if decided.entry.decision != Decision::Permit {
             continue;
         }
         match history.promise(&decided.entry.action) {
-            Promise::Any => continue,
+            Promise::Any => {
+                *unbound.entry(&decided.entry.action).or_insert(0) += 1;
+                continue;
+            }
             Promise::Within(bound_us) => violations.extend(older_than(&decided, bound_us)),
             Promise::Latest => match asked_us(history, &decided) {
                 Some(asked_us) => violations.extend(before(history, &decided, asked_us)),
@@ -42,7 +49,18 @@ pub fn check(history: &History) -> Finding {
         }
         judged += 1;
     }
-    Finding::new(NAME, judged, violations, doubts)
+    let unbound = unbound.iter().map(|(action, permits)| {
+        format!("nothing is promised for {action}: {permits} permits had no bound to be held to")
+    });
+    let unbound: Vec<String> = unbound.collect();
+    if judged == 0 {
+        doubts.extend(unbound);
+        return Finding::new(NAME, judged, violations, doubts);
+    }
+    Finding {
+        left_out: unbound,
+        ..Finding::new(NAME, judged, violations, doubts)
+    }
 }
 
 /// When the request was asked, on the deciding node's clock.
@@ -114,14 +132,28 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_may_rest_on_any_policy_and_so_may_a_permit_without_promise() {
-        let mut refused = Sample::new(60);
-        refused.refused("a-1", "legit", "alice", "write", 20_000_000);
-        refused.log("records.south")[0].as_of_us = 0;
-        assert_eq!(check(&refused.history).verdict, Verdict::Kept);
+    fn a_refusal_may_rest_on_any_policy() {
+        let mut sample = with_policy_aged(1_000_000);
+        sample.refused("a-2", "legit", "alice", "write", 20_000_000);
+        sample.log("records.south")[1].as_of_us = 0;
+        let finding = check(&sample.history);
+        assert_eq!((finding.verdict, finding.judged), (Verdict::Kept, 1));
+    }
+
+    #[test]
+    fn a_permit_without_promise_is_not_called_fresh() {
         let mut exposed = with_policy_aged(30_000_000);
         exposed.promise_nothing();
-        assert_eq!(check(&exposed.history).verdict, Verdict::Kept);
+        let finding = check(&exposed.history);
+        assert_eq!(finding.verdict, Verdict::Unknown);
+        let why = "nothing is promised for write: 1 permits had no bound to be held to";
+        assert_eq!(finding.doubts, [why]);
+        exposed.served("a-2", "legit", "alice", "read", 21_000_000);
+        let read = ("read".to_owned(), Promise::Within(3_000_000));
+        exposed.history.promised.extend([read]);
+        let finding = check(&exposed.history);
+        assert_eq!((finding.verdict, finding.judged), (Verdict::Kept, 1));
+        assert_eq!(finding.left_out, [why], "and says so beside the verdict");
     }
 
     #[test]

@@ -160,11 +160,10 @@ fn because(history: &History, finding: &Finding) -> String {
 }
 
 fn kept(history: &History, finding: &Finding) -> String {
-    if finding.judged == 0 {
-        return "there was nothing to judge".to_owned();
-    }
     if finding.name != legitimate_users_served::NAME {
-        return format!("{} judged", finding.judged);
+        let judged = format!("{} judged", finding.judged);
+        let told = [judged].into_iter().chain(finding.left_out.iter().cloned());
+        return told.collect::<Vec<_>>().join("; ");
     }
     let share = |group: &Group<'_>| group.ratio().unwrap_or(0.0);
     let groups = legitimate_users_served::groups(history);
