@@ -55,6 +55,10 @@ pub trait Net: Send + Sync + fmt::Debug {
 
     /// Opens a port of this node's.
     fn listen(&self, port: u16) -> BoxFuture<'_, io::Result<Box<dyn Listener>>>;
+
+    /// Told of every call that goes out on a connection from here: who carries only its encrypted
+    /// bytes cannot count them.
+    fn calls(&self, _to: &Address) {}
 }
 
 /// TCP, with names resolved by the operating system. Listens on loopback only.

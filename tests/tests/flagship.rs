@@ -9,7 +9,7 @@ use labs::course::trial::{Entrant, trial};
 use labs::history::{Outcome, Renewal};
 use labs::invariant::Verdict;
 use labs::report::Attack;
-use labs::scenario::{Act, Step};
+use labs::scenario::{Act, Messages, Step};
 use labs::trace::trace_hash;
 use services::posture::{Freshness, Recheck};
 use tests::flagship::{Flagship, Side};
@@ -300,6 +300,41 @@ fn a_message_that_a_cut_holds_up_is_judged_by_when_it_was_decided() {
     };
     assert!(messages.filter(held_up).count() > 0, "nothing was held up");
     assert!(!Flagship::broken(&history).contains(&"no-permit-on-stale-policy"));
+}
+
+/// No courier carries anything here but, the second time, one request.
+#[test]
+fn the_calls_that_are_counted_are_all_between_nodes_and_each_is_counted_once() {
+    let step = |at: u64, act: Act| Step {
+        name: None,
+        at: Duration::from_millis(at),
+        lasts: None,
+        every: None,
+        until: None,
+        act,
+    };
+    let hold = Act::Hold(Messages {
+        kind: "policy-update".to_owned(),
+        from: None,
+        to: None,
+    });
+    let ask = Act::Request {
+        as_: "alice".to_owned(),
+        via: "records.north".to_owned(),
+        actions: vec!["read".to_owned()],
+        tag: "legit".to_owned(),
+        resource: None,
+    };
+    let mut flagship = Flagship::new(7);
+    flagship.scenario.world.duration = Duration::from_secs(5);
+    flagship.scenario.schedule = vec![step(0, hold)];
+    let quiet = flagship.run(Side::Solution).history;
+    // Three witnesses cosign each second, and everyone was enrolled.
+    assert!(quiet.rpcs > 4 * 3 + 13, "{}", quiet.rpcs);
+    flagship.scenario.schedule.push(step(3_500, ask));
+    let asked = flagship.run(Side::Solution).history;
+    assert_eq!(asked.requests.len(), 1);
+    assert_eq!(asked.rpcs, quiet.rpcs + 1);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::agent::{Bearer, Published};
 use crate::clock::{BoxFuture, Time};
 use crate::credential::Credential;
 use crate::identity::SpiffeId;
-use crate::net::Address;
+use crate::net::{Address, Net};
 use crate::seams::Seams;
 use crate::tls::Trust;
 
@@ -48,6 +48,8 @@ pub enum DialError {
 #[derive(Clone)]
 pub struct Connection {
     send: SendRequest<Body>,
+    net: Arc<dyn Net>,
+    to: Address,
     origin: Origin,
     generation: u64,
     retire_at: Time,
@@ -70,6 +72,7 @@ impl tower::Service<http::Request<Body>> for Connection {
         parts.authority = Some(self.origin.0.clone());
         // Scheme, authority and a path that was one already: always a URI.
         *request.uri_mut() = http::Uri::from_parts(parts).unwrap_or_default();
+        self.net.calls(&self.to);
         Box::pin(self.send.send_request(request))
     }
 }
@@ -213,6 +216,8 @@ pub async fn dial(
     // Before the far end announces the close, not with it: requests queued then would be lost.
     Ok(Connection {
         send,
+        net: Arc::clone(&seams.net),
+        to: to.clone(),
         origin,
         generation,
         retire_at: end - GRACE,

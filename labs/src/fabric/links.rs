@@ -33,6 +33,8 @@ struct Table {
     next: u64,
     /// Bytes written so far, all links together.
     bytes: u64,
+    /// Calls made so far, all links together.
+    calls: u64,
 }
 
 /// Every link of a world. All are open at first.
@@ -94,6 +96,16 @@ impl Links {
     /// Bytes written so far, TLS included.
     pub fn bytes(&self) -> u64 {
         self.lock().bytes
+    }
+
+    /// Counts one call.
+    pub fn called(&self) {
+        self.lock().calls += 1;
+    }
+
+    /// Calls made so far, whether they were answered or not.
+    pub fn calls(&self) -> u64 {
+        self.lock().calls
     }
 
     /// Puts a node's end of a connection on its link.

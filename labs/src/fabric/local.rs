@@ -127,6 +127,10 @@ impl Net for LocalNet {
             }) as Box<dyn Listener>)
         })
     }
+
+    fn calls(&self, _to: &Address) {
+        self.fabric.links.called();
+    }
 }
 
 struct LocalListener {

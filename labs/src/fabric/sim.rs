@@ -246,6 +246,10 @@ impl Net for SimNet {
             }) as Box<dyn Listener>)
         })
     }
+
+    fn calls(&self, _to: &Address) {
+        self.links.called();
+    }
 }
 
 struct SimListener {

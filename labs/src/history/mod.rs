@@ -51,7 +51,7 @@ pub struct History {
     pub promised: BTreeMap<String, Promise>,
     /// How far honest clocks and the cosignatures' whole seconds may be off, in microseconds.
     pub tolerance_us: u64,
-    /// Calls made between nodes.
+    /// Calls made between nodes, users and administrators among them; a stream is one.
     pub rpcs: u64,
     /// Bytes that went over the network, roughly.
     pub bytes_about: u64,

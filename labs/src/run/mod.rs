@@ -156,7 +156,7 @@ pub fn run_watched(
         audits,
         clocks: world.clocks(),
         renewals: renewals(&trace),
-        rpcs: world.post.carried().values().sum(),
+        rpcs: world.fabric.links.calls(),
         bytes_about: world.fabric.links.bytes(),
         ..facts(request)
     };
