@@ -80,14 +80,15 @@ impl Links {
     /// Waits until both directions are open; fails at once where the cut resets.
     pub async fn reachable(&self, from: &str, to: &str) -> io::Result<()> {
         let mut turn = Turn::new(self);
-        std::future::poll_fn(|cx| match (self.state(from, to), self.state(to, from)) {
-            (None, None) => Poll::Ready(Ok(())),
-            (Some(Cut::Reset), _) | (_, Some(Cut::Reset)) => {
-                Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()))
-            }
-            _ => {
-                turn.wait(cx);
-                Poll::Pending
+        std::future::poll_fn(|cx| {
+            // First to wait and then to look: a heal between the two must find somebody to wake.
+            turn.wait(cx);
+            match (self.state(from, to), self.state(to, from)) {
+                (None, None) => Poll::Ready(Ok(())),
+                (Some(Cut::Reset), _) | (_, Some(Cut::Reset)) => {
+                    Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()))
+                }
+                _ => Poll::Pending,
             }
         })
         .await
@@ -229,5 +230,54 @@ impl AsyncWrite for Linked {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let shut = std::task::ready!(Pin::new(&mut self.wire).poll_shutdown(cx));
         Poll::Ready(self.masked(shut.map(|()| 0), 0).map(|_| ()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "real sockets are polled by threads; the order of these must not matter"
+    )]
+    fn a_heal_by_another_thread_is_either_seen_or_heard() {
+        const TRIES: u32 = 100_000;
+        let (links, turn) = (Links::default(), Barrier::new(2));
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                for _ in 0..TRIES {
+                    links.cut("a", "b", Cut::Drop);
+                    turn.wait();
+                    links.heal("a", "b", Cut::Drop);
+                    turn.wait();
+                }
+            });
+            let mut lost = 0;
+            for _ in 0..TRIES {
+                let woken = Arc::new(Woken::default());
+                let waker = Waker::from(Arc::clone(&woken));
+                let mut reachable = Box::pin(links.reachable("a", "b"));
+                turn.wait();
+                let polled = reachable.as_mut().poll(&mut Context::from_waker(&waker));
+                turn.wait();
+                lost += u32::from(polled.is_pending() && !woken.0.load(Ordering::SeqCst));
+            }
+            assert_eq!(lost, 0, "of {TRIES}");
+        });
     }
 }
