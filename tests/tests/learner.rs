@@ -167,18 +167,37 @@ fn a_check_explains_the_exposed_posture_and_passes_the_solution() {
     }
     assert!(!learner.progress().contains("passed"));
     learner.take("solution");
-    let ended = learner.run("lab check --seeds 2");
+    let ended = learner.run("lab check");
     assert_eq!(ended.status, Some(0), "{}{}", ended.out, ended.err);
     assert!(
         ended
             .out
-            .starts_with("Kept on 2 seeds: mallory was refused (policy-stale)")
+            .starts_with("Kept on 8 seeds: mallory was refused (policy-stale)")
     );
+    assert!(ended.told().ends_with(" lab quiz"), "{}", ended.out);
     assert!(
         learner
             .progress()
-            .contains("stale-acl passed seeds 2 posture ")
+            .contains("stale-acl passed seeds 8 posture ")
     );
+}
+
+/// The hardened posture locks alice out of reading, and not on every seed.
+#[test]
+fn a_pass_on_a_few_seeds_is_luck_and_says_so() {
+    let learner = Learner::started();
+    let hardened = services::posture::Posture::hardened().canonical();
+    learner.write("posture.toml", &hardened);
+    let ended = learner.run("lab check --seeds 1 --first 10");
+    assert_eq!(ended.status, Some(0), "{}{}", ended.out, ended.err);
+    assert!(
+        ended.out.starts_with("Provisional, on 1 seed: "),
+        "{}",
+        ended.out
+    );
+    assert!(ended.told().ends_with(" lab check"), "{}", ended.out);
+    assert!(!learner.progress().contains("passed"));
+    assert_eq!(learner.run("lab check").status, Some(1));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! `schism lab check`: the lab's attack over many seeds, each in its own variant, against the
 //! learner's settings; and why, if they do not hold.
 //!
-//! Nothing of the desk is changed. What was checked before an interruption is said.
+//! Nothing of the desk is changed. What was checked before an interruption is said. A pass on a few
+//! seeds may be luck: it is told as provisional, and is not recorded.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -23,15 +24,19 @@ use crate::invariant::Verdict;
 use crate::run::RunError;
 use crate::workspace::Workspace;
 
+/// The fewest seeds that a pass rests on.
+const ENOUGH: u16 = 8;
+
 /// Judge your settings: the same attack, on many seeds, each with other times and places
 ///
-/// Ends with status 0 if they hold on every seed, 1 if they do not, 3 if it cannot be told.
+/// Ends with status 0 if they hold on every seed, 1 if they do not, 3 if it cannot be told. On
+/// fewer than 8 seeds it is provisional, and is not recorded.
 #[derive(Debug, clap::Args)]
 pub(super) struct Words {
     /// A lab's id, or the path of a lab's folder; the last one if left out
     lab: Option<String>,
     /// How many seeds
-    #[arg(long, value_name = "N", default_value_t = 8,
+    #[arg(long, value_name = "N", default_value_t = ENOUGH,
           value_parser = clap::value_parser!(u16).range(1..=200))]
     seeds: u16,
     /// The first seed; the others follow it
@@ -85,7 +90,8 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         // What was checked stands, also if the search for less was stopped.
         told.smallest = found.unwrap_or_default();
     }
-    if answer.verdict == Verdict::Kept {
+    let is_enough = answer.seeds.len() >= usize::from(ENOUGH);
+    if answer.verdict == Verdict::Kept && is_enough {
         let fact = Fact::Passed {
             lab: answer.lab.clone(),
             seeds: answer.seeds.len() as u64,
@@ -96,8 +102,12 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let text = if words.answer.json {
         answer.json().map_err(|why| Stop::Report(why.into()))?
     } else {
-        let next = next(&entered, &workspace, answer.verdict, place)?;
-        answer.page(&words.answer.style(printer), &next)
+        let next = match answer.verdict {
+            Verdict::Kept if !is_enough => vec![place.invocation.command(&["lab", "check"])],
+            verdict => next(&entered, &workspace, verdict, place)?,
+        };
+        let page = answer.page(&words.answer.style(printer), &next);
+        luck(&answer, is_enough) + &page
     };
     words.answer.give(&text, printer)?;
     if interrupt.heard() {
@@ -146,6 +156,18 @@ fn seeds(first: u64, count: u16) -> Result<Vec<u64>, Stop> {
         ))
     })?;
     Ok((first..=last).collect())
+}
+
+/// What stands before a pass that may be luck.
+fn luck(answer: &Answer, is_enough: bool) -> String {
+    if is_enough || answer.verdict != Verdict::Kept {
+        return String::new();
+    }
+    let tried = match answer.seeds.len() {
+        1 => "1 seed".to_owned(),
+        many => format!("{many} seeds"),
+    };
+    format!("Provisional, on {tried}: a pass rests on {ENOUGH} or more. Not recorded.\n")
 }
 
 /// What an interrupted check knows.
