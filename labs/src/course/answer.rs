@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::explain::{self, Cause, Explanation, Moment, Places};
 use super::trial::{Entrant, Trial};
-use super::variant;
+use super::{untried, variant};
 use crate::invariant::Verdict;
 use crate::report::figure;
 use crate::report::text::{Page, Style, Tone};
@@ -56,6 +56,9 @@ pub struct Answer {
     /// Of a pass: its figures in one sentence, for people only.
     #[serde(skip)]
     pub sentence: String,
+    /// Of a pass: what it does not rest on, a sentence each, for people only.
+    #[serde(skip)]
+    pub notes: Vec<String>,
 }
 
 impl Answer {
@@ -71,9 +74,9 @@ impl Answer {
             let variant = variant::in_words(scenario, &trial.scenario);
             explain::explain(trial, &entrant.posture, places, variant)
         });
-        let sentence = match verdict {
-            Verdict::Kept => sentence(trials),
-            Verdict::Broken | Verdict::Unknown => String::new(),
+        let (sentence, notes) = match verdict {
+            Verdict::Kept => (sentence(trials), untried::notes(scenario, entrant, trials)),
+            Verdict::Broken | Verdict::Unknown => (String::new(), Vec::new()),
         };
         Self {
             format: FORMAT,
@@ -82,6 +85,7 @@ impl Answer {
             seeds,
             explanation,
             sentence,
+            notes,
         }
     }
 
@@ -116,6 +120,9 @@ impl Answer {
             }
         };
         page.wrapped(tone, "", &lead);
+        for note in &self.notes {
+            page.wrapped(Tone::Plain, "  - ", note);
+        }
         if let Some(explanation) = &self.explanation {
             explained(&mut page, explanation);
             self.others(&mut page, explanation.seed);

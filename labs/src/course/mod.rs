@@ -18,4 +18,5 @@ pub mod progress;
 pub mod quiz;
 pub mod shrink;
 pub mod trial;
+pub mod untried;
 pub mod variant;

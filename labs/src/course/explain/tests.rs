@@ -183,10 +183,13 @@ fn a_pass_is_one_sentence_of_its_own_figures() {
     assert_eq!(answer.verdict, crate::invariant::Verdict::Kept);
     let page = answer.page(&Style::default(), &[]);
     assert_eq!(
-        page.replace('\n', " ").trim_end(),
+        page.split_whitespace().collect::<Vec<_>>().join(" "),
         "Kept on 2 seeds: mallory was refused (policy-stale) on every one, let in for at most read \
          6.9 s, write 1.4 s after the revocation; served at the least: 100 % of legit outside cut, \
-         25 % of legit inside cut, read."
+         25 % of legit inside cut, read. - Beyond the promise: a policy 60s old may decide read, \
+         and this lab allows 10s. That no seed here caught it was luck. - Beyond the promise: a \
+         policy 60s old may decide write, and this lab allows 3s. That no seed here caught it was \
+         luck. - Nobody asked to share or watch: what your settings say of that was not tried."
     );
     assert_eq!(answer.explanation, None);
 }

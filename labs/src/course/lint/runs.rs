@@ -211,23 +211,37 @@ pub(super) fn dials(subject: &Subject, row: &mut Row<'_>) -> Result<Ruling, RunE
         if expect.optional_dials.contains(dial) {
             seen.push(format!("{dial} is optional"));
         } else {
-            match turned_back(&subject.solution.posture, &subject.exposed.posture, dial) {
-                Err(why) => {
-                    faults.push(format!("`{dial}`: its exposed value cannot be had: {why}"))
+            for part in parts(subject, dial) {
+                match turned_back(&subject.solution.posture, &subject.exposed.posture, &part) {
+                    Err(why) => {
+                        faults.push(format!("`{part}`: its exposed value cannot be had: {why}"));
+                    }
+                    Ok(posture) => match matters(subject, row, &part, posture)? {
+                        Some(seed) => seen.push(format!("{part} on seed {seed}")),
+                        None => faults.push(format!(
+                            "`{part}`: the solution with its exposed value breaks nothing; take \
+                             `{dial}` out of `expect.dials`, or list it in \
+                             `expect.optional_dials`"
+                        )),
+                    },
                 }
-                Ok(posture) => match matters(subject, row, dial, posture)? {
-                    Some(seed) => seen.push(format!("{dial} on seed {seed}")),
-                    None => faults.push(format!(
-                        "`{dial}`: the solution with its exposed value breaks nothing; take it out \
-                         of `expect.dials`, or list it in `expect.optional_dials`"
-                    )),
-                },
+                row.done = before;
             }
         }
         row.done = before + row.bench.seeds.len();
     }
     let claim = "each dial of the solution matters: turned back, something breaks";
     Ok(Ruling::new("dials-matter", claim, faults).seen(seen.join(", ")))
+}
+
+/// The dial, and if it is set action by action, each part of it that the lab promises something of.
+fn parts(subject: &Subject, dial: &str) -> Vec<String> {
+    let mut parts = vec![dial.to_owned()];
+    if dial == "policy.freshness" {
+        let promised = subject.scenario.expect.exposure.keys();
+        parts.extend(promised.map(|action| format!("{dial}.{action}")));
+    }
+    parts
 }
 
 /// The first seed on which the solution breaks without that dial.
