@@ -63,6 +63,10 @@ fn a_lab_is_laid_out_once_and_stays_the_learners() {
         assert!(ended.out.contains(part), "no {part} in {}", ended.out);
     }
     assert_eq!(told(&ended.out), "lab attack");
+    let readme = text(work(&desk, "README.md"));
+    let (before, after) = readme.split_once("Run it now").unwrap();
+    assert!(!before.contains("32.9") && after.contains("It stops at the heal"));
+    assert!(!readme.contains("32.9"), "the run says it, not the story");
     let catalog = root().join("labs/catalog/stale-acl");
     for (name, from) in [
         ("README.md", "README.md"),

@@ -101,8 +101,10 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     }
     let workspace = keeper(place, printer);
     let interrupt = Interrupt::listen()?;
-    for warning in plan.settings.iter().filter_map(settings::warning) {
-        printer.note(&warning);
+    let warnings: Vec<String> = plan.settings.iter().filter_map(settings::warning).collect();
+    // Who shows it asks the question before anything answers it.
+    if !words.show.is_shown() {
+        warnings.iter().for_each(|warning| printer.note(warning));
     }
     let mut runs = Vec::new();
     for settings in &plan.settings {
@@ -131,6 +133,9 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         style: style(words, printer),
     };
     let is_wanted = words.show.play(&shown, &interrupt, printer);
+    if words.show.is_shown() {
+        warnings.iter().for_each(|warning| printer.note(warning));
+    }
     if let Ok(true) = is_wanted {
         give(
             words,

@@ -136,9 +136,11 @@ fn first(page: &mut Page<'_>, place: &Place) {
         return;
     };
     page.blank();
-    page.row(&[(Tone::Plain, "See one first, then work on it:")]);
-    page.command(&place.invocation.command(&["demo", lab.id]));
+    page.row(&[(Tone::Plain, "Begin here; it asks for your guess first:")]);
     page.command(&place.invocation.command(&["lab", "start", lab.id]));
+    let spoils = "Or watch one without a guess, how it ends and all:";
+    page.row(&[(Tone::Plain, spoils)]);
+    page.command(&place.invocation.command(&["demo", lab.id]));
 }
 
 /// Which workspace it is, and why that one.
@@ -194,7 +196,12 @@ mod tests {
     #[test]
     fn it_says_what_to_type_first_and_where_things_are_kept() {
         let text = shown(&place(None, Some(Path::new("/data"))));
-        assert!(text.contains("\n  schism demo stale-acl\n  schism lab start stale-acl\n"));
+        let at = |command: &str| text.find(command).unwrap();
+        let (start, demo) = (
+            at("\n  schism lab start stale-acl\n"),
+            at("\n  schism demo stale-acl\n"),
+        );
+        assert!(start < demo, "the guess comes before what gives it away");
         assert!(text.contains("/data/.schism (your data folder;"), "{text}");
         assert!(shown(&place(None, None)).contains("Nothing can be kept: "));
     }

@@ -58,6 +58,11 @@ pub(super) struct Show<'a> {
 }
 
 impl Showing {
+    /// Whether it is shown one thing after another.
+    pub(super) const fn is_shown(&self) -> bool {
+        self.step || self.speed.is_some()
+    }
+
     /// Refuses what needs a terminal when there is none.
     pub(super) fn can_be_shown(&self) -> Result<(), Stop> {
         let word = match (self.step, self.speed) {

@@ -52,7 +52,7 @@ impl Ahead {
             return Ok(Self::new(why, &["lab", "check"]));
         }
         Ok(Self::new(
-            "Read the README, then look at the attack:",
+            "Read the README up to `Run`, then run the attack:",
             &["lab", "attack"],
         ))
     }
