@@ -218,7 +218,7 @@ fn each_wrong_answer_gets_its_own_explanation() {
         }
         if name == "everything-strict" {
             assert!(
-                ended.told().contains("locked out legit users in "),
+                ended.told().contains("locked out group legit in "),
                 "{}",
                 ended.out
             );

@@ -282,13 +282,16 @@ fn explained(page: &mut Page<'_>, it: &Explanation) {
     }
     for group in &it.locked_out {
         let text = format!(
-            "{} users in {}, {}: {} of {} served, {} are owed; most heard {}",
+            "group {} in {}, {}: {} of {} served, {} are owed; most heard {}",
             group.tag, group.region, group.when, group.ok, group.total, group.floor, group.heard
         );
+        let logged = group.logged.as_ref().map_or(String::new(), |refusal| {
+            format!(", the node's log says {refusal}")
+        });
         // What the policy's own text refuses, no dial lets in.
         let by_policy = group.heard == services::refusal::Refusal::PolicyDenied.name();
         let tail = if by_policy { ": see policy.cedar" } else { "" };
-        say("locked out", &format!("{text}{tail}"));
+        say("locked out", &format!("{text}{logged}{tail}"));
     }
     for also in &it.also {
         say("also", also);

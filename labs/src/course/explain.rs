@@ -4,14 +4,15 @@
 //! Every word rests on the trial's history and its posture; what the evidence does not say is left
 //! out. One cause is told in full, the others by name.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use services::posture::{Dial, Freshness, OnStale, Posture};
+use services::refusal::Refusal;
 
 use super::trial::Trial;
 use super::variant::seconds;
-use crate::history::{History, Outcome};
+use crate::history::{History, Outcome, Request, When};
 use crate::invariant::{
     self, Violation, legitimate_users_served as served, no_permit_after_revoke as after_revoke,
 };
@@ -84,6 +85,8 @@ pub struct LockedOut {
     pub floor: String,
     /// What was heard most instead.
     pub heard: String,
+    /// What the nodes' logs say most of the unserved, where the clients heard no refusal by name.
+    pub logged: Option<String>,
 }
 
 /// The least of the schedule that still shows it.
@@ -340,9 +343,53 @@ fn locked_out(history: &History) -> Vec<LockedOut> {
             total: group.total,
             floor: percent(group.spec.floor),
             heard: most.map_or(String::new(), |(name, _)| (*name).to_owned()),
+            logged: logged(history, group),
         }
     });
     told.collect()
+}
+
+/// The refusal that verified logs give most for a group's unserved requests; nothing if the clients
+/// heard most a refusal by name. A client that gave up heard nothing of it.
+fn logged(history: &History, group: &served::Group<'_>) -> Option<String> {
+    let heard = group.heard.iter();
+    let most = heard.max_by_key(|(name, count)| (**count, std::cmp::Reverse(**name)))?;
+    if Refusal::from_name(most.0).is_some() {
+        return None;
+    }
+    let unserved: BTreeSet<&str> = asked(history, group)
+        .filter(|request| !request.outcome.is_served())
+        .map(|request| request.id.as_str())
+        .collect();
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for entry in history.audits.values().flatten().flatten() {
+        if let (Some(refusal), true) = (&entry.refusal, unserved.contains(entry.request.as_str())) {
+            *counts.entry(refusal).or_insert(0) += 1;
+        }
+    }
+    let most = counts.into_iter();
+    let most = most.max_by_key(|(name, count)| (*count, std::cmp::Reverse(*name)));
+    most.map(|(name, _)| name.to_owned())
+}
+
+/// The requests that a group's floor counts.
+fn asked<'h>(
+    history: &'h History,
+    group: &served::Group<'h>,
+) -> impl Iterator<Item = &'h Request> + use<'h> {
+    let (spec, region) = (group.spec, group.region);
+    let (name, inside) = match &spec.when {
+        When::Inside(name) => (name, true),
+        When::Outside(name) => (name, false),
+    };
+    let of_group = move |request: &&Request| {
+        let mut faults = history.faults.iter().filter(|fault| fault.name == *name);
+        request.tag == spec.tag
+            && request.region == region
+            && spec.action.as_ref().is_none_or(|it| *it == request.action)
+            && faults.any(|fault| fault.cuts_off(region, request.started_us)) == inside
+    };
+    history.requests.iter().filter(of_group)
 }
 
 /// A floor in percent, with a decimal only if it has one.
@@ -362,7 +409,7 @@ fn governing(
     let refusals: Vec<&str> = match cause {
         Cause::Invariant(name) if strict || *name == served::NAME => locked_out
             .iter()
-            .map(|group| group.heard.as_str())
+            .map(|group| group.logged.as_ref().unwrap_or(&group.heard).as_str())
             .collect(),
         Cause::Invariant("monotone-policy") => vec!["policy-rolled-back"],
         Cause::Invariant("no-unlogged-decision") => vec!["audit-unavailable"],

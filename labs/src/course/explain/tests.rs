@@ -270,3 +270,39 @@ fn a_policy_that_never_let_the_attacker_in_is_told_so() {
         "{said:?}"
     );
 }
+
+/// Who cannot wait for a quorum gives up, and the node writes down what it would have said.
+#[test]
+fn a_refusal_that_no_client_heard_still_names_its_dials() {
+    let mut sample = solution();
+    let mut unheard = Vec::new();
+    for request in &mut sample.history.requests {
+        if request.principal == "alice" && (10_000_000..45_000_000).contains(&request.started_us) {
+            request.outcome = Outcome::Unknown;
+            unheard.push(request.id.clone());
+        }
+    }
+    for entry in sample.log("records.south") {
+        if unheard.contains(&entry.request) {
+            entry.decision = services::audit::entry::Decision::Refuse;
+            entry.refusal = Some("policy-stale".to_owned());
+        }
+    }
+    sample.history.expect.invariants = vec![served::NAME.to_owned()];
+    let strictest = "[policy]\nfreshness = \"latest\"\non_stale = \"deny\"\n";
+    let told = explained(&sample, strictest);
+    assert_eq!(told.rule, "legitimate-users-served");
+    let [group] = told.locked_out.as_slice() else {
+        panic!("{:?}", told.locked_out)
+    };
+    assert_eq!(
+        (group.heard.as_str(), group.logged.as_deref()),
+        ("no answer", Some("policy-stale"))
+    );
+    assert_eq!(told.dials[0].dial, "policy.freshness");
+    assert!(
+        told.dials[0].effect.contains("who cannot reach a quorum"),
+        "{:?}",
+        told.dials
+    );
+}
