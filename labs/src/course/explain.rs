@@ -214,12 +214,49 @@ fn first(cause: &Cause, trial: &Trial) -> Option<Moment> {
         Cause::Attack => too_late(history)?,
         Cause::Invariant(name) => {
             let check = invariant::by_name(name)?.check;
-            check(history).violations.into_iter().next()?
+            let first = check(history).violations.into_iter().next()?;
+            if *name == served::NAME {
+                most_heard(history, first)
+            } else {
+                first
+            }
         }
         Cause::NotRefused => not_refused(history)?,
         Cause::NeverLetIn | Cause::Doubt(_) => return None,
     };
     Some(moment(history, violation))
+}
+
+/// Of a group served too little, the first request that heard what most of it heard: the very first
+/// may have met a node that was not up yet.
+fn most_heard(history: &History, violation: Violation) -> Violation {
+    let groups = served::groups(history);
+    let is_it = |group: &&served::Group<'_>| {
+        let first = group.first_unserved.map(|request| &request.id);
+        group.ratio().is_some_and(|ratio| ratio < group.spec.floor)
+            && first == violation.request.as_ref()
+    };
+    let first = groups.iter().find(is_it).and_then(|group| {
+        let heard = group.heard.iter();
+        let (most, _) = heard.max_by_key(|(name, count)| (**count, std::cmp::Reverse(**name)))?;
+        let told = |request: &&Request| match &request.outcome {
+            Outcome::Refused(name) => name == most,
+            Outcome::Unknown => *most == "no answer",
+            Outcome::Served { .. } => false,
+        };
+        asked(history, group)
+            .filter(told)
+            .min_by_key(|request| request.started_us)
+    });
+    match first {
+        None => violation,
+        Some(request) => Violation {
+            at_us: request.started_us,
+            node: request.node.clone(),
+            request: Some(request.id.clone()),
+            ..violation
+        },
+    }
 }
 
 /// The first success that is later than the lab allows.
@@ -312,7 +349,7 @@ fn moment(history: &History, violation: Violation) -> Moment {
         let age = entry.at_us.saturating_sub(entry.as_of_us);
         let age = figure::seconds(age);
         let (node, seq, size) = (&entry.node, entry.seq, entry.policy_size);
-        if entry.policy_root.is_empty() {
+        if entry.policy_size == 0 {
             return format!("{node} {seq}: {decision}, before it had any policy");
         }
         format!("{node} {seq}: {decision}, by policy {size}, {age} old")

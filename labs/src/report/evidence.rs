@@ -83,6 +83,9 @@ pub(super) fn entry_words(decided: &Decided<'_>) -> String {
     } else {
         "the log verifies; no client confirms the entry's time"
     };
+    if entry.policy_size == 0 {
+        return format!("{honest}; it had no policy yet");
+    }
     format!("{honest}; its policy was {} old", figure::seconds(age_us))
 }
 

@@ -111,7 +111,7 @@ fn logged(page: &mut Page<'_>, entry: &Logged) {
     } else {
         format!("refuse, {refusal}")
     };
-    let policy = if entry.policy_root.is_empty() {
+    let policy = if entry.policy_size == 0 {
         "before it had any policy".to_owned()
     } else {
         let (size, age) = (entry.policy_size, seconds(entry.age_us));

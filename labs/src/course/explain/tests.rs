@@ -306,3 +306,39 @@ fn a_refusal_that_no_client_heard_still_names_its_dials() {
         told.dials
     );
 }
+
+#[test]
+fn the_first_moment_is_one_that_heard_what_most_heard() {
+    let mut sample = strict();
+    let mut early = sample.history.requests.clone();
+    early.retain(|request| request.principal == "alice" && request.started_us < 10_000_000);
+    let first = early.iter().find(|request| request.action == "read");
+    let first = first.expect("she reads before the cut").id.clone();
+    sample.history.expect.floors.retain(|it| it.action.is_none());
+    for request in &mut sample.history.requests {
+        if request.principal != "alice" {
+            continue;
+        }
+        request.outcome = if request.id == first {
+            Outcome::Refused("policy-stale".to_owned())
+        } else {
+            Outcome::Refused("policy-denied".to_owned())
+        };
+    }
+    let told = explained(&sample, STRICT).first.unwrap();
+    assert_ne!(told.request, Some(first));
+    assert!(
+        told.record.as_ref().unwrap().ends_with("policy-denied"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_node_without_a_policy_is_not_said_to_have_an_old_one() {
+    let mut sample = exposed();
+    for entry in sample.log("records.south") {
+        (entry.policy_size, entry.as_of_us) = (0, 0);
+    }
+    let entry = explained(&sample, OPEN).first.unwrap().entry.unwrap();
+    assert!(entry.ends_with("before it had any policy"), "{entry}");
+}
