@@ -15,6 +15,8 @@ use super::printer::Printer;
 use super::settings::{self, Settings};
 use super::stop::Stop;
 use super::{Exit, Place, archive, show};
+use crate::course::drawn::{self, SHOWN_SEED};
+use crate::course::variant;
 use crate::history::History;
 use crate::invariant::{Verdict, no_permit_after_revoke};
 use crate::report::html::{self, Extras};
@@ -32,8 +34,10 @@ use crate::workspace::Workspace;
 pub(super) struct Words {
     /// A lab's id, or the path of a lab's folder
     lab: String,
-    /// Where everything random comes from
-    #[arg(long, value_name = "N", default_value_t = 7)]
+    /// Where everything random comes from; 7 is the lab as its pages tell it, any other number
+    /// draws another time, length and place for the cut
+    #[arg(long, value_name = "N", default_value_t = SHOWN_SEED, value_parser = seed,
+          allow_hyphen_values = true)]
     seed: u64,
     /// One run alone, judged by itself: exposed, solution, hardened, or a posture file
     #[arg(long, value_name = "POSTURE")]
@@ -58,11 +62,19 @@ pub(super) struct Words {
     show: show::Showing,
 }
 
+/// A seed as people type it.
+pub(super) fn seed(word: &str) -> Result<u64, String> {
+    let read = word.parse();
+    read.map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
+}
+
 /// What is run: read, parsed, and found good.
 struct Plan {
     scenario: Scenario,
     scenario_text: Text,
     settings: Vec<Settings>,
+    /// What was drawn, in words, if anything was.
+    is_drawn: Option<String>,
 }
 
 impl Plan {
@@ -74,9 +86,12 @@ impl Plan {
             None => settings::both(&lab)?,
             Some(asked) => vec![settings::one(&lab, asked, words.policy.as_deref())?],
         };
+        let Text { name, text } = scenario_text;
+        let (drawn, text) = drawn::world(&scenario, &text, words.seed);
         Ok(Self {
-            scenario,
-            scenario_text,
+            is_drawn: (drawn != scenario).then(|| variant::in_words(&scenario, &drawn)),
+            scenario: drawn,
+            scenario_text: Text { name, text },
             settings,
         })
     }
@@ -105,6 +120,9 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     // Who shows it asks the question before anything answers it.
     if !words.show.is_shown() {
         warnings.iter().for_each(|warning| printer.note(warning));
+    }
+    if let Some(words) = &plan.is_drawn {
+        printer.note(&format!("another world: {words}"));
     }
     let mut runs = Vec::new();
     for settings in &plan.settings {

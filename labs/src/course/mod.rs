@@ -8,6 +8,7 @@ pub mod answer;
 pub mod check;
 pub mod desk;
 pub mod difference;
+pub mod drawn;
 pub mod explain;
 pub mod hints;
 pub(crate) mod lint;

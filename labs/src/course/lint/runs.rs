@@ -11,6 +11,7 @@ use services::posture::{Posture, PostureError};
 use super::{Bench, Ruling, Subject, figures};
 use crate::course::answer::Answer;
 use crate::course::check::check;
+use crate::course::drawn::SHOWN_SEED;
 use crate::course::explain::Places;
 use crate::course::trial::{Entrant, Trial, trial};
 use crate::history::History;
@@ -19,9 +20,6 @@ use crate::report::control::Attack;
 use crate::report::text::{self, Style};
 use crate::report::{DemoFacts, DemoReport, figure};
 use crate::run::RunError;
-
-/// The seed of the demonstration that the pages tell of.
-const SHOWN_SEED: u64 = 7;
 
 /// Runs of a demonstration: both sides.
 const SHOWN_RUNS: usize = 2;
