@@ -12,6 +12,9 @@ use crate::workspace::{self, Workspace, WorkspaceError, unwritable};
 /// The folder of the desks, in the workspace.
 const FOLDER: &str = "work";
 
+/// What is the learner's own on it.
+const OWN: [&str; 3] = ["posture.toml", "policy.cedar", "attack.toml"];
+
 /// What is put on a desk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeskFiles {
@@ -41,9 +44,19 @@ impl Desk {
 
     /// Whether everything that is the learner's is there.
     pub fn is_laid(&self) -> bool {
-        [self.posture(), self.policy(), self.attack()]
-            .iter()
-            .all(|path| path.exists())
+        self.missing().is_empty()
+    }
+
+    /// The names of what is the learner's and not there.
+    pub fn missing(&self) -> Vec<&'static str> {
+        let own = OWN.into_iter();
+        own.filter(|name| !self.folder.join(name).exists())
+            .collect()
+    }
+
+    /// Whether anything that is the learner's is there.
+    pub fn is_begun(&self) -> bool {
+        self.missing().len() < OWN.len()
     }
 
     /// Writes what is not there, never over what is.
@@ -202,7 +215,8 @@ mod tests {
         assert!(desk.is_laid() && desk.is_as_laid(&files()));
         fs::write(desk.posture(), "mine").unwrap();
         fs::remove_file(desk.policy()).unwrap();
-        assert!(!desk.is_laid());
+        assert_eq!(desk.missing(), ["policy.cedar"]);
+        assert!(desk.is_begun() && !desk.is_laid());
         desk.lay(&files()).unwrap();
         let text = |path: PathBuf| fs::read_to_string(path).unwrap();
         assert_eq!(

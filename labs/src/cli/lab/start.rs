@@ -43,7 +43,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let scenario = lab.parsed()?;
     let files = files(&lab, &scenario)?;
     let desk = Desk::of(&workspace, &scenario.metadata.id);
-    let was_laid = desk.is_laid();
+    let (was_begun, missing) = (desk.is_begun(), desk.missing());
     desk.lay(&files)?;
     let id = scenario.metadata.id.clone();
     if State::of(&Progress::read(&workspace)?, &id) == State::New {
@@ -53,10 +53,13 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         color: printer.color(),
         ..Style::default()
     };
-    let laid = if was_laid {
-        "It is already laid out, and nothing was changed, in"
-    } else {
-        "It is laid out for you in"
+    let laid = match (was_begun, missing.is_empty()) {
+        (true, true) => "It is already laid out, and nothing was changed, in".to_owned(),
+        (true, false) => format!(
+            "It is already laid out; `{}` was missing and is back as it was at the beginning, in",
+            missing.join("` and `")
+        ),
+        (false, _) => "It is laid out for you in".to_owned(),
     };
     let mut page = Page::new(&style);
     tell(
@@ -64,7 +67,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         &scenario,
         &format!("{laid} {}", place.shown(desk.folder())),
     );
-    if was_laid {
+    if was_begun {
         let reset = place.invocation.command(&["lab", "reset"]);
         page.row(&[(
             Tone::Plain,
