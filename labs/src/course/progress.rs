@@ -37,6 +37,13 @@ pub enum Fact {
         /// How long it went on to succeed.
         exposure_ms: u64,
     },
+    /// Wrote an attack that reaches what the lab asks.
+    Reached {
+        /// The lab's id.
+        lab: String,
+        /// How long it went on to succeed.
+        exposure_ms: u64,
+    },
     /// Asked for a hint.
     Hinted {
         /// The lab's id.
@@ -76,6 +83,7 @@ impl Fact {
             Self::Started { lab }
             | Self::Predicted { lab, .. }
             | Self::Attacked { lab, .. }
+            | Self::Reached { lab, .. }
             | Self::Hinted { lab, .. }
             | Self::Passed { lab, .. }
             | Self::Answered { lab, .. }
@@ -97,6 +105,10 @@ impl Fact {
                 measured_ms: number(measured)?,
             },
             ["attacked", "exposure", exposure, "ms"] => Self::Attacked {
+                lab,
+                exposure_ms: number(exposure)?,
+            },
+            ["reached", "exposure", exposure, "ms"] => Self::Reached {
                 lab,
                 exposure_ms: number(exposure)?,
             },
@@ -128,6 +140,7 @@ impl fmt::Display for Fact {
                 ..
             } => write!(f, "predicted {seconds} s measured {measured_ms} ms"),
             Self::Attacked { exposure_ms, .. } => write!(f, "attacked exposure {exposure_ms} ms"),
+            Self::Reached { exposure_ms, .. } => write!(f, "reached exposure {exposure_ms} ms"),
             Self::Hinted { n, .. } => write!(f, "hint {n} given"),
             Self::Passed {
                 seeds,
@@ -281,6 +294,10 @@ mod tests {
                 measured_ms: 33_210,
             },
             Fact::Attacked {
+                lab: lab(),
+                exposure_ms: 33_210,
+            },
+            Fact::Reached {
                 lab: lab(),
                 exposure_ms: 33_210,
             },

@@ -1,18 +1,22 @@
 //! `schism lab attack`: one run of the attack against the learner's own settings, to look at.
 //!
 //! Before the first look it asks what the learner expects, if someone is there to be asked. The
-//! attack is the lab's, or the learner's own once it is written. It judges no further than this
-//! one run: whether settings hold, `lab check` says.
+//! attack is the lab's, or the learner's own once it is written, which runs on what they started
+//! from. It judges no further than this one run: whether settings hold, `lab check` says.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::super::answer::Answer;
 use super::super::interrupt::Interrupt;
-use super::super::origin::Prose;
+use super::super::origin::{Prose, Side};
 use super::super::printer::Printer;
+use super::super::settings::Settings;
 use super::super::stop::Stop;
 use super::super::{Exit, Place, archive, ask, demo, settings};
+use super::Ahead;
 use super::entered::Entered;
+use crate::course::drawn::{self, SHOWN_SEED};
 use crate::course::own;
 use crate::course::progress::{Fact, Progress};
 use crate::history::History;
@@ -29,13 +33,16 @@ const TRIES: usize = 3;
 
 /// Run the attack against your settings and look at what happens
 ///
-/// Ends with status 0 whatever the attack achieved; `lab check` judges.
+/// Ends with status 0 whatever the attack achieved; `lab check` judges. An attack of your own runs
+/// on the posture that you started from, and ends with status 1 if it does not reach what is asked.
 #[derive(Debug, clap::Args)]
 pub(super) struct Words {
     /// A lab's id, or the path of a lab's folder; the last one if left out
     lab: Option<String>,
-    /// Where everything random comes from
-    #[arg(long, value_name = "N", default_value_t = 7)]
+    /// Where everything random comes from; 7 is the lab as its pages tell it, any other number
+    /// draws another time, length and place for the cut
+    #[arg(long, value_name = "N", default_value_t = SHOWN_SEED, value_parser = demo::seed,
+          allow_hyphen_values = true)]
     seed: u64,
     /// Do not ask for a prediction before the first look
     #[arg(long)]
@@ -48,30 +55,37 @@ pub(super) struct Words {
     answer: Answer,
 }
 
+/// What is run: the lab's attack on the learner's settings, or the learner's own attack on what
+/// they started from, which is what its task is set for.
+struct Staged {
+    scenario: Scenario,
+    text: String,
+    settings: Settings,
+    is_own: bool,
+}
+
 /// Obeys.
 pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
     let workspace = place.workspace()?;
     let entered = Entered::read(words.lab.as_deref(), place, &workspace)?;
     words.answer.can_be_given()?;
     workspace.runs()?;
-    let (scenario, scenario_text) = attack(&entered);
-    let said = predicted(words, &entered, &workspace, printer)?;
+    let staged = stage(words.seed, &entered, place)?;
+    let said = predicted(words, &staged, &entered, &workspace, printer)?;
     let interrupt = Interrupt::listen()?;
-    if let Some(warning) = settings::warning(&entered.settings) {
+    if let Some(warning) = settings::warning(&staged.settings) {
         printer.note(&warning);
     }
-    let ran = demo::run_one(
-        &scenario,
-        &entered.settings,
-        words.seed,
-        &interrupt,
-        printer,
-    )?;
-    let report = judge(&scenario, &entered, words.seed, &ran);
+    let (scenario, seed) = (&staged.scenario, words.seed);
+    let ran = demo::run_one(scenario, &staged.settings, seed, &interrupt, printer)?;
+    let report = judge(scenario, &staged.settings, seed, &ran);
     let json = json::render(&report)?;
-    let files = archive::files(&json, &scenario_text, &[(&entered.settings, &ran)]);
+    let files = archive::files(&json, &staged.text, &[(&staged.settings, &ran)]);
     let kept = workspace.keep(&format!("{}-{}", report.lab, report.seed), &files)?;
-    record(&workspace, &report, said)?;
+    let task = entered.scenario.attack.as_ref().filter(|_| staged.is_own);
+    let reached = task.map(|task| own::reached(task, &report.runs[0]));
+    let is_done = reached.as_ref().is_none_or(|(done, _)| *done);
+    record(&workspace, &report, said, reached.is_some() && is_done)?;
     let answer = if words.answer.json {
         json
     } else {
@@ -79,25 +93,48 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
             width: usize::from(words.width),
             ..words.answer.style(printer)
         };
-        page(&entered, &report, &ran.history, &style, (said, place))
+        let told = text::render(&report, &[&ran.history], &style);
+        let end = match &reached {
+            Some(reached) => own_attack(reached, &entered, &workspace, (&style, place))?,
+            None => looked(&entered, &staged, &report, &ran.history, (&style, place)),
+        };
+        guess(said, &report, &style) + &told + "\n" + &end
     };
     words.answer.give(&answer, printer)?;
     printer.note(&format!("kept in {}", place.shown(&kept)));
-    Ok(Exit::Done)
+    Ok(if is_done { Exit::Done } else { Exit::Broken })
 }
 
-/// The lab's scenario, or the one with the learner's own attack in it; and its text.
-fn attack(entered: &Entered) -> (Scenario, String) {
+fn stage(seed: u64, entered: &Entered, place: &Place) -> Result<Staged, Stop> {
     let lab = &entered.scenario_text.text;
-    let own = entered.own.as_ref().and_then(|(own, file)| {
-        Some((own.onto(&entered.scenario), own::written(lab, &file.text)?))
-    });
-    own.unwrap_or_else(|| (entered.scenario.clone(), lab.clone()))
+    let Some((own, file)) = entered.own(place)? else {
+        let (scenario, text) = drawn::world(&entered.scenario, lab, seed);
+        let settings = entered.settings.clone();
+        return Ok(Staged {
+            scenario,
+            text,
+            settings,
+            is_own: false,
+        });
+    };
+    let settings = match &entered.scenario.attack {
+        Some(_) => settings::one(&entered.lab, Path::new(Side::Exposed.name()), None)?,
+        None => entered.settings.clone(),
+    };
+    let text = own::written(lab, &file.text);
+    let text = text.ok_or_else(|| Stop::File(file.name, "it cannot be kept as it is".into()))?;
+    Ok(Staged {
+        scenario: own.onto(&entered.scenario),
+        text,
+        settings,
+        is_own: true,
+    })
 }
 
 /// What the learner expects, if this is the first look and someone is there to be asked.
 fn predicted(
     words: &Words,
+    staged: &Staged,
     entered: &Entered,
     workspace: &Workspace,
     printer: &mut Printer,
@@ -108,30 +145,47 @@ fn predicted(
     let looked = |fact: &Fact| matches!(fact, Fact::Predicted { .. } | Fact::Attacked { .. });
     let progress = Progress::read(workspace)?;
     let is_first = !progress.facts(&entered.scenario.metadata.id).any(looked);
-    if words.no_ask || entered.own.is_some() || !is_first || !ask::may_ask() {
+    if words.no_ask || staged.is_own || !is_first || !ask::may_ask() {
         return Ok(None);
     }
-    prediction(&predict.ask, &mut |question| ask::line(printer, question))
+    let guess = prediction(&predict.ask, &mut |question| ask::line(printer, question))?;
+    if guess == Guess::NoNumber {
+        printer.note("going on without a guess");
+    }
+    Ok(match guess {
+        Guess::Seconds(seconds) => Some(seconds),
+        Guess::None | Guess::NoNumber => None,
+    })
+}
+
+/// What was said when a guess was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guess {
+    Seconds(u64),
+    /// Nothing, on purpose.
+    None,
+    /// Never a number.
+    NoNumber,
 }
 
 /// Asks until the answer is a number of seconds; an empty one goes on without.
 fn prediction(
     question: &str,
     line: &mut dyn FnMut(&str) -> Result<Option<String>, Stop>,
-) -> Result<Option<u64>, Stop> {
+) -> Result<Guess, Stop> {
     let mut asked = format!("Before you look: {question} Your guess in seconds:");
     for _ in 0..TRIES {
         let said = line(&asked)?.unwrap_or_default();
         if said.trim().is_empty() {
-            return Ok(None);
+            return Ok(Guess::None);
         }
         if let Some(seconds) = seconds(&said) {
-            return Ok(Some(seconds));
+            return Ok(Guess::Seconds(seconds));
         }
         "A number of seconds, such as 12, or nothing to go on without a guess:"
             .clone_into(&mut asked);
     }
-    Ok(None)
+    Ok(Guess::NoNumber)
 }
 
 /// A guess as people type it: `12`, `12s`, `12.5 s`, `12,5`, to the nearest second.
@@ -153,7 +207,13 @@ fn seconds(said: &str) -> Option<u64> {
     whole.parse::<u64>().ok().map(|whole| whole + up)
 }
 
-fn judge(scenario: &Scenario, entered: &Entered, seed: u64, ran: &Ran) -> DemoReport {
+/// What is told of one run of a learner's.
+pub(super) fn judge(
+    scenario: &Scenario,
+    settings: &Settings,
+    seed: u64,
+    ran: &Ran,
+) -> DemoReport {
     let facts = DemoFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         lab: scenario.metadata.id.clone(),
@@ -164,8 +224,8 @@ fn judge(scenario: &Scenario, entered: &Entered, seed: u64, ran: &Ran) -> DemoRe
         next: Vec::new(),
     };
     let run = RunFacts {
-        posture: entered.settings.name.clone(),
-        posture_sha256: entered.settings.posture.sha256(),
+        posture: settings.name.clone(),
+        posture_sha256: settings.posture.sha256(),
         trace_hash: trace_hash(&ran.trace),
         wall_ms: ran.wall_ms,
     };
@@ -173,7 +233,12 @@ fn judge(scenario: &Scenario, entered: &Entered, seed: u64, ran: &Ran) -> DemoRe
     DemoReport::judge(facts, vec![run], &[&ran.history])
 }
 
-fn record(workspace: &Workspace, report: &DemoReport, said: Option<u64>) -> Result<(), Stop> {
+fn record(
+    workspace: &Workspace,
+    report: &DemoReport,
+    said: Option<u64>,
+    has_reached: bool,
+) -> Result<(), Stop> {
     let (lab, exposure_ms) = (report.lab.clone(), own::longest_ms(&report.runs[0]));
     if let Some(seconds) = said {
         let fact = Fact::Predicted {
@@ -183,43 +248,45 @@ fn record(workspace: &Workspace, report: &DemoReport, said: Option<u64>) -> Resu
         };
         Progress::record(workspace, &fact)?;
     }
+    if has_reached {
+        let lab = lab.clone();
+        Progress::record(workspace, &Fact::Reached { lab, exposure_ms })?;
+    }
     Ok(Progress::record(
         workspace,
         &Fact::Attacked { lab, exposure_ms },
     )?)
 }
 
-/// The guess beside the figure, the run, and what to do with it.
-fn page(
+/// The guess beside the figure, if there was one.
+fn guess(said: Option<u64>, report: &DemoReport, style: &Style) -> String {
+    let Some(said) = said else {
+        return String::new();
+    };
+    let mut page = Page::new(style);
+    let was = in_words(&report.runs[0].exposure_ms);
+    let text = format!("{said} s. It was {was}.");
+    page.wrapped(Tone::Strong, "You said ", &text);
+    page.blank();
+    page.finish()
+}
+
+/// What to do with a run of the lab's attack.
+fn looked(
     entered: &Entered,
+    staged: &Staged,
     report: &DemoReport,
     history: &History,
-    style: &Style,
-    (said, place): (Option<u64>, &Place),
+    (style, place): (&Style, &Place),
 ) -> String {
-    let run = &report.runs[0];
-    let mut top = Page::new(style);
-    if let Some(said) = said {
-        let was = in_words(&run.exposure_ms);
-        top.wrapped(
-            Tone::Strong,
-            "You said ",
-            &format!("{said} s. It was {was}."),
-        );
-        top.blank();
-    }
     let mut end = Page::new(style);
     end.blank();
-    let attack = place.shown(&entered.desk.attack());
-    match (&entered.own, &entered.scenario.attack) {
-        (None, Some(_)) => {
-            let text = format!("This was the lab's own attack; yours goes into {attack}.");
-            end.wrapped(Tone::Plain, "", &text);
-        }
-        (Some(_), Some(task)) => own_attack(&mut end, entered, own::reached(task, run)),
-        (_, None) => {}
+    if entered.scenario.attack.is_some() && !staged.is_own {
+        let attack = place.shown(&entered.desk.attack());
+        let text = format!("This was the lab's own attack; yours goes into {attack}.");
+        end.wrapped(Tone::Plain, "", &text);
     }
-    let closed = run.attack == Attack::Refused;
+    let closed = report.runs[0].attack == Attack::Refused;
     if closed {
         let text = format!(
             "The attack was refused ({}) on this one seed; whether that holds on others, and what \
@@ -249,27 +316,30 @@ fn page(
     if !closed {
         end.command(&command(&["lab", "hint"]));
     }
-    let told = text::render(report, &[history], style);
-    let top = if said.is_some() {
-        top.finish()
-    } else {
-        String::new()
-    };
-    format!("{top}{told}\n{}", end.finish())
+    end.finish()
 }
 
-/// What the learner's own attack reached; the task is set against what they started from.
-fn own_attack(page: &mut Page<'_>, entered: &Entered, (done, said): (bool, String)) {
-    let exposed = entered.settings.posture == entered.exposed;
-    let (tone, tail) = match (exposed, done) {
-        (true, true) => (Tone::Good, "."),
-        (true, false) => (Tone::Bad, "."),
-        (false, _) => (
-            Tone::Plain,
-            " (with your posture; the task is set for the exposed one).",
-        ),
-    };
-    page.wrapped(tone, "", &format!("With your own steps: {said}{tail}"));
+/// What the learner's own attack reached, and what to do then.
+fn own_attack(
+    (done, said): &(bool, String),
+    entered: &Entered,
+    workspace: &Workspace,
+    (style, place): (&Style, &Place),
+) -> Result<String, Stop> {
+    let mut page = Page::new(style);
+    page.blank();
+    let tone = if *done { Tone::Good } else { Tone::Bad };
+    let text = format!("Your own steps, on the posture that you started from: {said}.");
+    page.wrapped(tone, "", &text);
+    if *done {
+        Ahead::find(workspace, &entered.scenario)?.tell(&mut page, place);
+        return Ok(page.finish());
+    }
+    page.heading("Next:");
+    let file = place.shown(&entered.desk.attack());
+    page.wrapped(Tone::Plain, "  ", &format!("change {file}, then"));
+    page.command(&place.invocation.command(&["lab", "attack"]));
+    Ok(page.finish())
 }
 
 fn in_words(exposure_ms: &BTreeMap<String, u64>) -> String {
@@ -325,7 +395,7 @@ mod tests {
         }
     }
 
-    fn ask(answers: &[Option<&str>]) -> (Option<u64>, Vec<String>) {
+    fn ask(answers: &[Option<&str>]) -> (Guess, Vec<String>) {
         let (mut asked, mut answers) = (Vec::new(), answers.iter());
         let said = prediction("How long?", &mut |question| {
             asked.push(question.to_owned());
@@ -337,16 +407,16 @@ mod tests {
     #[test]
     fn what_is_no_number_is_asked_again_and_nothing_goes_on_without() {
         let (said, asked) = ask(&[Some("33 s")]);
-        assert_eq!((said, asked.len()), (Some(33), 1));
+        assert_eq!((said, asked.len()), (Guess::Seconds(33), 1));
         assert!(asked[0].contains("How long?"), "{asked:?}");
         let (said, asked) = ask(&[Some("long"), Some("9")]);
-        assert_eq!((said, asked.len()), (Some(9), 2));
+        assert_eq!((said, asked.len()), (Guess::Seconds(9), 2));
         assert!(asked[1].starts_with("A number of seconds"), "{asked:?}");
-        assert_eq!(ask(&[Some(" ")]).0, None);
-        assert_eq!(ask(&[None]).0, None);
+        assert_eq!(ask(&[Some(" ")]).0, Guess::None);
+        assert_eq!(ask(&[None]).0, Guess::None);
         assert_eq!(
             ask(&[Some("a"), Some("b"), Some("c"), Some("4")]),
-            (None, {
+            (Guess::NoNumber, {
                 let again = "A number of seconds, such as 12, or nothing to go on without a guess:";
                 let first = "Before you look: How long? Your guess in seconds:";
                 vec![first.to_owned(), again.to_owned(), again.to_owned()]

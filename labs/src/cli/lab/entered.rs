@@ -34,8 +34,6 @@ pub(super) struct Entered {
     pub(super) settings: Settings,
     /// What the learner started from.
     pub(super) exposed: Posture,
-    /// The learner's own attack, once it is written, and its file.
-    pub(super) own: Option<(Own, Text)>,
     posture_name: String,
     sources: Sources,
 }
@@ -57,10 +55,16 @@ impl Entered {
         let scenario = Scenario::parse(&scenario_text.name, &scenario_text.text)?;
         let id = &scenario.metadata.id;
         let desk = Desk::of(workspace, id);
-        if !desk.is_laid() {
+        let missing = desk.missing();
+        if !missing.is_empty() {
             let start = place.invocation.command(&["lab", "start", &lab.word()?]);
             let folder = place.shown(desk.folder());
-            let why = format!("`{id}` is not laid out in {folder}; type `{start}`");
+            let why = if desk.is_begun() {
+                let files = missing.join("` and `");
+                format!("`{files}` is missing from {folder}; `{start}` puts it back")
+            } else {
+                format!("`{id}` is not laid out in {folder}; type `{start}`")
+            };
             return Err(Stop::Usage(why));
         }
         let read = |path: std::path::PathBuf, most: usize| {
@@ -72,8 +76,6 @@ impl Entered {
         let posture_name = posture.name.clone();
         let (_, sources) = Posture::parse(&posture.name, &posture.text)?;
         let settings = settings::settings(NAME, posture, read(desk.policy(), MAX_ENTRY)?, false)?;
-        let attack = read(desk.attack(), MAX_SCENARIO)?;
-        let own = Own::parse(&scenario, &attack.name, &attack.text)?;
         let exposed = lab.posture(Side::Exposed)?;
         let (exposed, _) = Posture::parse(&exposed.name, &exposed.text)?;
         Ok(Self {
@@ -83,10 +85,19 @@ impl Entered {
             scenario_text,
             settings,
             exposed,
-            own: own.map(|own| (own, attack)),
             posture_name,
             sources,
         })
+    }
+
+    /// The learner's own attack, once it is written, and its file. Only running it reads it: a
+    /// mistake in it is no fault of the settings.
+    pub(super) fn own(&self, place: &Place) -> Result<Option<(Own, Text)>, Stop> {
+        let path = self.desk.attack();
+        let mut attack = origin::read(&path, MAX_SCENARIO)?;
+        attack.name = place.shown(&path);
+        let own = Own::parse(&self.scenario, &attack.name, &attack.text)?;
+        Ok(own.map(|own| (own, attack)))
     }
 
     /// Refuses a posture that leaves out a dial of the lab, or turns another.

@@ -96,7 +96,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     Err(Stop::Interrupted)
 }
 
-/// What is told of each file on the desk: when it was last written, and how long it is.
+/// What is told of each file that a check reads: when it was last written, and how long it is.
 type Seen = BTreeMap<PathBuf, Option<(SystemTime, u64)>>;
 
 fn seen(desk: &Desk) -> Seen {
@@ -105,9 +105,8 @@ fn seen(desk: &Desk) -> Seen {
         let told = metadata.and_then(|it| Some((it.modified().ok()?, it.len())));
         (path, told)
     };
-    [desk.posture(), desk.policy(), desk.attack()]
-        .map(told)
-        .into()
+    // A check uses no attack of the learner's own.
+    [desk.posture(), desk.policy()].map(told).into()
 }
 
 /// A short page: what it rests on, then the answer without what takes longer to find.
@@ -150,9 +149,11 @@ mod tests {
         fs::write(desk.readme(), "notes of my own").unwrap();
         assert_eq!(seen(&desk), before, "the README is only to be read");
         fs::write(desk.attack(), "longer").unwrap();
+        assert_eq!(seen(&desk), before, "the own attack is not checked");
+        fs::write(desk.policy(), "longer").unwrap();
         let saved = seen(&desk);
         assert_ne!(saved, before);
-        fs::remove_file(desk.attack()).unwrap();
+        fs::remove_file(desk.policy()).unwrap();
         assert_ne!(seen(&desk), saved);
     }
 }
