@@ -165,6 +165,12 @@ fn a_check_explains_the_exposed_posture_and_passes_the_solution() {
     ] {
         assert!(ended.told().contains(part), "no {part} in {}", ended.out);
     }
+    let (_, next) = ended.out.split_once("Next:\n").unwrap();
+    let next = next.replace("\\\n", " ");
+    let (_, trace) = next.lines().next().unwrap().split_once(" trace ").unwrap();
+    let looked = learner.run(&format!("trace {}", trace.trim()));
+    assert_eq!(looked.status, Some(0), "{}", looked.err);
+    assert_eq!(learner.run("rerun stale-acl-1-1").status, Some(0));
     assert!(!learner.progress().contains("passed"));
     learner.take("solution");
     let ended = learner.run("lab check");
@@ -281,11 +287,10 @@ fn an_own_attack_is_measured_and_kept_so_that_it_runs_again() {
     let ended = learner.run("lab attack --seed 3");
     assert_eq!(ended.status, Some(0), "{}", ended.err);
     let told = ended.told();
-    assert!(
-        told.contains("With your own steps: your attack reached 2"),
-        "{told}"
-    );
+    let reached = "Your own steps, on the posture that you started from: your attack reached 2";
+    assert!(told.contains(reached), "{told}");
     assert!(told.contains("20s were asked: that will do."), "{told}");
+    assert!(learner.progress().contains("stale-acl reached exposure "));
     let kept = learner.path(".schism/runs/stale-acl-3-1");
     let report = json(&fs::read_to_string(kept.join("report.json")).unwrap());
     let text = fs::read_to_string(kept.join("scenario.toml")).unwrap();
@@ -298,9 +303,30 @@ fn an_own_attack_is_measured_and_kept_so_that_it_runs_again() {
     learner.refuses("lab attack", "attack.toml:12: step 3 of at most 2");
     learner.write("attack.toml", &OWN.replace("revoke", "revok"));
     learner.refuses(
-        "lab check",
+        "lab attack",
         "attack.toml:9: unknown verb `revok`; the nearest is `revoke`",
     );
+    let ended = learner.run("lab check --seeds 1");
+    assert_eq!(ended.status, Some(1), "a check uses no own attack");
+}
+
+#[test]
+fn an_own_attack_is_tried_on_what_one_started_from_also_after_the_pass() {
+    let learner = Learner::started();
+    learner.take("solution");
+    learner.write("attack.toml", OWN);
+    let ended = learner.run("lab attack");
+    assert_eq!(ended.status, Some(0), "{}{}", ended.out, ended.err);
+    learner.write("attack.toml", &OWN.replace("\"30s\"", "\"12s\""));
+    let ended = learner.run("lab attack");
+    assert_eq!(ended.status, Some(1), "{}", ended.err);
+    assert!(ended.told().contains("not enough yet."), "{}", ended.out);
+    assert!(
+        ended.told().contains("change .schism/work/stale-acl/attack.toml, then"),
+        "{}",
+        ended.out
+    );
+    assert!(ended.told().ends_with(" lab attack"), "{}", ended.out);
 }
 
 /// Sends what Ctrl-C sends.

@@ -121,6 +121,8 @@ pub struct Explanation {
     pub also: Vec<String>,
     /// The smallest schedule, once it was looked for.
     pub smallest: Option<Smallest>,
+    /// The kept run of it, by its folder's name, if it was kept.
+    pub run: Option<String>,
 }
 
 /// What is wrong with a trial, the worst first; nothing if it passed.
@@ -184,6 +186,7 @@ pub fn explain(
             })
             .collect(),
         smallest: None,
+        run: None,
     })
 }
 

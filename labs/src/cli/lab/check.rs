@@ -13,14 +13,17 @@ use super::super::answer::Answer as Given;
 use super::super::interrupt::Interrupt;
 use super::super::printer::Printer;
 use super::super::stop::Stop;
-use super::super::{Exit, Place};
-use super::Ahead;
+use super::super::{Exit, Place, archive, demo};
+use super::{Ahead, attack};
 use super::entered::Entered;
 use crate::course::answer::{Answer, failed};
 use crate::course::check::{Checked, check_until};
+use crate::course::drawn;
 use crate::course::progress::{Fact, Progress};
 use crate::course::shrink::{self, MAX_RUNS};
+use crate::course::trial::Trial;
 use crate::invariant::Verdict;
+use crate::report::json;
 use crate::run::RunError;
 use crate::workspace::Workspace;
 
@@ -89,6 +92,9 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         printer.clear();
         // What was checked stands, also if the search for less was stopped.
         told.smallest = found.unwrap_or_default();
+        if !interrupt.heard() {
+            told.run = keep(trial, &entered, &workspace, &interrupt, printer);
+        }
     }
     let is_enough = answer.seeds.len() >= usize::from(ENOUGH);
     if answer.verdict == Verdict::Kept && is_enough {
@@ -104,7 +110,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     } else {
         let next = match answer.verdict {
             Verdict::Kept if !is_enough => vec![place.invocation.command(&["lab", "check"])],
-            verdict => next(&entered, &workspace, verdict, place)?,
+            _ => next(&entered, &workspace, &answer, place)?,
         };
         let page = answer.page(&words.answer.style(printer), &next);
         luck(&answer, is_enough) + &page
@@ -190,16 +196,46 @@ fn so_far(answer: &Answer, of: usize) -> String {
 fn next(
     entered: &Entered,
     workspace: &Workspace,
-    verdict: Verdict,
+    answer: &Answer,
     place: &Place,
 ) -> Result<Vec<String>, Stop> {
     let command = |words: &[&str]| place.invocation.command(words);
-    if verdict == Verdict::Kept {
+    if answer.verdict == Verdict::Kept {
         let ahead = Ahead::find(workspace, &entered.scenario)?;
         let words: Vec<&str> = ahead.words.iter().map(String::as_str).collect();
         return Ok(vec![command(&words)]);
     }
-    Ok(vec![command(&["lab", "hint"]), command(&["lab", "attack"])])
+    let told = answer.explanation.as_ref();
+    let look = told.and_then(|told| {
+        let request = told.first.as_ref()?.request.as_deref()?;
+        Some(command(&["trace", request, "--run", told.run.as_deref()?]))
+    });
+    let others = [command(&["lab", "hint"]), command(&["lab", "attack"])];
+    Ok(look.into_iter().chain(others).collect())
+}
+
+/// Keeps the run that is explained, so that what is named of it can be looked at: a check keeps no
+/// run, so this one runs once more. Its name; nothing if it cannot be kept, which is said.
+fn keep(
+    trial: &Trial,
+    entered: &Entered,
+    workspace: &Workspace,
+    interrupt: &Interrupt,
+    printer: &mut Printer,
+) -> Option<String> {
+    let (scenario, seed, settings) = (&trial.scenario, trial.seed, &entered.settings);
+    let text = drawn::written(&entered.scenario, &entered.scenario_text.text, scenario)?;
+    let ran = demo::run_one(scenario, settings, seed, interrupt, printer).ok()?;
+    let report = attack::judge(scenario, settings, seed, &ran);
+    let json = json::render(&report).ok()?;
+    let files = archive::files(&json, &text, &[(settings, &ran)]);
+    match workspace.keep(&format!("{}-{seed}", report.lab), &files) {
+        Ok(folder) => Some(folder.file_name()?.to_str()?.to_owned()),
+        Err(why) => {
+            printer.note(&format!("the run is not kept: {why}"));
+            None
+        }
+    }
 }
 
 #[cfg(test)]

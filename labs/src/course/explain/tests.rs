@@ -243,7 +243,7 @@ fn the_json_has_its_shape() {
     assert_eq!(value["seeds"][1]["verdict"], "broken");
     assert_eq!(
         keys(&value["explanation"]),
-        "also dials first locked_out rule seed smallest variant words"
+        "also dials first locked_out rule run seed smallest variant words"
     );
     assert_eq!(
         keys(&value["explanation"]["dials"][0]),
