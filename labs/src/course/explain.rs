@@ -277,9 +277,9 @@ fn too_late(history: &History) -> Option<Violation> {
     let allowed = expect.exposure_us.get(&late.action).copied().unwrap_or(0);
     let by = late
         .seq
-        .map_or(String::new(), |seq| format!(" by audit entry {seq}"));
+        .map_or(String::new(), |seq| format!(" (audit entry {seq})"));
     let evidence = format!(
-        "{} was let in to {} {} after the revocation was acknowledged{by}; this lab allows {}",
+        "{} was let in to {}{by} {} after the revocation was acknowledged; this lab allows {}",
         late.principal,
         late.action,
         figure::seconds(late.after_us()),

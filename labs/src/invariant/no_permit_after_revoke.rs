@@ -294,11 +294,11 @@ fn violation(history: &History, late: &Late, bound_us: u64) -> Violation {
     };
     let entry = late
         .seq
-        .map_or(", and no audit entry says so".to_owned(), |seq| {
-            format!(" by audit entry {seq}")
+        .map_or(" (no audit entry says so)".to_owned(), |seq| {
+            format!(" (audit entry {seq})")
         });
     let evidence = format!(
-        "{} was let in to {} {} after the revocation was acknowledged{entry}: {held_to}",
+        "{} was let in to {}{entry} {} after the revocation was acknowledged: {held_to}",
         late.principal,
         late.action,
         seconds(late.after_us()),

@@ -64,7 +64,7 @@ fn a_wrongful_permit_is_explained_with_its_moment_its_entry_and_its_dials() {
     );
     assert_eq!(first.request.as_deref(), Some("mallory-33"));
     assert!(
-        first.evidence.contains("let in to write 4.4 s") && first.evidence.contains("allows 3.0 s"),
+        first.evidence.contains("let in to write (audit entry ") && first.evidence.contains(") 4.4 s after") && first.evidence.contains("allows 3.0 s"),
         "{}",
         first.evidence
     );
