@@ -8,6 +8,7 @@ use std::env;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use super::stop::Stop;
+use crate::report::text::width;
 
 /// The widest that a progress line gets, in columns.
 const PROGRESS_COLUMNS: usize = 72;
@@ -19,6 +20,8 @@ pub(super) struct Printer {
     color: bool,
     progress: bool,
     shown: Option<u8>,
+    /// Columns of the terminal that standard error is, if it is one.
+    columns: Option<usize>,
 }
 
 impl Printer {
@@ -32,6 +35,8 @@ impl Printer {
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
             shown: None,
+            columns: terminal_size::terminal_size_of(io::stderr())
+                .map(|(columns, _)| usize::from(columns.0)),
         }
     }
 
@@ -71,13 +76,17 @@ impl Printer {
     pub(super) fn note(&mut self, text: &str) {
         self.clear();
         // Nowhere is left to complain of standard error.
-        let _ = writeln!(self.err, "{}", one_line(text));
+        let text = one_line(text);
+        let text = self.columns.map_or(text.clone(), |it| broken(&text, it));
+        let _ = writeln!(self.err, "{text}");
     }
 
     /// Says a question and leaves the cursor behind it.
     pub(super) fn ask(&mut self, question: &str) {
         self.clear();
-        let _ = write!(self.err, "{} ", one_line(question));
+        let question = one_line(question);
+        let question = self.columns.map_or(question.clone(), |it| broken(&question, it));
+        let _ = write!(self.err, "{question} ");
         let _ = self.err.flush();
     }
 
@@ -121,6 +130,24 @@ fn heard(printed: io::Result<()>) -> Result<(), Stop> {
 )]
 fn percent(share: f64) -> u8 {
     (share * 100.0).clamp(0.0, 100.0) as u8
+}
+
+/// The text in lines that fit, broken at its spaces; a word that is too long stays whole.
+fn broken(text: &str, columns: usize) -> String {
+    let (mut out, mut used) = (String::new(), 0);
+    for word in text.split(' ') {
+        let long = width(word);
+        if used > 0 && used + 1 + long > columns.saturating_sub(1) {
+            out.push('\n');
+            used = 0;
+        } else if !out.is_empty() {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += long;
+    }
+    out
 }
 
 /// The text on one line, and nothing in it that steers a terminal.
@@ -177,6 +204,7 @@ pub(super) mod tests {
             color: false,
             progress,
             shown: None,
+            columns: None,
         };
         (printer, err)
     }
@@ -198,6 +226,18 @@ pub(super) mod tests {
         let (mut printer, err) = printer(Paper::default(), false);
         printer.error("`a\nb\u{1b}[2J`: no such thing\n");
         assert_eq!(written(&err), "error: `a b?[2J`: no such thing\n");
+    }
+
+    #[test]
+    fn on_a_terminal_a_line_is_broken_at_its_spaces_and_loses_nothing() {
+        let (mut printer, err) = printer(Paper::default(), false);
+        printer.columns = Some(20);
+        let long = format!("one two three {} four five six", "x".repeat(30));
+        printer.note(&long);
+        let text = written(&err);
+        assert_eq!(text.trim_end().replace('\n', " "), long);
+        let fits = |line: &str| line.len() < 20 || !line.contains(' ');
+        assert!(text.lines().count() > 3 && text.lines().all(fits), "{text}");
     }
 
     #[test]
