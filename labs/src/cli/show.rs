@@ -119,7 +119,7 @@ fn step(show: &Show<'_>, interrupt: &Interrupt, printer: &mut Printer) -> Result
                 ""
             };
             let mark = format!(
-                "[act {} of {}{more}: Enter goes on, q ends] ",
+                "[act {} of {}{more}: Enter goes on, q and Enter ends] ",
                 at + 1,
                 acts.len()
             );
@@ -167,7 +167,7 @@ fn draw(
         let mut lines = live::frame(show.report, show.histories, at_us, &fitted(&show.style));
         lines.push(String::new());
         let mark = if done {
-            "[Enter shows the page, q ends] "
+            "[Enter shows the page, q and Enter ends] "
         } else {
             "[q and Enter ends] "
         };

@@ -38,7 +38,10 @@ pub fn acts(
             page.wrapped(Tone::Strong, "", ask);
         }
     })];
-    acts.push(act(&|page| lanes(page, 0, 1)));
+    acts.push(act(&|page| {
+        lanes(page, 0, 1);
+        table::exposure_and_price(page, runs.get(..1).unwrap_or(runs), histories);
+    }));
     let honest = act(&|page| evidence::wrongful(page, runs, histories));
     if !honest.trim().is_empty() {
         acts.push(honest);
@@ -75,6 +78,8 @@ mod tests {
         assert_eq!(acts.len(), 5);
         assert!(acts[0].ends_with("\nFor how long?\n") && !acts[0].contains("exposed"));
         assert!(acts[1].contains("exposed  mallory") && !acts[1].contains("solution"));
+        let figure = "exposed  read        31.9 s";
+        assert!(!acts[0].contains(figure) && acts[1].contains(figure));
         assert!(acts[2].contains("an honest entry"));
         assert!(acts[3].contains("solution mallory") && acts[3].contains("price: alice"));
         assert!(acts[4].contains("The lesson stands") && acts[4].contains("Next:"));
