@@ -317,6 +317,15 @@ fn a_showing_needs_a_terminal_and_a_script_needs_nothing() {
     desk.refuses("demo stale-acl --step --json", &["--json"]);
     let ended = desk.run("demo stale-acl --script");
     assert_eq!(ended.status, Some(0), "{}", ended.err);
-    assert!(ended.out.starts_with("# Showing it in five minutes\n"));
+    assert!(ended.out.starts_with("Showing it in five minutes\n"));
+    assert!(!ended.out.contains("cargo") && !ended.out.contains("```"));
+    let command = format!("  {} demo stale-acl --seed 42\n", binary().display());
+    assert!(
+        ended.out.replace(" \\\n    ", " ").contains(&command),
+        "{}",
+        ended.out
+    );
+    let wide = |line: &&str| line.chars().count() > 80 && !line.contains("schism");
+    assert_eq!(ended.out.lines().find(wide), None);
     assert!(!desk.path(".schism/runs").exists());
 }

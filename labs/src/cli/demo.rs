@@ -100,7 +100,8 @@ impl Plan {
 /// Obeys.
 pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
     if words.show.script {
-        show::script(&Lab::find(&words.lab)?, printer)?;
+        let (lab, style) = (Lab::find(&words.lab)?, style(words, printer));
+        show::script(&lab, &place.invocation, &style, printer)?;
         return Ok(Exit::Done);
     }
     let plan = Plan::read(words)?;

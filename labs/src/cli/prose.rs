@@ -3,10 +3,23 @@
 //! Paragraphs and lists are wrapped anew, drawings and commands stay as they are, and a table is
 //! told row by row. Nothing that the text says is left out, and nothing in it steers a terminal.
 
+use super::next::Invocation;
 use crate::report::text::{Page, Tone, width};
+
+/// How the pages of a lab start the program.
+const STARTS: [&str; 3] = [
+    "cargo run --release -- ",
+    "cargo run -q --release -- ",
+    "schism ",
+];
 
 /// Puts the text on the page.
 pub(super) fn prose(page: &mut Page<'_>, text: &str) {
+    prose_with(page, text, None);
+}
+
+/// The same; its commands start the program as it was started here, if that is said.
+pub(super) fn prose_with(page: &mut Page<'_>, text: &str, invocation: Option<&Invocation>) {
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         let start = line.trim_start();
@@ -14,7 +27,10 @@ pub(super) fn prose(page: &mut Page<'_>, text: &str) {
             let inside = lines
                 .by_ref()
                 .take_while(|line| !line.trim_start().starts_with(fence));
-            inside.for_each(|line| drawn(page, line));
+            inside.for_each(|line| match command(line, invocation) {
+                Some(command) => page.command(&command),
+                None => drawn(page, line),
+            });
         } else if start.is_empty() {
             page.blank();
         } else if start.starts_with('#') {
@@ -26,6 +42,9 @@ pub(super) fn prose(page: &mut Page<'_>, text: &str) {
             }
             table(page, &rows);
         } else {
+            if is_aside(start) {
+                continue;
+            }
             let (lead, first) = lead(line);
             let mut text = first.to_owned();
             while let Some(more) = lines.next_if(|line| goes_on(line)) {
@@ -35,6 +54,18 @@ pub(super) fn prose(page: &mut Page<'_>, text: &str) {
             page.wrapped(Tone::Plain, lead, &inline(&text));
         }
     }
+}
+
+/// A line of a block that starts the program, as it is typed here.
+fn command(line: &str, invocation: Option<&Invocation>) -> Option<String> {
+    let mut words = STARTS.iter().filter_map(|start| line.strip_prefix(start));
+    let words: Vec<&str> = words.next()?.split_whitespace().collect();
+    Some(invocation?.command(&words))
+}
+
+/// A remark of the author's to the lint, on a line of its own.
+pub(super) fn is_aside(line: &str) -> bool {
+    line.starts_with("<!--") && line.ends_with("-->")
 }
 
 /// What a line that begins a fence ends with.
@@ -104,9 +135,14 @@ fn table(page: &mut Page<'_>, rows: &[&str]) {
     page.blank();
 }
 
-/// Links as words and address, without marks for bold, other marks as they are.
+/// Links as words and address, without marks for bold and emphasis; what stands in backticks stays.
 fn inline(text: &str) -> String {
-    let text = text.replace("**", "");
+    let parts = text.split('`').enumerate();
+    let plain = |(at, part): (usize, &str)| match at % 2 {
+        0 => part.replace('*', ""),
+        _ => part.to_owned(),
+    };
+    let text = parts.map(plain).collect::<Vec<_>>().join("`");
     let mut out = String::new();
     let mut rest = text.as_str();
     while let Some((before, link)) = rest.split_once('[') {
@@ -166,6 +202,7 @@ mod tests {
         );
         assert_eq!(inline("open [end"), "open [end");
         assert_eq!(inline("**Loud.** And `*`."), "Loud. And `*`.");
+        assert_eq!(inline("her *reads*, `a * b`"), "her reads, `a * b`");
     }
 
     #[test]
@@ -195,5 +232,15 @@ mod tests {
             }
         }
         assert!(!shown("a\u{1b}[2Jb\n```\n\u{1b}c\n```\n").contains('\u{1b}'));
+    }
+
+    #[test]
+    fn commands_are_typed_as_the_program_was_started_and_remarks_are_left_out() {
+        let style = Style::default();
+        let mut page = Page::new(&style);
+        let here = Invocation::find(Some("bin/schism".into()), |_| None, None);
+        let text = "A\n\n```sh\ncargo run --release -- demo x --seed 7\n```\n<!-- 4s -->\n";
+        prose_with(&mut page, text, Some(&here));
+        assert_eq!(page.finish(), "A\n\n  bin/schism demo x --seed 7\n");
     }
 }

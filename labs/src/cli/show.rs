@@ -11,13 +11,15 @@ use std::thread;
 use std::time::Duration;
 
 use super::interrupt::Interrupt;
+use super::next::Invocation;
 use super::origin::Lab;
 use super::printer::Printer;
+use super::prose::prose_with;
 use super::stop::Stop;
 use crate::fabric::TrueTime;
 use crate::history::History;
 use crate::report::DemoReport;
-use crate::report::text::{Style, act, live};
+use crate::report::text::{Page, Style, act, live};
 use keys::{Key, Keys};
 use screen::Screen;
 
@@ -95,9 +97,16 @@ impl Showing {
     }
 }
 
-/// Prints the script.
-pub(super) fn script(lab: &Lab, printer: &mut Printer) -> Result<(), Stop> {
-    printer.page(&lab.demo()?.text)
+/// Prints the script, with commands that work where it is read.
+pub(super) fn script(
+    lab: &Lab,
+    invocation: &Invocation,
+    style: &Style,
+    printer: &mut Printer,
+) -> Result<(), Stop> {
+    let mut page = Page::new(style);
+    prose_with(&mut page, &lab.demo()?.text, Some(invocation));
+    printer.page(page.finish().trim_start_matches('\n'))
 }
 
 /// One act after the other, and no more of one at once than the terminal has rows.

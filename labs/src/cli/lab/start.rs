@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::super::origin::{Lab, Prose, Side};
 use super::super::printer::Printer;
+use super::super::prose::is_aside;
 use super::super::settings;
 use super::super::stop::Stop;
 use super::super::{Exit, Place};
@@ -32,8 +33,14 @@ pub(super) fn files(lab: &Lab, scenario: &Scenario) -> Result<DeskFiles, Stop> {
         posture: lab.posture(Side::Exposed)?.text,
         policy: lab.policy(Side::Exposed)?.text,
         attack: own::template(scenario),
-        readme: lab.prose(Prose::Readme)?.text,
+        readme: told(&lab.prose(Prose::Readme)?.text),
     })
+}
+
+/// The story without its author's remarks to the lint.
+fn told(readme: &str) -> String {
+    let lines = readme.lines().filter(|line| !is_aside(line));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// Obeys.
