@@ -56,7 +56,11 @@ fn words_that_make_no_sense_are_one_line_and_status_2() {
     desk.refuses("demo stale-acl --width 10", &["--width"]);
     desk.refuses("demo", &["<LAB>"]);
     desk.refuses("dmeo", &["demo"]);
-    desk.refuses("token", &["--help"]);
+    desk.refuses("token", &["a command is missing: `verify`"]);
+    desk.refuses("posture", &["`show`"]);
+    desk.refuses("lba", &["unknown command `lba`", "the nearest is `lab`"]);
+    desk.refuses("lab chekc", &["the nearest is `check`"]);
+    assert!(desk.run("help").out.contains("posture"));
     desk.refuses("demo stale-acl --posture solutoin", &["`solution`"]);
     desk.refuses("demo stale-acl --policy p.cedar", &["--posture"]);
     desk.refuses("demo stale-acl --out no/such/file", &["no/such/file"]);

@@ -28,7 +28,10 @@ const COMMANDS: [(&str, &str); 9] = [
         "lab quiz",
         "what you saw, in questions; lab reset begins again",
     ),
-    ("posture", "every dial: its value, and who ships it exposed"),
+    (
+        "posture show",
+        "every dial: its value, and who ships it exposed",
+    ),
     (
         "rerun RUN",
         "run a kept run again: the same, or where it differs",

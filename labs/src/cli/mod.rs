@@ -127,9 +127,10 @@ pub fn main() -> ExitCode {
 }
 
 fn run(words: impl IntoIterator<Item = OsString>, place: &Place, printer: &mut Printer) -> Exit {
-    let said = match Words::try_parse_from(words) {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let said = match Words::try_parse_from(&words) {
         Ok(words) => obey(words, place, printer),
-        Err(error) => usage::answer(&error, printer),
+        Err(error) => usage::answer(&words, &error, printer),
     };
     match said {
         Ok(exit) => exit,

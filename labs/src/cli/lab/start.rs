@@ -33,12 +33,12 @@ pub(super) fn files(lab: &Lab, scenario: &Scenario) -> Result<DeskFiles, Stop> {
         posture: lab.posture(Side::Exposed)?.text,
         policy: lab.policy(Side::Exposed)?.text,
         attack: own::template(scenario),
-        readme: told(&lab.prose(Prose::Readme)?.text),
+        readme: story(&lab.prose(Prose::Readme)?.text),
     })
 }
 
 /// The story without its author's remarks to the lint.
-fn told(readme: &str) -> String {
+fn story(readme: &str) -> String {
     let lines = readme.lines().filter(|line| !is_aside(line));
     lines.map(|line| format!("{line}\n")).collect()
 }
