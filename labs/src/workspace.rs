@@ -23,6 +23,9 @@ pub enum WorkspaceError {
     /// No `.schism/` upwards, and no user's data folder.
     #[error("no `{FOLDER}/` here or above, and no data folder for it: set HOME or make one here")]
     Nowhere,
+    /// A file where the folder should be.
+    #[error("`{0}` is a file; move it away, what is kept goes into a folder of that name")]
+    File(String),
     /// A folder or file cannot be written.
     #[error("`{path}`: {why}")]
     Unwritable {
@@ -54,15 +57,16 @@ impl Workspace {
     /// The nearest `.schism/` in `from` or above it, else the one in `data`, which need not exist.
     ///
     /// # Errors
-    /// When there is neither.
+    /// When there is neither, or a file has its name.
     pub fn find(from: Option<&Path>, data: Option<PathBuf>) -> Result<Self, WorkspaceError> {
         let above = from.into_iter().flat_map(Path::ancestors);
-        let found = above
-            .map(|folder| folder.join(FOLDER))
-            .find(|it| it.is_dir());
+        let found = above.map(|folder| folder.join(FOLDER)).find(|it| it.exists());
         let root = found
             .or_else(|| data.map(|folder| folder.join(FOLDER)))
             .ok_or(WorkspaceError::Nowhere)?;
+        if root.is_file() {
+            return Err(WorkspaceError::File(root.display().to_string()));
+        }
         Ok(Self { root })
     }
 
@@ -232,9 +236,15 @@ mod tests {
         let data = temp.path().join("data");
         let find = || Workspace::find(Some(&deep), Some(data.clone())).unwrap();
         assert_eq!(find().root(), data.join(FOLDER));
-        fs::write(deep.join(FOLDER), "a file is no folder").unwrap();
         fs::create_dir(temp.path().join("a").join(FOLDER)).unwrap();
         assert_eq!(find().root(), temp.path().join("a").join(FOLDER));
+        fs::write(deep.join(FOLDER), "a file is no folder").unwrap();
+        let said = Workspace::find(Some(&deep), Some(data.clone())).unwrap_err();
+        assert!(said.to_string().contains("is a file; move it away"), "{said}");
+        fs::create_dir(&data).unwrap();
+        fs::write(data.join(FOLDER), "neither here").unwrap();
+        let said = Workspace::find(None, Some(data)).unwrap_err();
+        assert!(matches!(said, WorkspaceError::File(_)), "{said}");
         let nowhere = Workspace::find(None, None);
         assert!(matches!(nowhere, Err(WorkspaceError::Nowhere)));
     }
