@@ -255,6 +255,13 @@ fn the_list_is_json_too_and_goes_into_a_file() {
         (&flagship["state"], &flagship["level"]),
         (&"new".into(), &1.into())
     );
+    desk.write(".schism/progress", "no fact\nstale-acl started\n\u{0}\n");
+    let ended = obeyed(&desk, "lab list");
+    assert_eq!(
+        ended.err,
+        "2 lines of your progress are not understood and were left\n"
+    );
+    assert!(obeyed(&desk, "").out.contains("2 lines of your progress"));
     desk.refuses("lab list --path cor", &["core"]);
     desk.refuses("lab list --all --path core", &["--all"]);
 }

@@ -96,6 +96,9 @@ fn you(page: &mut Page<'_>, place: &Place, workspace: &Workspace) -> Result<(), 
             return Ok(());
         }
     };
+    if let Some(unread) = progress.unread() {
+        page.wrapped(Tone::Bad, "", &format!("{unread}."));
+    }
     let last = progress
         .last()
         .map(|last| (last, Lab::find(last).and_then(|lab| lab.parsed())));

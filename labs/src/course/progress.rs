@@ -163,6 +163,8 @@ fn is_sha256(word: &str) -> bool {
 pub struct Progress {
     facts: BTreeSet<Fact>,
     last: Option<String>,
+    /// Lines that this version cannot read, empty ones apart.
+    strange: usize,
 }
 
 impl Progress {
@@ -177,6 +179,7 @@ impl Progress {
         let last = last.map(str::trim).filter(|word| !word.is_empty());
         Ok(Self {
             facts: Self::facts_of(&text),
+            strange: strange(&text),
             last: last.map(str::to_owned),
         })
     }
@@ -189,6 +192,18 @@ impl Progress {
     /// The word of the lab last worked on: an id, or the path of a folder.
     pub fn last(&self) -> Option<&str> {
         self.last.as_deref()
+    }
+
+    /// That some of it could not be read, in a sentence without a full stop; nothing if all of it
+    /// could.
+    pub fn unread(&self) -> Option<String> {
+        match self.strange {
+            0 => None,
+            1 => Some("1 line of your progress is not understood and was left".to_owned()),
+            many => Some(format!(
+                "{many} lines of your progress are not understood and were left"
+            )),
+        }
     }
 
     /// Adds a fact, in one write.
@@ -233,6 +248,14 @@ impl Progress {
         });
         given.max().unwrap_or(0)
     }
+}
+
+/// How many lines are no fact, and not empty.
+fn strange(text: &str) -> usize {
+    let lines = text.lines().map(|line| line.trim_matches(['\u{feff}', ' ', '\t']));
+    lines
+        .filter(|line| !line.is_empty() && Fact::read(line).is_none())
+        .count()
 }
 
 /// The file of the facts.
@@ -370,6 +393,8 @@ mod tests {
         Progress::record(&workspace, &every_fact()[0]).unwrap();
         let text = fs::read_to_string(file(&workspace)).unwrap();
         assert!(text.starts_with(strange), "{text}");
+        let unread = Progress::read(&workspace).unwrap().unread();
+        assert!(unread.unwrap().starts_with("3 lines of your progress"));
         fs::write(file(&workspace), b"\xff\xfe\na-lab started\n").unwrap();
         assert_eq!(
             Progress::read(&workspace).unwrap().facts("a-lab").count(),

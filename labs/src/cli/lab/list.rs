@@ -105,6 +105,9 @@ impl List {
 pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
     words.answer.can_be_given()?;
     let progress = Progress::read(&place.workspace()?)?;
+    if let Some(unread) = progress.unread() {
+        printer.note(&unread);
+    }
     let path = (!words.all).then_some(words.path.as_str());
     let list = List::read(path, &progress)?;
     let text = if words.answer.json {
