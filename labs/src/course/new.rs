@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{LabFiles, TEMPLATE};
+use crate::catalog::{self, LabFiles, TEMPLATE};
 use crate::workspace::{WorkspaceError, fill, unwritable};
 
 /// Why there is no new lab.
@@ -18,6 +18,9 @@ pub(crate) enum NewLabError {
          at most 32"
     )]
     Id(String),
+    /// A built-in lab's name.
+    #[error("`{0}` is a built-in lab's id, and progress is kept by id; choose another")]
+    BuiltIn(String),
     /// Something of that name is there.
     #[error("`{0}`: it is there already, and nothing was written; choose another id or folder")]
     Taken(String),
@@ -40,6 +43,9 @@ pub(crate) fn write(id: &str, folder: &Path) -> Result<PathBuf, NewLabError> {
     if !starts || !id.chars().all(legal) || id.len() > 32 {
         return Err(NewLabError::Id(id.to_owned()));
     }
+    if catalog::find(id).is_some() {
+        return Err(NewLabError::BuiltIn(id.to_owned()));
+    }
     if !folder.is_dir() {
         return Err(NewLabError::Nowhere(folder.display().to_string()));
     }
@@ -59,7 +65,11 @@ pub(crate) fn write(id: &str, folder: &Path) -> Result<PathBuf, NewLabError> {
         // The first error is the one to tell.
         let _ = fs::remove_dir_all(&draft);
     }
-    written?;
+    // Nobody asked for the draft: what cannot be written is the lab.
+    written.map_err(|why| match why {
+        WorkspaceError::Unwritable { why, .. } => unwritable(&lab)(why),
+        why => why,
+    })?;
     Ok(lab)
 }
 
@@ -95,6 +105,8 @@ mod tests {
                 "{id}"
             );
         }
+        let taken = said("stale-acl", temp.path());
+        assert!(taken.contains("is a built-in lab's id"), "{taken}");
         assert!(said("x", &temp.path().join("no")).contains("no such folder"));
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
     }
