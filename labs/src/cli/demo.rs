@@ -349,7 +349,20 @@ pub(super) fn can_be_written(out: &Path) -> Result<(), Stop> {
     if folder.is_some_and(|folder| !folder.is_dir()) {
         return Err(Stop::file(out, "there is no such folder"));
     }
-    Ok(())
+    if out.exists() && !out.is_file() {
+        return Ok(());
+    }
+    let draft = draft(out);
+    let tried = fs::File::create_new(&draft).and_then(|_| fs::remove_file(&draft));
+    tried.map_err(|why| Stop::file(out, why))
+}
+
+/// What a file is called until all of it is written. A link keeps pointing where it did.
+fn draft(out: &Path) -> PathBuf {
+    let target = fs::canonicalize(out).unwrap_or_else(|_| out.to_owned());
+    let mut draft = target.into_os_string();
+    draft.push(format!(".{}", std::process::id()));
+    draft.into()
 }
 
 /// Writes a file whole: what was there stays until all of it is written. What is no plain file,
@@ -359,10 +372,8 @@ pub(super) fn write_whole(out: &Path, text: &str) -> Result<(), Stop> {
     if out.exists() && !out.is_file() {
         return fs::write(out, text).map_err(fail);
     }
-    // A link keeps pointing where it did.
     let target = fs::canonicalize(out).unwrap_or_else(|_| out.to_owned());
-    let mut draft = target.clone().into_os_string();
-    draft.push(format!(".{}", std::process::id()));
+    let draft = draft(out);
     let written = fs::write(&draft, text).and_then(|()| fs::rename(&draft, &target));
     if written.is_err() {
         // The first error is the one to tell.
@@ -445,5 +456,8 @@ mod tests {
         assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1);
         assert!(can_be_written(temp.path()).is_err());
         assert!(can_be_written(&temp.path().join("no/such")).is_err());
+        // A name with a zero byte is taken by no system, whoever asks.
+        assert!(can_be_written(&temp.path().join("a\0b")).is_err());
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 1, "no draft");
     }
 }
