@@ -231,12 +231,31 @@ fn a_lab_that_is_a_folder_works_everywhere_and_from_anywhere() {
 fn a_workspace_that_cannot_be_written_is_one_clear_line() {
     let desk = Desk::new();
     desk.write(".schism/work", "a file where the desks should be");
-    desk.refuses("lab start stale-acl", &[".schism/work"]);
+    desk.refuses("lab start stale-acl", &[".schism/work", "make it writable"]);
     fs::create_dir(desk.path(".schism/progress")).unwrap();
     desk.refuses("lab hint stale-acl", &[".schism/progress"]);
     desk.refuses("lab list", &[".schism/progress"]);
     let front = obeyed(&desk, "").out;
     assert!(front.contains("Your progress cannot be read"), "{front}");
+}
+
+/// There nobody can make a folder, whoever they are.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hint_needs_no_place_to_write() {
+    let desk = Desk::new();
+    fs::remove_dir(desk.path(".schism")).unwrap();
+    let in_proc = |line: &str| {
+        let mut command = desk.command(line);
+        Ended::from(command.env("XDG_DATA_HOME", "/proc").output().unwrap())
+    };
+    let ended = in_proc("lab hint stale-acl");
+    assert_eq!(ended.status, Some(0), "{}", ended.err);
+    assert!(ended.out.contains("hint 1 of 5"), "{}", ended.out);
+    assert!(ended.err.contains("not counted"), "{}", ended.err);
+    let ended = in_proc("lab start stale-acl");
+    assert_eq!(ended.status, Some(2), "{}", ended.out);
+    assert!(ended.err.contains("make it writable"), "{}", ended.err);
 }
 
 #[test]

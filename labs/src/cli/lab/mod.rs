@@ -94,7 +94,8 @@ pub(super) fn chosen(
     if let Some(word) = word {
         let lab = Lab::find(word)?;
         is_itself(&lab)?;
-        Progress::set_last(workspace, &lab.word()?)?;
+        // Which lab was the last is a convenience: without it the lab is named again.
+        let _ = Progress::set_last(workspace, &lab.word()?);
         return Ok(lab);
     }
     let progress = Progress::read(workspace)?;

@@ -17,6 +17,7 @@ use crate::course::path::State;
 use crate::course::progress::{Fact, Progress};
 use crate::report::text::{Page, Style, Tone};
 use crate::scenario::Scenario;
+use crate::workspace::FOLDER;
 
 /// Begin a lab: lay out your own settings to work on
 #[derive(Debug, clap::Args)]
@@ -51,7 +52,10 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let files = files(&lab, &scenario)?;
     let desk = Desk::of(&workspace, &scenario.metadata.id);
     let (was_begun, missing) = (desk.is_begun(), desk.missing());
-    desk.lay(&files)?;
+    desk.lay(&files).map_err(|why| {
+        let why = format!("{why}; make it writable, or a `{FOLDER}` folder where you can write");
+        Stop::Usage(why)
+    })?;
     let id = scenario.metadata.id.clone();
     if State::of(&Progress::read(&workspace)?, &id) == State::New {
         Progress::record(&workspace, &Fact::Started { lab: id })?;
