@@ -1,7 +1,7 @@
 //! `schism token verify`: the verdict of the services' own code on tokens, one a line.
 //!
-//! It ends well if every line could be judged, whatever the judgements were. No connection is
-//! there, so the binding of a token to a leaf is not judged.
+//! A refused token is an exit status of its own. No connection is there, so the binding of a token
+//! to a leaf is not judged.
 
 use std::io;
 use std::path::PathBuf;
@@ -36,7 +36,8 @@ enum Command {
 /// Answer each line of standard input with `valid` or the name of a refusal
 ///
 /// Judged as the services do, at hardened settings; that a token is bound to the leaf of its
-/// connection is not judged, because there is no connection.
+/// connection is not judged, because there is no connection. Ends with status 0 if every token is
+/// valid, 1 if any was refused.
 #[derive(Debug, clap::Args)]
 struct Verify {
     /// The key set, a JWKS
@@ -66,11 +67,12 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
         require_binding: false,
     };
     let now = verify.now.unwrap_or_else(|| SystemClock.now());
-    printer.lines(|out| {
+    let tally = printer.lines(|out| {
         judge_lines(io::stdin().lock(), &keys, &demand, now, out)
             .map_err(|why| Stop::Stream("standard input or output", why))
     })?;
-    Ok(Exit::Done)
+    let refused = tally.is_some_and(|tally| tally.refused > 0);
+    Ok(if refused { Exit::Broken } else { Exit::Done })
 }
 
 /// A time as people write one.

@@ -117,7 +117,11 @@ fn judge(
         };
         let ran = lint::runs(&subject, &bench);
         printer.clear();
-        rules.extend(ran.map_err(|why| stopped(&lab, why))?);
+        let ran = ran.map_err(|why| stopped(&lab, why));
+        if matches!(ran, Err(Stop::Interrupted)) {
+            printer.note(&format!("interrupted: `{lab}` was not judged to its end"));
+        }
+        rules.extend(ran?);
     }
     Ok(Told {
         seeds: seeds.len() as u64,

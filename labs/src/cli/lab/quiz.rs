@@ -14,7 +14,8 @@ use crate::scenario::Question;
 
 /// A few questions on what you saw
 ///
-/// Answers are read from standard input, one letter a line.
+/// Answers are read from standard input, one letter a line. Ends with status 0 if every question
+/// was answered, 3 if the input ended before.
 #[derive(Debug, clap::Args)]
 pub(super) struct Words {
     /// A lab's id, or the path of a lab's folder; the last one if left out
@@ -48,7 +49,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
             "broken off with {left} of {} questions open: no score is recorded",
             quiz.len()
         ));
-        return Ok(Exit::Done);
+        return Ok(Exit::Unknown);
     }
     let Score { right, of } = score;
     let lab = id.clone();
