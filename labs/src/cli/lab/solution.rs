@@ -104,7 +104,22 @@ fn whole(page: &mut Page<'_>, tone: Tone, mark: &str, text: &str) {
     }
     let start = text.trim_start();
     let indent = &text[..text.len() - start.len()];
-    page.wrapped(tone, &format!("{mark}{indent}"), start);
+    let comment = ["# ", "// "].into_iter().find(|it| start.starts_with(it));
+    let Some(comment) = comment else {
+        return page.wrapped(tone, &format!("{mark}{indent}"), start);
+    };
+    // Each line of a comment is one, so that what is pasted still is.
+    let lead = format!("{mark}{indent}{comment}");
+    let mut line = String::new();
+    for word in start[comment.len()..].split_whitespace() {
+        if !line.is_empty() && width(&lead) + width(&line) + 1 + width(word) > page.style.columns() {
+            page.row(&[(tone, format!("{lead}{line}"))]);
+            line.clear();
+        }
+        line.extend((!line.is_empty()).then_some(' '));
+        line.push_str(word);
+    }
+    page.row(&[(tone, format!("{lead}{line}"))]);
 }
 
 #[cfg(test)]
@@ -127,5 +142,12 @@ mod tests {
             text.lines().all(|line| line.chars().count() <= 80),
             "{text}"
         );
+        let (_, posture) = text.split_once("\nposture.toml\n").unwrap();
+        let (posture, _) = posture.split_once("\npolicy.cedar").unwrap();
+        let marked = |line: &&str| !line.is_empty() && !line.starts_with(['+', '-', ' ']);
+        assert_eq!(posture.lines().find(marked), None, "{posture}");
+        let added = posture.lines().filter_map(|line| line.strip_prefix("+ "));
+        let added: String = added.map(|line| format!("{line}\n")).collect();
+        services::posture::Posture::parse("pasted", &added).unwrap();
     }
 }
