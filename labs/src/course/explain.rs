@@ -381,7 +381,7 @@ fn locked_out(history: &History) -> Vec<LockedOut> {
             when: group.when(),
             ok: group.ok,
             total: group.total,
-            floor: percent(group.spec.floor),
+            floor: figure::floor(group.spec.floor),
             heard: most.map_or(String::new(), |(name, _)| (*name).to_owned()),
             logged: logged(history, group),
         }
@@ -430,12 +430,6 @@ fn asked<'h>(
             && faults.any(|fault| fault.cuts_off(region, request.started_us)) == inside
     };
     history.requests.iter().filter(of_group)
-}
-
-/// A floor in percent, with a decimal only if it has one.
-fn percent(share: f64) -> String {
-    let tenths = format!("{:.1}", share * 100.0);
-    format!("{} %", tenths.strip_suffix(".0").unwrap_or(&tenths))
 }
 
 /// The dials behind a cause: those of the lab if any govern it, else all that do.

@@ -176,7 +176,9 @@ fn kept(history: &History, finding: &Finding) -> String {
         let (when, region) = (group.when(), group.region);
         Some(format!(
             "{when}: {} of {} in {region}, floor {}",
-            group.ok, group.total, floor.floor
+            group.ok,
+            group.total,
+            figure::floor(floor.floor)
         ))
     });
     format!("the least served {}", least.collect::<Vec<_>>().join("; "))

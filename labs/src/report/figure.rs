@@ -23,6 +23,12 @@ pub fn percent(ok: u64, total: u64) -> String {
     format!("{share} %")
 }
 
+/// A floor in percent, with a decimal only if it has one: `97 %`.
+pub fn floor(share: f64) -> String {
+    let tenths = format!("{:.1}", share * 100.0);
+    format!("{} %", tenths.strip_suffix(".0").unwrap_or(&tenths))
+}
+
 /// A share as a number with four decimals, rounded to the nearest; nothing of nothing is 0.
 pub fn ratio(ok: u64, total: u64) -> f64 {
     if total == 0 {
@@ -67,6 +73,7 @@ mod tests {
     fn shares_never_flatter_in_words_and_are_near_in_numbers() {
         assert_eq!(percent(969, 1_000), "96 %");
         assert_eq!(percent(0, 0), "0 %");
+        assert_eq!([floor(0.97), floor(0.155)], ["97 %", "15.5 %"]);
         assert_eq!(ratio(2, 3).to_string(), "0.6667");
         assert_eq!(ratio(97, 100).to_string(), "0.97");
     }

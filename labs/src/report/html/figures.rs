@@ -99,7 +99,7 @@ fn exposure_row(markup: &mut Markup, run: &RunReport, row: &Row) {
     let promised = ms(run.promised_ms.get(&row.action));
     let words = row.promise_words();
     let words = match words.trim_start_matches("of ") {
-        "no promise" => "nothing",
+        "none promised" => "nothing",
         words => words,
     };
     figure_cell(markup, "number", &promised, words);
@@ -150,7 +150,7 @@ fn floor_row(markup: &mut Markup, group: &Availability) {
         data(markup, &group.ratio.to_string(), &share);
     });
     let floor = group.floor.to_string();
-    figure_cell(markup, "number", &floor, &floor);
+    figure_cell(markup, "number", &floor, &figure::floor(group.floor));
     let (class, words) = match group.total {
         0 => ("unknown", "? nobody asked"),
         total if (group.ok as f64 / total as f64) < group.floor => ("broken", "✗ below"),
@@ -192,7 +192,7 @@ fn bar(markup: &mut Markup, group: &Availability) {
 type Measure = (&'static str, fn(&RunReport) -> Vec<(String, String)>);
 
 const MEASURES: [Measure; 4] = [
-    ("answers took, p50 · p95 · p99", |run| {
+    ("answers took (simulated), p50 · p95 · p99", |run| {
         let latency = run.latency_ms;
         let took = |ms: Option<f64>| {
             ms.map_or((String::new(), "-".to_owned()), |ms| {
