@@ -55,7 +55,7 @@ impl Row {
 
     pub(super) fn promise_words(&self) -> String {
         match self.promise {
-            Promise::Any => "of no promise".to_owned(),
+            Promise::Any => "none promised".to_owned(),
             Promise::Within(us) => format!("of {}", seconds(us)),
             Promise::Latest => "of latest".to_owned(),
         }
@@ -91,7 +91,7 @@ pub(super) fn running(run: &RunReport) -> [String; 3] {
             super::figure::bytes(run.cost.bytes_about)
         ),
         format!(
-            "p50 {} p95 {} p99 {} ms",
+            "simulated delays p50 {} p95 {} p99 {} ms",
             took(latency.p50),
             took(latency.p95),
             took(latency.p99),

@@ -48,7 +48,11 @@ fn outcome(run: &RunReport, history: &History) -> String {
         ))
     };
     let shares: Vec<String> = [least(false), least(true)].into_iter().flatten().collect();
-    let with = format!("with the {}", run.posture);
+    let with = match run.posture.as_str() {
+        "solution" => "with the solution".to_owned(),
+        "posture" => "with this posture".to_owned(),
+        name => format!("with the posture `{name}`"),
+    };
     [vec![format!("{refusal} {with}")], shares]
         .concat()
         .join(", ")

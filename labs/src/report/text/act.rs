@@ -4,7 +4,7 @@
 //! exposed run, the honest entry, the solution and its price, the verdict.
 
 use super::page::{Page, Style, Tone};
-use super::{evidence, header, lane, next, people, scale, table, verdict, world};
+use super::{evidence, header, legend, next, people, scale, table, verdict, world};
 use crate::history::History;
 use crate::report::DemoReport;
 
@@ -28,7 +28,7 @@ pub fn acts(
             people(page, scale, &run.posture, history, history);
         }
         page.blank();
-        lane::legend(page, scale);
+        legend(page, scale, histories);
     };
     let mut acts = vec![act(&|page| {
         header(page, report);

@@ -32,6 +32,8 @@ pub(super) fn verdicts(page: &mut Page<'_>, runs: &[RunReport], histories: &[&Hi
         page.wrapped(Tone::Plain, "  ", &text);
         for (run, finding, because) in &judged.runs {
             let word = match finding.verdict {
+                // What had no case to judge is no achievement.
+                Verdict::Kept if finding.judged == 0 => "-      ",
                 Verdict::Kept => "kept   ",
                 Verdict::Broken => "BROKEN ",
                 Verdict::Unknown => "unknown",

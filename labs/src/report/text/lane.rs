@@ -67,7 +67,11 @@ fn bar(page: &Page<'_>, scale: Scale, fault: &Fault) -> String {
     let columns = width(&sides);
     let inside = (to - from).saturating_sub(1);
     if columns > inside || sides.trim().is_empty() {
-        return cells.into_iter().collect();
+        let bar: String = cells.into_iter().collect();
+        let room = page.style.columns() - LABEL_COLUMNS;
+        // A bar too short for its names has them behind it, if they fit there.
+        let fits = to + 1 + columns <= room && !sides.trim().is_empty();
+        return if fits { bar + sides.trim_end() } else { bar };
     }
     let start = from + 1 + (inside - columns) / 2;
     let before: String = cells[..start].iter().collect();
@@ -251,6 +255,21 @@ mod tests {
             ..Style::default()
         };
         assert_eq!(draw(ascii), "exposed  mallory  #-+??\n");
+    }
+
+    #[test]
+    fn a_cut_too_short_for_its_names_has_them_behind_it() {
+        let mut sample = Sample::new(60);
+        sample.history.faults[0].to_us = Some(15_000_000);
+        let lane = |sample: &Sample| {
+            drawn(Style::default(), |page, scale| {
+                faults(page, scale, &sample.history, "")
+            })
+        };
+        assert!(lane(&sample).ends_with("╳━━━━╳ south | north east\n"));
+        let fault = &mut sample.history.faults[0];
+        (fault.from_us, fault.to_us) = (50_000_000, Some(55_000_000));
+        assert!(lane(&sample).ends_with("╳━━━━╳\n"), "no room");
     }
 
     #[test]

@@ -15,7 +15,7 @@ mod table;
 use super::lesson::lesson;
 use super::timeline::{self, Scale, attacker, legitimate};
 use super::{DemoReport, RunReport, figure};
-use crate::history::History;
+use crate::history::{History, Outcome};
 use crate::invariant::Verdict;
 pub use page::Style;
 pub(super) use page::steers;
@@ -92,7 +92,23 @@ fn timeline(page: &mut Page<'_>, runs: &[RunReport], histories: &[&History]) {
         people(page, scale, &run.posture, history, history);
     }
     page.blank();
+    legend(page, scale, histories);
+}
+
+/// What the marks mean, and what makes the first one mixed.
+fn legend(page: &mut Page<'_>, scale: Scale, histories: &[&History]) {
     lane::legend(page, scale);
+    let early = |history: &&History| {
+        let nothing = Outcome::Refused("no-such-record".to_owned());
+        history.requests.iter().any(|it| it.outcome == nothing)
+    };
+    if histories.iter().any(early) {
+        let mixed = page.style.marks().mixed;
+        let words = format!(
+            "a first {mixed}: let in, and there was nothing to read yet (no-such-record)"
+        );
+        page.wrapped(Tone::Faint, "", &words);
+    }
 }
 
 /// One scale for every run.
@@ -175,12 +191,12 @@ mod tests {
             "         alice    ●●●●●●●●●●●●●◐◐◐◐◐◐○○○○○○○○○○○○○○○○○○○○○○○○○●●●●●●●●●●●●●",
             "● permitted, ○ refused, ◐ mixed, · no answer; ╳━╳ cut, ▼ policy; a mark is 1s",
             "         mallory let in after the revocation  price: alice (south) unserved",
-            "exposed  read        31.9 s   of no promise   never (57 asked)",
-            "         write       32.4 s   of no promise   never (57 asked)",
+            "exposed  read        31.9 s   none promised   never (57 asked)",
+            "         write       32.4 s   none promised   never (57 asked)",
             "solution read         6.9 s   of 10.0 s       25.0 s (25 of 57)",
             "         write        1.4 s   of 3.0 s        31.0 s (31 of 57)",
             "exposed  leaves renewed 1 before, 1 after, 2 failed during the cut; 1234 calls,",
-            "         about 4.2 MB; p50 20.0 p95 20.0 p99 20.0 ms",
+            "         about 4.2 MB; simulated delays p50 20.0 p95 20.0 p99 20.0 ms",
         ];
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         assert_eq!(lines[..expected.len()], expected);
@@ -191,6 +207,17 @@ mod tests {
             "  schism lab start stale-acl",
         ];
         assert_eq!(lines[lines.len() - last.len()..], last);
+    }
+
+    #[test]
+    fn what_is_mixed_before_anything_was_written_is_explained() {
+        let mut exposed = exposed();
+        let explained = "a first +: let in, and there was nothing to read yet (no-such-record)\n";
+        assert!(!page(&[&exposed], &ASCII).contains(explained));
+        let first = exposed.history.requests.iter_mut();
+        let first = first.min_by_key(|request| request.started_us).unwrap();
+        first.outcome = Outcome::Refused("no-such-record".to_owned());
+        assert!(page(&[&exposed], &ASCII).contains(explained));
     }
 
     #[test]
