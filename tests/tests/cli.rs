@@ -51,7 +51,8 @@ fn words_that_make_no_sense_are_one_line_and_status_2() {
     );
     desk.refuses("demo no/such/folder", &["no/such/folder", "no such folder"]);
     desk.refuses("demo stale-acl --sed 7", &["--sed", "--seed"]);
-    desk.refuses("demo stale-acl --seed -1", &["-1"]);
+    let whole = "a seed is a whole number from 0";
+    desk.refuses("demo stale-acl --seed -1", &["-1", whole]);
     desk.refuses("demo stale-acl --seed 18446744073709551616", &["--seed"]);
     desk.refuses("demo stale-acl --width 10", &["--width"]);
     desk.refuses("demo", &["<LAB>"]);

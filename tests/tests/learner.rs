@@ -241,7 +241,10 @@ fn each_wrong_answer_gets_its_own_explanation() {
 fn neither_no_choice_nor_the_default_one_passes() {
     let learner = Learner::started();
     learner.write("posture.toml", "");
-    learner.refuses("lab check", "`policy.freshness` is not set");
+    learner.refuses(
+        "lab check",
+        "`policy.freshness`, `policy.on_stale` are not set",
+    );
     let hardened = services::posture::Posture::hardened().canonical();
     learner.write("posture.toml", &hardened);
     let ended = learner.run("lab check --json");

@@ -8,13 +8,13 @@ use services::posture::{DIALS, Posture, Source, Sources};
 /// Why a posture is not tried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Inadmissible {
-    /// A dial that the lab is about and the file does not set.
-    #[error("{file}: `{dial}` is not set; this lab is about {about}: set it to what you choose")]
+    /// Dials that the lab is about and the file does not set.
+    #[error("{file}: {dials} not set; this lab is about {about}: set it to what you choose")]
     Missing {
         /// The posture's name.
         file: String,
-        /// The dial.
-        dial: String,
+        /// Each of them, and `is` or `are`.
+        dials: String,
         /// Every dial that the lab is about.
         about: String,
     },
@@ -48,7 +48,7 @@ pub enum Inadmissible {
 /// started from.
 ///
 /// # Errors
-/// The first dial of the lab that is missing, else the first other one that differs.
+/// The dials of the lab that are missing, else the first other one that differs.
 pub fn admit(
     dials: &[String],
     exposed: &Posture,
@@ -56,10 +56,12 @@ pub fn admit(
     (posture, sources): (&Posture, &Sources),
 ) -> Result<(), Inadmissible> {
     let file = file.to_owned();
-    if let Some(dial) = dials.iter().find(|it| sources.get(it) == Source::Hardened) {
-        let dial = dial.clone();
-        let about = list(dials);
-        return Err(Inadmissible::Missing { file, dial, about });
+    let missing = dials.iter().filter(|it| sources.get(it) == Source::Hardened);
+    let missing: Vec<String> = missing.cloned().collect();
+    if !missing.is_empty() {
+        let is = if missing.len() == 1 { "is" } else { "are" };
+        let (dials, about) = (format!("{} {is}", list(&missing)), list(dials));
+        return Err(Inadmissible::Missing { file, dials, about });
     }
     let others = DIALS.iter().map(|dial| dial.name);
     for dial in others.filter(|name| !dials.iter().any(|own| own == name)) {
@@ -115,8 +117,8 @@ mod tests {
         assert_eq!(said(EXPOSED), "");
         assert_eq!(
             said(""),
-            "posture.toml: `policy.freshness` is not set; this lab is about `policy.freshness`, \
-             `policy.on_stale`: set it to what you choose"
+            "posture.toml: `policy.freshness`, `policy.on_stale` are not set; this lab is about \
+             `policy.freshness`, `policy.on_stale`: set it to what you choose"
         );
         let alone = said("[policy]\nfreshness = \"5s\"\n");
         assert!(

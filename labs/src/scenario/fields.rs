@@ -181,7 +181,12 @@ impl<'a, 'i> Fields<'a, 'i> {
                     text: number.as_str(),
                     span: value.span(),
                 };
-                Err(word.out_of_range(field, format!("it is between {least} and {most}")))
+                let range = if least == most {
+                    format!("it is {least}: this version reads no other")
+                } else {
+                    format!("it is between {least} and {most}")
+                };
+                Err(word.out_of_range(field, range))
             }
         }
     }

@@ -313,7 +313,7 @@ const MISFITS: &[(&str, &str, &str)] = &[
     (
         "format = 1",
         "format = 2",
-        "1: `format` is `2`; it is between 1 and 1",
+        "1: `format` is `2`; it is 1: this version reads no other",
     ),
     (
         "floor = 0.15",

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+mod demand;
 pub mod dials;
 pub mod document;
 mod flaw;

@@ -18,16 +18,14 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::demand::{demand, no_span};
 use super::dials::{DIALS, Dial, Form};
-use super::document::{Document, instead, kind, nearest, ordered, quoted};
+use super::document::{Document, instead, kind, ordered, quoted};
 use super::flaw::{Flaw, Placed, PostureError, unknown_dial, unknown_section};
 use super::{ACTIONS, Freshness, Freshnesses, Posture, least_bound, span};
 
 /// A posture file is at most this long, in bytes.
 pub const MAX_POSTURE: usize = 64 * 1024;
-
-/// The longest bound on freshness; beyond it, `any` is the honest word.
-const LONGEST_BOUND: Duration = Duration::from_secs(24 * 3600);
 
 /// Where the value of a dial came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,8 +213,8 @@ impl Reader {
             "2" | "2 of 3" => 2,
             _ => {
                 let why = match text {
-                    "1" => "0 or 2: one fast witness could make an old policy look young",
-                    "3" => "0 or 2: with 3 of 3, one region cut off stops every act",
+                    "1" | "1 of 3" => "0 or 2: one fast witness could make an old policy look young",
+                    "3" | "3 of 3" => "0 or 2: with 3 of 3, one region cut off stops every act",
                     _ => WANTED,
                 };
                 return Err((
@@ -277,53 +275,6 @@ impl Reader {
     }
 }
 
-fn demand(dial: &'static Dial, value: &Spanned<DeValue<'_>>) -> Placed<Freshness> {
-    let text = string(
-        dial.name,
-        value,
-        "\"any\", \"latest\", a span such as \"10s\", or one of these for each action",
-    )?;
-    let range = format!(
-        "at most {}: for a policy older than a day, `any` is the honest word",
-        span::write(LONGEST_BOUND)
-    );
-    let Some(demand) = Freshness::parse(text) else {
-        let flaw = match nearest(text, ["any", "latest"]) {
-            Some(_) => {
-                Flaw::UnknownValue(dial.name, quoted(text), instead(text, ["any", "latest"]))
-            }
-            None => no_span(dial.name, text, "`any`, `latest` or ", range),
-        };
-        return Err((value.span(), flaw));
-    };
-    match demand {
-        Freshness::Within(bound) if bound > LONGEST_BOUND => Err((
-            value.span(),
-            Flaw::OutOfRange(dial.name, quoted(text), range),
-        )),
-        _ => Ok(demand),
-    }
-}
-
-/// What is wrong with a word where a span belongs, and what to write instead.
-fn no_span(dial: &'static str, text: &str, or: &str, range: String) -> Flaw {
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = &text[number.len()..];
-    if digits(number) && ["ms", "s", "m"].contains(&unit) {
-        // Its form is right: it has more digits than any span.
-        return Flaw::OutOfRange(dial, quoted(text), range);
-    }
-    let hint = match number.strip_prefix('-') {
-        Some(_) => "a span is never negative".into(),
-        None if digits(text) && text.len() < 10 => {
-            format!("a span has a unit: `{text}s`, or `{text}ms`")
-        }
-        None => format!("it takes {or}a span such as `500ms`, `5s` or `2m`"),
-    };
-    Flaw::UnknownValue(dial, quoted(text), hint)
-}
-
 fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
     fn put<T>(place: &mut T, value: Option<T>) -> bool {
         value.map(|value| *place = value).is_some()
@@ -364,7 +315,7 @@ fn sections() -> Vec<&'static str> {
     sections
 }
 
-fn string<'v>(
+pub(super) fn string<'v>(
     name: &str,
     value: &'v Spanned<DeValue<'_>>,
     wanted: &'static str,
@@ -556,17 +507,22 @@ mod tests {
             ),
             (
                 "policy.freshness = \"99999m\"",
-                "`99999m` is out of range; it takes at most 1440m: \
-                 for a policy older than a day, `any` is the honest word",
+                "`99999m` is out of range; it takes at most 1440m, which is \
+                 a day: for an older policy `any` is the honest word",
             ),
             (
                 "policy.freshness = \"12345678901234567890s\"",
-                "`12345678901234567890s` is out of range; it takes at most 1440m: \
-                 for a policy older than a day, `any` is the honest word",
+                "`12345678901234567890s` is out of range; it takes at most 1440m, which is \
+                 a day: for an older policy `any` is the honest word",
             ),
             (
                 "policy.quorum = 1",
                 "`1` is out of range; it takes 0 or 2: \
+                 one fast witness could make an old policy look young",
+            ),
+            (
+                "policy.quorum = \"1 of 3\"",
+                "`1 of 3` is out of range; it takes 0 or 2: \
                  one fast witness could make an old policy look young",
             ),
             (
@@ -586,52 +542,6 @@ mod tests {
                 said.ends_with("it takes 0 or 2, of three witnesses"),
                 "{said}"
             );
-        }
-    }
-
-    #[test]
-    fn a_word_that_is_no_span_is_answered_with_what_is_missing() {
-        let cases = [
-            (
-                "policy.freshness = \"10\"",
-                "unknown value `10`; a span has a unit: `10s`, or `10ms`",
-            ),
-            (
-                "tls.tolerance = \"10\"",
-                "unknown value `10`; a span has a unit: `10s`, or `10ms`",
-            ),
-            (
-                "policy.freshness = \"-5s\"",
-                "unknown value `-5s`; a span is never negative",
-            ),
-            (
-                "policy.freshness = \"ani\"",
-                "unknown value `ani`; the nearest is `any`",
-            ),
-            (
-                "policy.freshness = \"2h\"",
-                "unknown value `2h`; it takes `any`, `latest` or a span such as \
-                 `500ms`, `5s` or `2m`",
-            ),
-            (
-                "token.leeway = \"soon\"",
-                "unknown value `soon`; it takes a span such as `500ms`, `5s` or `2m`",
-            ),
-        ];
-        for (text, answer) in cases {
-            let said = refused(text);
-            assert!(said.ends_with(&format!(": {answer}")), "{said}");
-        }
-        assert_eq!(
-            refused("policy.freshness = 10"),
-            "posture.toml:1: `policy.freshness` is a whole number; it takes \"any\", \"latest\", \
-             a span such as \"10s\", or one of these for each action"
-        );
-        for bound in ["1s", "0s"] {
-            let said = refused(&format!("policy.freshness = \"{bound}\""));
-            assert!(said.contains(&format!(
-                "freshness bound {bound} for `read` is below 2500ms"
-            )));
         }
     }
 
