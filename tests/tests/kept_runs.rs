@@ -198,6 +198,30 @@ fn what_was_edited_after_the_run_is_named_in_one_line() {
 }
 
 #[test]
+fn a_damaged_log_request_or_figure_is_not_vouched_for() {
+    let node = "audit/exposed/records.south";
+    for file in ["entries", "checkpoint", "key"] {
+        let desk = Desk::with_run();
+        let path = desk.path(RUN).join(node).join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        let at = bytes.len() / 2;
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        desk.refuses("rerun", &[node, "does not verify"]);
+    }
+    let edited = |file: &str, from: &str, to: &str| {
+        let desk = Desk::with_run();
+        desk.edit(file, from, to);
+        desk.refuses("rerun", &[file]);
+    };
+    edited("requests.jsonl", "\"started_us\":1", "\"started_us\":2");
+    edited("requests.jsonl", "policy-stale", "policy-denied");
+    edited("report.json", "\"read\":", "\"read\":1");
+    edited("report.json", "\"control\":\"kept\"", "\"control\":\"broken\"");
+    edited("report.json", "\"lab\":\"stale-acl\"", "\"lab\":\"stale-acls\"");
+}
+
+#[test]
 fn a_comment_and_other_line_ends_are_no_edit() {
     let desk = Desk::with_run();
     let path = desk.path(RUN).join("scenario.toml");

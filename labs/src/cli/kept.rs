@@ -73,7 +73,7 @@ impl Kept {
     }
 
     /// One line that names a file that is not what the report says.
-    fn edited(&self, name: &str, what: &str) -> Stop {
+    pub(super) fn edited(&self, name: &str, what: &str) -> Stop {
         let age = self
             .other_version()
             .map_or(String::new(), |age| format!("; {age}"));
@@ -147,6 +147,19 @@ impl Kept {
             logs.insert(node, log.map_err(|why| why.to_string()));
         }
         Ok(logs)
+    }
+
+    /// Finds every node's signed log to verify.
+    pub(super) fn signed(&self) -> Result<(), Stop> {
+        for run in &self.report.runs {
+            for (node, log) in self.audits(run)? {
+                if let Err(why) = log {
+                    let what = format!("the log does not verify: {why}");
+                    return Err(self.edited(&format!("audit/{}/{node}", run.posture), &what));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn audit(&self, folder: &str, node: &str) -> Result<Vec<Entry>, Stop> {

@@ -1,7 +1,8 @@
 //! `schism rerun`: a kept run once more, from what was kept, and whether the same came of it.
 //!
-//! Every file is read and found to be the one that ran before anything runs again. Nothing is
-//! written to the run's folder.
+//! Every file is read and found to be the one that ran: settings, events and signed logs before
+//! anything runs again, requests and report by what comes of it. Nothing is written to the run's
+//! folder.
 
 use std::ops::ControlFlow;
 
@@ -14,8 +15,10 @@ use super::kept::Kept;
 use super::printer::Printer;
 use super::stop::Stop;
 use super::{Exit, Place};
+use crate::history::{History, Request};
 use crate::report::text::{Page, Style, Tone};
-use crate::run::{self, RunRequest};
+use crate::report::{RunFacts, RunReport, control};
+use crate::run::{self, Ran, RunRequest};
 use crate::trace::{TraceEvent, sides, trace_hash};
 
 /// Run a kept run again and say whether the same came of it
@@ -61,20 +64,39 @@ struct Difference {
     now: String,
 }
 
+/// What is said of a report that the run does not bear out.
+const NOT_ITS_REPORT: &str = "it is not what is to be told of the run";
+
 /// Obeys.
 pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
     words.answer.can_be_given()?;
     let kept = Kept::find(words.run.as_deref(), place)?;
     let events = kept.events()?;
+    let heard = kept.requests()?;
+    kept.signed()?;
     let requests = requests(&kept)?;
     let interrupt = Interrupt::listen()?;
-    let mut runs = Vec::new();
+    let (mut runs, mut histories) = (Vec::new(), Vec::new());
     for (name, request) in &requests {
-        let trace = once_more(name, request, &interrupt, printer)?;
+        let ran = once_more(name, request, &interrupt, printer)?;
         let recorded = events.get(name).map_or(&[][..], Vec::as_slice);
-        runs.push(compare(name, recorded, &trace));
+        let compared = compare(name, recorded, &ran.trace);
+        // A run that differs explains every other difference.
+        if compared.same {
+            let heard = heard.get(name).map_or(&[][..], Vec::as_slice);
+            vouch(&kept, name, request, heard, &ran)?;
+        }
+        runs.push(compared);
+        histories.push(ran.history);
     }
     let report = &kept.report;
+    if runs.iter().all(|run| run.same) {
+        let histories: Vec<&History> = histories.iter().collect();
+        let control = control::control(&report.runs, &histories).verdict;
+        if control != report.control || report.lab != requests[0].1.scenario.metadata.id {
+            return Err(kept.edited("report.json", NOT_ITS_REPORT));
+        }
+    }
     let rerun = Rerun {
         format: 1,
         run: kept.name.clone(),
@@ -98,7 +120,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
 /// What ran, from the kept files.
 fn requests(kept: &Kept) -> Result<Vec<(String, RunRequest)>, Stop> {
     let scenario = kept.scenario()?;
-    let of = |run: &crate::report::RunReport| {
+    let of = |run: &RunReport| {
         let (posture, policy) = kept.settings(run)?;
         let request = RunRequest {
             scenario: scenario.clone(),
@@ -112,12 +134,43 @@ fn requests(kept: &Kept) -> Result<Vec<(String, RunRequest)>, Stop> {
     kept.report.runs.iter().map(of).collect()
 }
 
+/// Finds the kept requests and the kept report to be those of this run.
+fn vouch(
+    kept: &Kept,
+    name: &str,
+    request: &RunRequest,
+    heard: &[Request],
+    ran: &Ran,
+) -> Result<(), Stop> {
+    if heard != ran.history.requests {
+        let what = format!("what it says that clients of `{name}` asked and heard is not what did");
+        return Err(kept.edited("requests.jsonl", &what));
+    }
+    let facts = RunFacts {
+        posture: name.to_owned(),
+        posture_sha256: request.posture.sha256(),
+        trace_hash: trace_hash(&ran.trace),
+        wall_ms: 0,
+    };
+    // How long it took and how many bytes went is another run's own.
+    let plain = |mut report: RunReport| {
+        (report.wall_ms, report.cost.bytes_about) = (0, 0);
+        report
+    };
+    let now = plain(RunReport::judge(&ran.history, facts));
+    let then = kept.report.runs.iter().find(|run| run.posture == name);
+    if then.cloned().map(plain) != Some(now) {
+        return Err(kept.edited("report.json", NOT_ITS_REPORT));
+    }
+    Ok(())
+}
+
 fn once_more(
     name: &str,
     request: &RunRequest,
     interrupt: &Interrupt,
     printer: &mut Printer,
-) -> Result<Vec<TraceEvent>, Stop> {
+) -> Result<Ran, Stop> {
     let ran = run::run(request, &mut |share| {
         if interrupt.heard() {
             return ControlFlow::Break(());
@@ -131,7 +184,7 @@ fn once_more(
         return Err(Stop::Interrupted);
     }
     let posture = name.to_owned();
-    Ok(ran.map_err(|why| Stop::Run { posture, why })?.trace)
+    ran.map_err(|why| Stop::Run { posture, why })
 }
 
 fn compare(posture: &str, recorded: &[TraceEvent], trace: &[TraceEvent]) -> Compared {
