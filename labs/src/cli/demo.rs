@@ -39,7 +39,8 @@ pub(super) struct Words {
     #[arg(long, value_name = "N", default_value_t = SHOWN_SEED, value_parser = seed,
           allow_hyphen_values = true)]
     seed: u64,
-    /// One run alone, judged by itself: exposed, solution, hardened, or a posture file
+    /// One run alone, judged by itself: exposed, solution, hardened, wrong/NAME of the lab, or a
+    /// posture file
     #[arg(long, value_name = "POSTURE")]
     posture: Option<PathBuf>,
     /// With another policy, in Cedar

@@ -111,6 +111,39 @@ impl Lab {
         })
     }
 
+    /// The plausible fix that `wrong/<name>` means: its name, posture and policy; nothing if the
+    /// word means none.
+    pub(super) fn wrong(&self, word: &str) -> Result<Option<(String, Text, Text)>, Stop> {
+        let plain = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        let Some(name) = word.strip_prefix("wrong/").filter(plain) else {
+            return Ok(None);
+        };
+        let text = |file: &str, text: &str| Text {
+            name: format!("{word}/{file}"),
+            text: text.to_owned(),
+        };
+        let (posture, policy) = match self {
+            Self::BuiltIn(lab) => match lab.wrong.iter().find(|wrong| wrong.name == name) {
+                None => return Ok(None),
+                Some(wrong) => (
+                    text("posture.toml", wrong.posture),
+                    text("policy.cedar", wrong.policy),
+                ),
+            },
+            Self::Folder(folder) => {
+                let folder = folder.join("wrong").join(name);
+                if name.is_empty() || !folder.is_dir() {
+                    return Ok(None);
+                }
+                (
+                    read(&folder.join("posture.toml"), MAX_POSTURE)?,
+                    read(&folder.join("policy.cedar"), MAX_ENTRY)?,
+                )
+            }
+        };
+        Ok(Some((name.to_owned(), posture, policy)))
+    }
+
     /// The scenario, understood.
     pub(super) fn parsed(&self) -> Result<Scenario, Stop> {
         let text = self.scenario()?;

@@ -55,11 +55,16 @@ pub(super) fn both(lab: &Lab) -> Result<Vec<Settings>, Stop> {
 }
 
 /// The posture that a word or a file names, with the policy that goes with it, or another file's.
+/// `wrong/<name>` is one of the lab's plausible fixes that fail.
 pub(super) fn one(lab: &Lab, asked: &Path, policy: Option<&Path>) -> Result<Settings, Stop> {
     let policy_of = |side| match policy {
         Some(path) => origin::read(path, MAX_ENTRY),
         None => lab.policy(side),
     };
+    if let Some((name, posture, own)) = asked.to_str().map_or(Ok(None), |word| lab.wrong(word))? {
+        let policy = policy.map_or(Ok(own), |path| origin::read(path, MAX_ENTRY))?;
+        return settings(&name, posture, policy, false);
+    }
     match asked.to_str() {
         Some("exposed") => {
             let side = Side::Exposed;
@@ -88,7 +93,13 @@ pub(super) fn one(lab: &Lab, asked: &Path, policy: Option<&Path>) -> Result<Sett
                 ));
             }
             let posture = origin::read(asked, MAX_POSTURE)?;
-            settings(&run_name(asked), posture, policy_of(Side::Exposed)?, false)
+            let policy = policy_of(Side::Exposed)?;
+            let mut file = settings(&run_name(asked), posture, policy, false)?;
+            // A page is handed on: whoever found the values does not give them away with it.
+            let solution = lab.posture(Side::Solution)?;
+            let (solution, _) = Posture::parse(&solution.name, &solution.text)?;
+            file.is_secret = file.posture == solution;
+            Ok(file)
         }
     }
 }
@@ -193,6 +204,13 @@ mod tests {
             "`exposd`: no such file; the nearest word is `exposed`"
         );
         assert!(one("no/such.toml").is_err());
+        let wrong = one("wrong/policy-edit").unwrap();
+        assert_eq!(wrong.name, "policy-edit");
+        assert!(wrong.policy.contains("nurses do not write any more"));
+        assert!(one("wrong/no-such").is_err() && one("wrong/../exposed").is_err());
+        let found = one("catalog/stale-acl/solution/posture.toml").unwrap();
+        assert!(found.is_secret, "whoever hands a page on spoils nothing");
+        assert!(!one("catalog/stale-acl/exposed/posture.toml").unwrap().is_secret);
     }
 
     #[test]
