@@ -37,7 +37,7 @@ pub(super) struct Words {
     /// Where everything random comes from; 7 is the lab as its pages tell it, any other number
     /// draws another time, length and place for the cut
     #[arg(long, value_name = "N", default_value_t = SHOWN_SEED, value_parser = seed,
-          allow_hyphen_values = true)]
+          allow_negative_numbers = true)]
     seed: u64,
     /// One run alone, judged by itself: exposed, solution, hardened, wrong/NAME of the lab, or a
     /// posture file

@@ -44,7 +44,7 @@ pub(super) struct Words {
     seeds: u16,
     /// The first seed; the others follow it
     #[arg(long, value_name = "SEED", default_value_t = 1, value_parser = demo::seed,
-          allow_hyphen_values = true)]
+          allow_negative_numbers = true)]
     first: u64,
     /// How many to run at a time; as many as there are cores if left out
     #[arg(long, value_name = "J", value_parser = clap::value_parser!(u16).range(1..=64))]
