@@ -60,7 +60,9 @@ impl Workspace {
     /// When there is neither, or a file has its name.
     pub fn find(from: Option<&Path>, data: Option<PathBuf>) -> Result<Self, WorkspaceError> {
         let above = from.into_iter().flat_map(Path::ancestors);
-        let found = above.map(|folder| folder.join(FOLDER)).find(|it| it.exists());
+        let found = above
+            .map(|folder| folder.join(FOLDER))
+            .find(|it| it.exists());
         let root = found
             .or_else(|| data.map(|folder| folder.join(FOLDER)))
             .ok_or(WorkspaceError::Nowhere)?;
@@ -240,7 +242,10 @@ mod tests {
         assert_eq!(find().root(), temp.path().join("a").join(FOLDER));
         fs::write(deep.join(FOLDER), "a file is no folder").unwrap();
         let said = Workspace::find(Some(&deep), Some(data.clone())).unwrap_err();
-        assert!(said.to_string().contains("is a file; move it away"), "{said}");
+        assert!(
+            said.to_string().contains("is a file; move it away"),
+            "{said}"
+        );
         fs::create_dir(&data).unwrap();
         fs::write(data.join(FOLDER), "neither here").unwrap();
         let said = Workspace::find(None, Some(data)).unwrap_err();

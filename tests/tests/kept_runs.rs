@@ -217,8 +217,16 @@ fn a_damaged_log_request_or_figure_is_not_vouched_for() {
     edited("requests.jsonl", "\"started_us\":1", "\"started_us\":2");
     edited("requests.jsonl", "policy-stale", "policy-denied");
     edited("report.json", "\"read\":", "\"read\":1");
-    edited("report.json", "\"control\":\"kept\"", "\"control\":\"broken\"");
-    edited("report.json", "\"lab\":\"stale-acl\"", "\"lab\":\"stale-acls\"");
+    edited(
+        "report.json",
+        "\"control\":\"kept\"",
+        "\"control\":\"broken\"",
+    );
+    edited(
+        "report.json",
+        "\"lab\":\"stale-acl\"",
+        "\"lab\":\"stale-acls\"",
+    );
 }
 
 #[test]

@@ -325,7 +325,9 @@ fn an_own_attack_is_tried_on_what_one_started_from_also_after_the_pass() {
     assert_eq!(ended.status, Some(1), "{}", ended.err);
     assert!(ended.told().contains("not enough yet."), "{}", ended.out);
     assert!(
-        ended.told().contains("change .schism/work/stale-acl/attack.toml, then"),
+        ended
+            .told()
+            .contains("change .schism/work/stale-acl/attack.toml, then"),
         "{}",
         ended.out
     );

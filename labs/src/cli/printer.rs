@@ -85,7 +85,9 @@ impl Printer {
     pub(super) fn ask(&mut self, question: &str) {
         self.clear();
         let question = one_line(question);
-        let question = self.columns.map_or(question.clone(), |it| broken(&question, it));
+        let question = self
+            .columns
+            .map_or(question.clone(), |it| broken(&question, it));
         let _ = write!(self.err, "{question} ");
         let _ = self.err.flush();
     }

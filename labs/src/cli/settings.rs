@@ -210,7 +210,11 @@ mod tests {
         assert!(one("wrong/no-such").is_err() && one("wrong/../exposed").is_err());
         let found = one("catalog/stale-acl/solution/posture.toml").unwrap();
         assert!(found.is_secret, "whoever hands a page on spoils nothing");
-        assert!(!one("catalog/stale-acl/exposed/posture.toml").unwrap().is_secret);
+        assert!(
+            !one("catalog/stale-acl/exposed/posture.toml")
+                .unwrap()
+                .is_secret
+        );
     }
 
     #[test]

@@ -56,7 +56,9 @@ pub fn admit(
     (posture, sources): (&Posture, &Sources),
 ) -> Result<(), Inadmissible> {
     let file = file.to_owned();
-    let missing = dials.iter().filter(|it| sources.get(it) == Source::Hardened);
+    let missing = dials
+        .iter()
+        .filter(|it| sources.get(it) == Source::Hardened);
     let missing: Vec<String> = missing.cloned().collect();
     if !missing.is_empty() {
         let is = if missing.len() == 1 { "is" } else { "are" };

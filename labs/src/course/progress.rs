@@ -252,7 +252,9 @@ impl Progress {
 
 /// How many lines are no fact, and not empty.
 fn strange(text: &str) -> usize {
-    let lines = text.lines().map(|line| line.trim_matches(['\u{feff}', ' ', '\t']));
+    let lines = text
+        .lines()
+        .map(|line| line.trim_matches(['\u{feff}', ' ', '\t']));
     lines
         .filter(|line| !line.is_empty() && Fact::read(line).is_none())
         .count()

@@ -213,7 +213,9 @@ impl Reader {
             "2" | "2 of 3" => 2,
             _ => {
                 let why = match text {
-                    "1" | "1 of 3" => "0 or 2: one fast witness could make an old policy look young",
+                    "1" | "1 of 3" => {
+                        "0 or 2: one fast witness could make an old policy look young"
+                    }
                     "3" | "3 of 3" => "0 or 2: with 3 of 3, one region cut off stops every act",
                     _ => WANTED,
                 };

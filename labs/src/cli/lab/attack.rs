@@ -208,12 +208,7 @@ fn seconds(said: &str) -> Option<u64> {
 }
 
 /// What is told of one run of a learner's.
-pub(super) fn judge(
-    scenario: &Scenario,
-    settings: &Settings,
-    seed: u64,
-    ran: &Ran,
-) -> DemoReport {
+pub(super) fn judge(scenario: &Scenario, settings: &Settings, seed: u64, ran: &Ran) -> DemoReport {
     let facts = DemoFacts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         lab: scenario.metadata.id.clone(),

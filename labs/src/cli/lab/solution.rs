@@ -112,7 +112,8 @@ fn whole(page: &mut Page<'_>, tone: Tone, mark: &str, text: &str) {
     let lead = format!("{mark}{indent}{comment}");
     let mut line = String::new();
     for word in start[comment.len()..].split_whitespace() {
-        if !line.is_empty() && width(&lead) + width(&line) + 1 + width(word) > page.style.columns() {
+        if !line.is_empty() && width(&lead) + width(&line) + 1 + width(word) > page.style.columns()
+        {
             page.row(&[(tone, format!("{lead}{line}"))]);
             line.clear();
         }

@@ -108,7 +108,10 @@ fn tell(page: &mut Page<'_>, scenario: &Scenario, laid: &str) {
         },
     );
     let files = [
-        ("README.md", "the story: read it up to `Run`, and guess".to_owned()),
+        (
+            "README.md",
+            "the story: read it up to `Run`, and guess".to_owned(),
+        ),
         ("posture.toml", format!("yours: only {dials} may change")),
         ("policy.cedar", "yours: who may do what".to_owned()),
         ("attack.toml", task),

@@ -64,7 +64,9 @@ fn a_wrongful_permit_is_explained_with_its_moment_its_entry_and_its_dials() {
     );
     assert_eq!(first.request.as_deref(), Some("mallory-33"));
     assert!(
-        first.evidence.contains("let in to write (audit entry ") && first.evidence.contains(") 4.4 s after") && first.evidence.contains("allows 3.0 s"),
+        first.evidence.contains("let in to write (audit entry ")
+            && first.evidence.contains(") 4.4 s after")
+            && first.evidence.contains("allows 3.0 s"),
         "{}",
         first.evidence
     );
@@ -314,7 +316,11 @@ fn the_first_moment_is_one_that_heard_what_most_heard() {
     early.retain(|request| request.principal == "alice" && request.started_us < 10_000_000);
     let first = early.iter().find(|request| request.action == "read");
     let first = first.expect("she reads before the cut").id.clone();
-    sample.history.expect.floors.retain(|it| it.action.is_none());
+    sample
+        .history
+        .expect
+        .floors
+        .retain(|it| it.action.is_none());
     for request in &mut sample.history.requests {
         if request.principal != "alice" {
             continue;

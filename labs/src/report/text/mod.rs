@@ -104,9 +104,8 @@ fn legend(page: &mut Page<'_>, scale: Scale, histories: &[&History]) {
     };
     if histories.iter().any(early) {
         let mixed = page.style.marks().mixed;
-        let words = format!(
-            "a first {mixed}: let in, and there was nothing to read yet (no-such-record)"
-        );
+        let words =
+            format!("a first {mixed}: let in, and there was nothing to read yet (no-such-record)");
         page.wrapped(Tone::Faint, "", &words);
     }
 }
