@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "schism/ca/v1/identity.proto",
+    "schism/ca/v1/trust.proto",
     "schism/policy/v1/policy.proto",
     "schism/records/v1/records.proto",
     "schism/records/v1/replication.proto",

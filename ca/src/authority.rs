@@ -49,6 +49,32 @@ impl Root {
         })
     }
 
+    /// A root from its parts, as [`Root::create`] made them.
+    ///
+    /// # Errors
+    /// When the key is no P-256 key, or not the certificate's.
+    pub fn new(
+        trust_domain: &TrustDomain,
+        generation: u64,
+        validity: Validity,
+        key: Pkcs8,
+        certificate: CertificateDer<'static>,
+    ) -> Result<Self, CaError> {
+        let signer = P256::from_pkcs8(&key)?;
+        if svid::public_key(&certificate).as_deref() != Some(signer.public()) {
+            return Err(CaError::damaged("the root's key is not its certificate's"));
+        }
+        // As with an issuer, subject and key identifier follow from the generation.
+        let params = profile::root(trust_domain, generation, &validity)?;
+        Ok(Self {
+            trust_domain: trust_domain.clone(),
+            validity,
+            signer: rcgen::Issuer::new(params, signer),
+            key,
+            certificate,
+        })
+    }
+
     /// Makes an issuer of this root. It lives inside the root's validity.
     ///
     /// # Errors

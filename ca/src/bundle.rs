@@ -59,6 +59,11 @@ impl Bundles {
         self.0.get(domain)
     }
 
+    /// Every bundle, in order of trust domain.
+    pub fn iter(&self) -> impl Iterator<Item = &Bundle> {
+        self.0.values()
+    }
+
     /// Takes a bundle in the place of its domain's last; says whether anything changed.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
-//! A node's own credential: key, chain and bundle, fit to be published together or not at all.
+//! A node's own credential: key and chain, fit to be published together or not at all.
 //!
 //! It is kept as one file, replaced as a whole, so that a crash never leaves a key beside another
 //! key's certificate. Invariant: a [`Credential`] was valid when it was assembled: key and leaf
-//! belong together, the name is the expected one, and the chain ends in its bundle.
+//! belong together, the name is the expected one, and the chain ended in the node's own bundle.
 
 use std::fmt;
 use std::io;
@@ -15,7 +15,7 @@ use crate::bundle::{Bundle, Bundles};
 pub use crate::chain::{InvalidChain, MAX_CHAIN, verify_chain};
 use crate::clock::Time;
 use crate::credential_file;
-pub use crate::credential_file::{MAX_FILE, MAX_ROOTS};
+pub use crate::credential_file::MAX_FILE;
 use crate::disk::Disk;
 use crate::identity::{LeafFacts, SpiffeId, TrustDomain};
 use crate::keys::Pkcs8;
@@ -87,12 +87,12 @@ pub struct Credential {
     pub key: Pkcs8,
     /// What the leaf says.
     pub facts: LeafFacts,
-    /// The roots of the node's own trust domain.
-    pub bundle: Bundle,
 }
 
 impl Credential {
-    /// Puts the parts together after verifying that they fit, as of `now`.
+    /// Puts the parts together after verifying that they fit, as of `now`. `bundle` is that of the
+    /// node's own trust domain. Revocation lists have no say: a list of the newest issuer may still
+    /// be under way.
     ///
     /// # Errors
     /// The first thing that does not fit.
@@ -100,7 +100,7 @@ impl Credential {
         generation: u64,
         key: Pkcs8,
         chain: Vec<CertificateDer<'static>>,
-        bundle: Bundle,
+        bundle: &Bundle,
         expected: &SpiffeId,
         now: Time,
         tolerance: Duration,
@@ -118,7 +118,7 @@ impl Credential {
             return Err(UnfitCredential::KeyMismatch(facts.spiffe_id));
         }
         if bundle.trust_domain != *facts.spiffe_id.trust_domain() {
-            return Err(UnfitCredential::OtherBundle(bundle.trust_domain));
+            return Err(UnfitCredential::OtherBundle(bundle.trust_domain.clone()));
         }
         verify_chain(&chain, &Bundles::from(bundle.clone()), now, tolerance)?;
         Ok(Self {
@@ -126,7 +126,6 @@ impl Credential {
             chain,
             key,
             facts,
-            bundle,
         })
     }
 
@@ -148,6 +147,7 @@ impl Credential {
     pub fn load(
         disk: &dyn Disk,
         file: &str,
+        bundle: &Bundle,
         expected: &SpiffeId,
         now: Time,
         tolerance: Duration,
@@ -168,7 +168,7 @@ impl Credential {
             parts.generation,
             parts.key,
             parts.chain,
-            parts.bundle,
+            bundle,
             expected,
             now,
             tolerance,
@@ -244,8 +244,8 @@ mod tests {
             chain: &[CertificateDer<'static>],
             at: Time,
         ) -> Result<Credential, UnfitCredential> {
-            let (key, chain, bundle) = (key.clone(), chain.to_vec(), self.bundle.clone());
-            Credential::assemble(1, key, chain, bundle, &sts(), at, Duration::ZERO)
+            let (key, chain) = (key.clone(), chain.to_vec());
+            Credential::assemble(1, key, chain, &self.bundle, &sts(), at, Duration::ZERO)
         }
     }
 
@@ -253,8 +253,14 @@ mod tests {
         SpiffeId::parse("spiffe://clinic.example/north/sts").unwrap()
     }
 
-    fn load(disk: &MemDisk, at: Time) -> Result<Option<Credential>, CredentialFileError> {
-        Credential::load(disk, FILE, &sts(), at, Duration::ZERO)
+    impl Clinic {
+        fn load(
+            &self,
+            disk: &MemDisk,
+            at: Time,
+        ) -> Result<Option<Credential>, CredentialFileError> {
+            Credential::load(disk, FILE, &self.bundle, &sts(), at, Duration::ZERO)
+        }
     }
 
     #[test]
@@ -263,13 +269,10 @@ mod tests {
         let (key, chain) = clinic.parts(&sts());
         let credential = clinic.assemble(&key, &chain, NOW).unwrap();
         let disk = MemDisk::new();
-        assert!(load(&disk, NOW).unwrap().is_none());
+        assert!(clinic.load(&disk, NOW).unwrap().is_none());
         credential.persist(&disk, FILE).unwrap();
-        let back = load(&disk, NOW).unwrap().unwrap();
-        assert_eq!(
-            (&back.facts, &back.bundle),
-            (&credential.facts, &credential.bundle)
-        );
+        let back = clinic.load(&disk, NOW).unwrap().unwrap();
+        assert_eq!(&back.facts, &credential.facts);
         assert_eq!((&back.chain, &*back.key), (&chain, &*key));
         assert!(
             !format!("{back:?}").contains("key"),
@@ -328,7 +331,7 @@ mod tests {
         credential.persist(&disk, FILE).unwrap();
         let whole = disk.read(FILE).unwrap().unwrap();
         assert!(matches!(
-            load(&disk, NOW + HOUR),
+            clinic.load(&disk, NOW + HOUR),
             Err(CredentialFileError::Unfit { .. })
         ));
         let text = String::from_utf8(whole.clone()).unwrap();
@@ -342,7 +345,7 @@ mod tests {
             &later_format,
         ] {
             disk.replace(FILE, broken).unwrap();
-            let refused = load(&disk, NOW).unwrap_err();
+            let refused = clinic.load(&disk, NOW).unwrap_err();
             assert!(
                 matches!(refused, CredentialFileError::Broken { .. }),
                 "{refused}"
@@ -368,7 +371,7 @@ mod tests {
             let written = new.persist(&disk, FILE).is_ok();
             disk.cut_power();
             disk.restore(&SeededRng::new(seed));
-            let found = load(&disk, NOW).unwrap().unwrap().generation;
+            let found = clinic.load(&disk, NOW).unwrap().unwrap().generation;
             assert_eq!(found, if written { 2 } else { 1 });
         }
     }

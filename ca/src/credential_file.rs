@@ -1,7 +1,6 @@
 //! The file that a credential is kept in: one JSON object, certificates and key in base64.
 //!
-//! `{"format":1,"generation":3,"key":"..","chain":["..",".."],"trust_domain":"clinic.example",`
-//! `"bundle_generation":1,"roots":[".."]}`. It says nothing about whether the parts fit: that is
+//! `{"format":2,"generation":3,"key":"..","chain":["..",".."]}`. It says nothing about whether the parts fit: that is
 //! [`Credential::assemble`]'s. Invariant: no more is read than the bounds below allow.
 
 use base64::Engine;
@@ -10,18 +9,14 @@ use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::bundle::Bundle;
 use crate::chain::MAX_CHAIN;
 use crate::credential::Credential;
-use crate::identity::TrustDomain;
 use crate::keys::Pkcs8;
 
 /// Largest credential file that is read, in bytes.
 pub const MAX_FILE: usize = 256 * 1024;
-/// Most roots that a stored bundle may have.
-pub const MAX_ROOTS: usize = 16;
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,9 +25,6 @@ struct Stored {
     generation: u64,
     key: String,
     chain: Vec<String>,
-    trust_domain: TrustDomain,
-    bundle_generation: u64,
-    roots: Vec<String>,
 }
 
 impl Drop for Stored {
@@ -46,7 +38,6 @@ pub(crate) struct Parts {
     pub(crate) generation: u64,
     pub(crate) key: Pkcs8,
     pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) bundle: Bundle,
 }
 
 /// The file's content.
@@ -57,9 +48,6 @@ pub(crate) fn write(credential: &Credential) -> Result<Zeroizing<Vec<u8>>, serde
         generation: credential.generation,
         key: BASE64.encode(&*credential.key),
         chain: credential.chain.iter().map(encoded).collect(),
-        trust_domain: credential.bundle.trust_domain.clone(),
-        bundle_generation: credential.bundle.generation,
-        roots: credential.bundle.roots.iter().map(encoded).collect(),
     };
     serde_json::to_vec_pretty(&stored).map(Zeroizing::new)
 }
@@ -75,7 +63,7 @@ pub(crate) fn parse(text: &[u8]) -> Result<Parts, String> {
     if stored.format != FORMAT {
         return Err(format!("format {} is unknown", stored.format));
     }
-    if stored.chain.len() > MAX_CHAIN || stored.roots.len() > MAX_ROOTS {
+    if stored.chain.len() > MAX_CHAIN {
         return Err("too many certificates".to_owned());
     }
     let key = BASE64
@@ -85,11 +73,6 @@ pub(crate) fn parse(text: &[u8]) -> Result<Parts, String> {
         generation: stored.generation,
         key: Zeroizing::new(key),
         chain: certificates(&stored.chain)?,
-        bundle: Bundle {
-            trust_domain: stored.trust_domain.clone(),
-            generation: stored.bundle_generation,
-            roots: certificates(&stored.roots)?,
-        },
     })
 }
 

@@ -56,6 +56,9 @@ pub enum IssueRefusal {
     /// The caller's leaf is not valid yet on the CA's clock.
     #[error("caller's leaf is not valid before {0}")]
     LeafNotYetValid(Time),
+    /// The caller's leaf was revoked.
+    #[error("caller's leaf is revoked")]
+    LeafRevoked,
     /// The caller's leaf is not in the issuance log.
     #[error("caller's leaf is not in the issuance log")]
     LeafUnlogged,
@@ -86,6 +89,7 @@ impl IssueRefusal {
             Self::LeafExpired(_) => "leaf-expired",
             Self::LeafForeign(_) => "leaf-foreign",
             Self::LeafNotYetValid(_) => "leaf-not-yet-valid",
+            Self::LeafRevoked => "leaf-revoked",
             Self::LeafUnlogged => "leaf-unlogged",
             Self::NameForeign(_) => "name-foreign",
             Self::TooManyJoinCodes(_) => "too-many-join-codes",
@@ -115,6 +119,15 @@ pub enum CaError {
     /// The issuance log failed: without an entry no certificate leaves.
     #[error("issuance log: {0}")]
     Log(String),
+    /// An authority is not what the command takes it for, or somebody blocks it.
+    #[error(transparent)]
+    Rotation(#[from] crate::rotation::Refused),
+    /// A root's private key is not at hand.
+    #[error("the key of root {0} is not at hand")]
+    RootKeyAbsent(u64),
+    /// No living leaf has that serial.
+    #[error("no living leaf has the serial `{0}`")]
+    NoSuchLeaf(String),
     /// The stored state is not what this CA wrote.
     #[error("CA's state is damaged: {0}")]
     Damaged(String),

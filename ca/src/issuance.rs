@@ -1,4 +1,5 @@
-//! The issuance log: every certificate is an entry before it leaves the CA.
+//! The issuance log: every certificate is an entry before it leaves the CA, and so is what became
+//! of authorities and leaves ([`crate::journaled`]).
 //!
 //! One entry is one line of JSON, for example
 //! `{"kind":"enroll","spiffe_id":"spiffe://clinic.example/north/sts","issuer_generation":1,`
@@ -16,6 +17,7 @@ use crate::authority::Issued;
 use crate::clock::Time;
 use crate::error::CaError;
 use crate::identity::SpiffeId;
+use crate::journaled::Journaled;
 use crate::nonce::{hex, unhex};
 use crate::tlog::log::Log;
 
@@ -81,9 +83,13 @@ impl Issuance {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Live {
-    not_after: Time,
+/// A leaf that has not long expired.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) not_after: Time,
+    pub(crate) spiffe_id: SpiffeId,
+    pub(crate) issuer: u64,
+    pub(crate) serial: String,
     key_sha256: [u8; 32],
     index: u64,
 }
@@ -94,6 +100,8 @@ pub(crate) struct Issuances {
     log: Log,
     leaves: BTreeMap<[u8; 32], Live>,
     keys: BTreeSet<[u8; 32]>,
+    /// How many entries are the journal's.
+    journaled: usize,
     /// Expired leaves are forgotten when there are more than this.
     sweep_at: usize,
     tolerance: Duration,
@@ -105,8 +113,12 @@ const SWEEP_AT_LEAST: usize = 1_024;
 impl Issuances {
     /// Reads the log and forgets leaves that expired more than `tolerance` before `now`.
     pub(crate) fn new(log: Log, now: Time, tolerance: Duration) -> Result<Self, CaError> {
-        let mut found = Vec::new();
+        let (mut found, mut journaled) = (Vec::new(), 0);
         for (index, entry) in (0..).zip(log.entries(0..log.size())) {
+            if Journaled::parse(entry).is_ok() {
+                journaled += 1;
+                continue;
+            }
             let live = Issuance::parse(entry).ok();
             let live = live.and_then(|entry| read(&entry, index));
             let unreadable = || CaError::Damaged(format!("entry {index} of the issuance log"));
@@ -116,6 +128,7 @@ impl Issuances {
             log,
             leaves: BTreeMap::new(),
             keys: BTreeSet::new(),
+            journaled,
             sweep_at: SWEEP_AT_LEAST,
             tolerance,
         };
@@ -149,6 +162,27 @@ impl Issuances {
         self.keys.contains(key_sha256)
     }
 
+    /// Every leaf that has not long expired, in order of its hash.
+    pub(crate) fn living(&self) -> impl Iterator<Item = &Live> {
+        self.leaves.values()
+    }
+
+    /// Makes entries of the journal part of the log, those that it has not got yet. The journal
+    /// comes first: what is in force is logged even if the power went in between.
+    pub(crate) fn catch_up(&mut self, journal: &[Vec<u8>]) -> Result<(), CaError> {
+        let missing = journal.get(self.journaled..).unwrap_or_default();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let failed = |error: crate::tlog::log::LogError| CaError::Log(error.to_string());
+        for entry in missing {
+            self.log.append(entry).map_err(failed)?;
+        }
+        self.log.commit().map_err(failed)?;
+        self.journaled = journal.len();
+        Ok(())
+    }
+
     pub(crate) const fn log(&self) -> &Log {
         &self.log
     }
@@ -169,6 +203,9 @@ impl Issuances {
 fn read(entry: &Issuance, index: u64) -> Option<([u8; 32], Live)> {
     let live = Live {
         not_after: Time::from_secs(entry.not_after),
+        spiffe_id: entry.spiffe_id.clone(),
+        issuer: entry.issuer_generation,
+        serial: entry.serial.clone(),
         key_sha256: unhex(&entry.key_sha256)?,
         index,
     };

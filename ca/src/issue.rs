@@ -6,12 +6,15 @@
 //! log fails after a code was used, the code stays used and the workload needs another: a code
 //! that came back to life could be used twice.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
+use tokio::sync::watch;
 
-use crate::authority::{Issued, Issuer, Root};
+use crate::authorities::{Authorities, Listed, RootKeys};
+use crate::authority::Issued;
 use crate::bundle::Bundle;
 use crate::clock::Time;
 use crate::csr::Request;
@@ -20,14 +23,14 @@ use crate::identity::{LeafFacts, SpiffeId, TrustDomain, Untimely};
 use crate::issuance::{Issuance, Issuances, Kind};
 use crate::join::{self, JoinCode, JoinRecord};
 use crate::profile::Validity;
+use crate::keys::Keys;
+use crate::root_keys::RootKeyFiles;
 use crate::seams::Seams;
 use crate::store::{self, State, Store};
 use crate::svid::{self, sha256};
 use crate::tlog::log::Log;
 use crate::tlog::note::{SigningKey, VerifyingKey};
 
-/// Where the root's private key is written at the first opening, and never read again.
-pub const ROOT_KEY_FILE: &str = "ca/root.key";
 const STORE_FILE: &str = "ca/state.redb";
 /// 2^64 divided by the golden ratio.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -36,7 +39,7 @@ const LOG_FOLDER: &str = "ca/issuance";
 
 /// Root and issuer start this much before they were made: no verifier's clock may be ahead of
 /// them, and a back-dated leaf must fit inside.
-const AUTHORITY_BACKDATE: Duration = Duration::from_secs(60 * 60);
+pub(crate) const AUTHORITY_BACKDATE: Duration = Duration::from_secs(60 * 60);
 
 /// The CA's settings. All spans are rounded down to whole seconds in certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +61,11 @@ pub struct CaConfig {
     pub join_ttl: Duration,
     /// How far past its end a caller's leaf may still renew.
     pub tolerance: Duration,
+    /// How long a revocation list counts; a new one comes after a quarter of it.
+    pub crl_life: Duration,
+    /// How long a token may live, and how far past its end it is taken: as long is a retired token
+    /// key needed.
+    pub token_life: Duration,
 }
 
 impl CaConfig {
@@ -72,6 +80,8 @@ impl CaConfig {
             stagger: Duration::from_secs(45),
             join_ttl: Duration::from_secs(10 * 60),
             tolerance: Duration::from_millis(500),
+            crl_life: Duration::from_secs(60),
+            token_life: Duration::from_secs(62),
         }
     }
 
@@ -83,6 +93,9 @@ impl CaConfig {
             return Err(CaError::Settings(
                 "backdate and stagger together stay below half of a leaf's life",
             ));
+        }
+        if self.crl_life < Duration::from_secs(8) {
+            return Err(CaError::Settings("a revocation list counts at least 8 s"));
         }
         if self.issuer_ttl < self.leaf_ttl * 6 || self.root_ttl < self.issuer_ttl {
             return Err(CaError::Settings(
@@ -100,38 +113,69 @@ pub struct Identity {
     pub chain: Vec<CertificateDer<'static>>,
     /// What the leaf says.
     pub facts: LeafFacts,
-    /// What to trust from now on.
-    pub bundle: Bundle,
+    /// What to believe from now on.
+    pub state: Arc<Announced>,
     /// Where the leaf stands in the issuance log.
     pub log_index: u64,
+}
+
+/// What this CA tells every member, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// The roots.
+    pub bundle: Bundle,
+    /// The newest revocation list of each signing certificate.
+    pub listed: Vec<Listed>,
+    /// SHA-256 of issuers' certificates whose leaves are to be renewed now.
+    pub tainted: BTreeSet<[u8; 32]>,
 }
 
 /// The certificate authority of one trust domain.
 #[derive(Debug)]
 pub struct Ca {
-    config: CaConfig,
-    store: Store,
-    issuer: Issuer,
-    bundle: Bundle,
-    issuances: Issuances,
+    pub(crate) config: CaConfig,
+    pub(crate) store: Store,
+    pub(crate) authorities: Authorities,
+    pub(crate) keys: Arc<dyn Keys>,
+    /// Where roots' keys are.
+    pub(crate) root_keys: Box<dyn RootKeys>,
+    /// What members are told; whoever follows is woken by each new value.
+    pub(crate) announced: watch::Sender<Arc<Announced>>,
+    /// The bundle's generation that each member has put in force. Members say it again to a CA that
+    /// was started again.
+    pub(crate) acknowledged: BTreeMap<SpiffeId, u64>,
+    pub(crate) issuances: Issuances,
     log_key: VerifyingKey,
     /// Where the next first leaf's age stands between none and all of the stagger.
     spread: u64,
 }
 
 impl Ca {
-    /// Opens the CA on its disk; the first time it makes root, issuer and log.
+    /// Opens the CA on its disk, roots' keys beside it; the first time it makes root, issuer and log.
     ///
     /// # Errors
     /// When the settings contradict each other, the disk fails, or what is on it is not what this
     /// CA wrote.
     pub fn open(seams: &Seams, config: CaConfig) -> Result<Self, CaError> {
+        let root_keys = Box::new(RootKeyFiles::new(&seams.disk));
+        Self::open_with(seams, config, root_keys)
+    }
+
+    /// As [`Self::open`], with roots' keys elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; and the first time, when there is no place for the root's key.
+    pub fn open_with(
+        seams: &Seams,
+        config: CaConfig,
+        root_keys: Box<dyn RootKeys>,
+    ) -> Result<Self, CaError> {
         config.check()?;
         let now = seams.clock.now();
         let store = Store::open(&*seams.disk, STORE_FILE)?;
         let state = match store.state()? {
             Some(state) => state,
-            None => set_up(seams, &config, &store, now)?,
+            None => set_up(seams, &config, &store)?,
         };
         if state.trust_domain != config.trust_domain {
             return Err(CaError::OtherTrustDomain {
@@ -139,41 +183,42 @@ impl Ca {
                 expected: config.trust_domain,
             });
         }
-        let issuer = Issuer::new(
-            &state.trust_domain,
-            state.issuer_generation,
-            Validity::new(
-                Time::from_secs(state.issuer_not_before_s),
-                Time::from_secs(state.issuer_not_after_s),
-            ),
-            state.issuer_key()?,
-            state.issuer_certificate()?.into(),
-        )?;
-        let bundle = Bundle {
-            trust_domain: state.trust_domain.clone(),
-            generation: state.bundle_generation,
-            roots: vec![state.root_certificate()?.into()],
-        };
         let origin = format!("{}/issuance", state.trust_domain);
         let key = SigningKey::new(&origin, &state.log_key()?).map_err(CaError::damaged)?;
         let log_key = key.verifying();
         let (log, _) = Log::open(&seams.disk, LOG_FOLDER, &origin, key)
             .map_err(|error| CaError::Log(error.to_string()))?;
         let issuances = Issuances::new(log, now, config.tolerance)?;
-        Ok(Self {
+        let authorities = Authorities::load(&store, &state.trust_domain, config.crl_life)?;
+        let mut ca = Self {
             config,
             store,
-            issuer,
-            bundle,
+            announced: watch::channel(Arc::new(Announced::of(&authorities))).0,
+            authorities,
+            keys: Arc::clone(&seams.keys),
+            root_keys,
+            acknowledged: BTreeMap::new(),
             issuances,
             log_key,
             spread: seams.rng.next(),
-        })
+        };
+        ca.begin(now)?;
+        Ok(ca)
     }
 
     /// What verifiers of this trust domain should hold.
-    pub const fn bundle(&self) -> &Bundle {
-        &self.bundle
+    pub fn bundle(&self) -> Bundle {
+        self.announced.borrow().bundle.clone()
+    }
+
+    /// What members are told, as it changes.
+    pub fn announced(&self) -> watch::Receiver<Arc<Announced>> {
+        self.announced.subscribe()
+    }
+
+    /// Takes note of what a member has put in force.
+    pub fn acknowledge(&mut self, member: &SpiffeId, generation: u64) {
+        self.acknowledged.insert(member.clone(), generation);
     }
 
     /// The settings that it was opened with.
@@ -252,7 +297,7 @@ impl Ca {
         }
         let log_index = self.issuances.leaf(&facts.leaf_sha256);
         let issued = Issued {
-            chain: vec![leaf.into(), self.issuer.certificate().clone()],
+            chain: vec![leaf.into(), self.issuer_of(&facts)?],
             facts,
             key_sha256: sha256(request.key.as_bytes()),
             csr_sha256: request.sha256,
@@ -282,6 +327,9 @@ impl Ca {
         if self.issuances.leaf(&peer.leaf_sha256).is_none() {
             return Err(IssueRefusal::LeafUnlogged.into());
         }
+        if self.authorities.has_revoked(&peer.serial) {
+            return Err(IssueRefusal::LeafRevoked.into());
+        }
         let issued = self.sign(csr, &peer.spiffe_id, now, now)?;
         self.publish(Kind::Renew, issued, now)
     }
@@ -296,7 +344,7 @@ impl Ca {
 
     fn sign(&self, csr: &[u8], id: &SpiffeId, from: Time, now: Time) -> Result<Issued, CaError> {
         let validity = Validity::lasting(from - self.config.backdate, self.config.leaf_ttl);
-        let issued = self.issuer.issue(csr, id, validity, now)?;
+        let issued = self.authorities.issuer()?.issue(csr, id, validity, now)?;
         if self.issuances.has_key(&issued.key_sha256) {
             return Err(IssueRefusal::CsrKeyReused.into());
         }
@@ -304,43 +352,47 @@ impl Ca {
     }
 
     fn publish(&mut self, kind: Kind, issued: Issued, now: Time) -> Result<Identity, CaError> {
-        let entry = Issuance::new(kind, &issued, self.issuer.generation(), now);
+        let issuer = self.authorities.issuer()?.generation();
+        let entry = Issuance::new(kind, &issued, issuer, now);
         let log_index = self.issuances.record(&entry, now)?;
         Ok(self.identity(issued, log_index))
+    }
+
+    /// The certificate that a leaf of ours goes with.
+    fn issuer_of(&self, leaf: &LeafFacts) -> Result<CertificateDer<'static>, CaError> {
+        let certificate = self.authorities.certificate_named(&leaf.issuer);
+        certificate.ok_or_else(|| CaError::damaged("a leaf's issuer is not in the store"))
     }
 
     fn identity(&self, issued: Issued, log_index: u64) -> Identity {
         Identity {
             chain: issued.chain,
             facts: issued.facts,
-            bundle: self.bundle.clone(),
+            state: Arc::clone(&self.announced.borrow()),
             log_index,
         }
     }
 }
 
-/// Makes everything that a new CA has. The root's key is durable before the store speaks of the
-/// root; a crash in between leaves a key that nobody trusts, and the next opening replaces it.
-fn set_up(seams: &Seams, config: &CaConfig, store: &Store, now: Time) -> Result<State, CaError> {
+/// Makes what a new CA is founded with. Its authorities follow.
+fn set_up(seams: &Seams, config: &CaConfig, store: &Store) -> Result<State, CaError> {
     let entries = seams.disk.read(&format!("{LOG_FOLDER}/entries"))?;
     if entries.is_some_and(|entries| !entries.is_empty()) {
         return Err(CaError::damaged("there is an issuance log and no CA to it"));
     }
-    let keys = Arc::clone(&seams.keys);
-    let domain = &config.trust_domain;
-    let start = now - AUTHORITY_BACKDATE;
-    let root = Root::create(
-        &*keys,
-        domain,
-        1,
-        Validity::new(start, now + config.root_ttl),
-    )?;
-    let issuer = root.sign_issuer(&*keys, 1, Validity::new(start, now + config.issuer_ttl))?;
-    let log_key = keys.ed25519()?;
-    seams.disk.replace(ROOT_KEY_FILE, root.key())?;
-    let state = State::new(domain, root.certificate(), &issuer, &log_key);
+    let state = State::new(&config.trust_domain, &seams.keys.ed25519()?);
     store.set_up(&state)?;
     Ok(state)
+}
+
+impl Announced {
+    pub(crate) fn of(authorities: &Authorities) -> Self {
+        Self {
+            bundle: authorities.bundle(),
+            listed: authorities.listed(),
+            tainted: authorities.tainted().collect(),
+        }
+    }
 }
 
 #[cfg(test)]

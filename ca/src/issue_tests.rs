@@ -71,7 +71,7 @@ fn a_join_code_buys_one_leaf_for_its_own_name() {
     let mut ca = open(&MemDisk::new()).unwrap();
     let code = ca.new_join_code(&id("/north/sts"), NOW).unwrap();
     let identity = ca.enroll(code.reveal(), &fresh_csr(), NOW).unwrap();
-    let bundles = Bundles::from(identity.bundle);
+    let bundles = Bundles::from(identity.state.bundle.clone());
     let facts = verify_chain(&identity.chain, &bundles, NOW, Duration::ZERO).unwrap();
     assert_eq!(facts, identity.facts);
     assert_eq!(facts.spiffe_id, id("/north/sts"));
@@ -246,12 +246,12 @@ fn a_leaf_ends_no_later_than_its_issuer() {
 fn the_same_ca_comes_back_and_issues_without_the_roots_key() {
     let disk = MemDisk::new();
     let mut ca = open(&disk).unwrap();
-    let bundle = ca.bundle().clone();
+    let bundle = ca.bundle();
     let first = enrolled(&mut ca, "/north/sts", NOW);
     drop(ca);
     disk.replace(ROOT_KEY_FILE, b"carried away").unwrap();
     let mut ca = open(&disk).unwrap();
-    assert_eq!(ca.bundle(), &bundle);
+    assert_eq!(ca.bundle(), bundle);
     let second = ca.renew(&first.facts, &fresh_csr(), NOW).unwrap();
     verify_chain(&second.chain, &Bundles::from(bundle), NOW, Duration::ZERO).unwrap();
     assert_eq!(second.log_index, 1);
@@ -316,7 +316,7 @@ fn a_power_cut_at_any_change_loses_no_entry_and_revives_no_code() {
         for identity in &left {
             let entry = &entries[usize::try_from(identity.log_index).unwrap()];
             assert_eq!(entry.leaf_sha256, hex(&identity.facts.leaf_sha256));
-            let bundles = Bundles::from(ca.bundle().clone());
+            let bundles = Bundles::from(ca.bundle());
             verify_chain(&identity.chain, &bundles, NOW, Duration::ZERO).unwrap();
         }
         let serials: BTreeSet<_> = entries.iter().map(|entry| &entry.serial).collect();

@@ -4,8 +4,12 @@
 //! everything a node may ask of the world outside itself. It knows no service and no lab.
 
 pub mod agent;
+<<<<<<< HEAD
 #[cfg(test)]
 mod agent_tests;
+=======
+pub mod authorities;
+>>>>>>> 81c992b (Follow what there is to believe, and act on it where a connection is already open)
 pub mod authority;
 pub mod bundle;
 pub mod chain;
@@ -22,6 +26,7 @@ pub mod issuance;
 pub mod issue;
 pub mod join;
 pub mod journal;
+pub mod journaled;
 pub mod keys;
 pub mod net;
 pub mod node;
@@ -29,10 +34,13 @@ mod nonce;
 pub mod p256;
 pub mod profile;
 pub mod renewal;
+mod root_keys;
+mod rotate;
 pub mod rng;
 pub mod seams;
 mod store;
 pub mod svid;
 pub mod tlog;
 pub mod tls;
+pub mod trusted;
 pub mod work;

@@ -1,13 +1,11 @@
 //! The CA as a node: it gives itself an identity, keeps it fresh, and serves the others.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tonic::service::Routes;
 
 use crate::agent::Published;
-use crate::bundle::Bundles;
 use crate::conn::{Deadline, Door};
 use crate::credential::Credential;
 use crate::error::CaError;
@@ -17,6 +15,7 @@ use crate::issue::{Ca, CaConfig};
 use crate::renewal::{FIRST_RETRY, Renewal};
 use crate::seams::Seams;
 use crate::tls::Trust;
+use crate::trusted::Trusted;
 
 /// Path of the CA's own SPIFFE ID.
 pub const PATH: &str = "/ca";
@@ -40,14 +39,12 @@ pub async fn run(seams: Seams, config: CaConfig, port: u16) -> Result<(), CaErro
         tolerance,
     };
     let first = own.next(1, None)?;
-    let bundles = Bundles::from(first.bundle.clone());
-    let (publish, identity) = watch::channel(Some(published(&first)));
+    let (publish, identity) = watch::channel(Some(own.published(&first)));
     let trust = Trust {
         clock: Arc::clone(&seams.clock),
-        bundles,
         tolerance,
     };
-    let routes = Routes::new(IdentityService::new(seams.clone(), ca).server());
+    let routes = IdentityService::new(seams.clone(), ca).routes();
     let door = Door {
         seams,
         identity,
@@ -76,7 +73,7 @@ impl OwnIdentity {
         let (now, key) = (self.seams.clock.now(), self.seams.keys.p256()?);
         let csr =
             crate::csr::request(&key).map_err(|error| CaError::Encoding(error.to_string()))?;
-        let mut ca = self.ca.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ca = self.ca();
         let issued = match held {
             Some(held) => ca.renew(&held.facts, &csr, now)?,
             None => {
@@ -84,17 +81,25 @@ impl OwnIdentity {
                 ca.enroll(code.reveal(), &csr, now)?
             }
         };
-        let (chain, bundle) = (issued.chain, issued.bundle);
-        Credential::assemble(
-            generation,
-            key,
-            chain,
-            bundle,
-            &self.id,
-            now,
-            self.tolerance,
-        )
-        .map_err(|error| CaError::Encoding(error.to_string()))
+        let (chain, bundle) = (issued.chain, &issued.state.bundle);
+        let (id, tolerance) = (&self.id, self.tolerance);
+        Credential::assemble(generation, key, chain, bundle, id, now, tolerance)
+            .map_err(|error| CaError::Encoding(error.to_string()))
+    }
+
+    fn ca(&self) -> MutexGuard<'_, Ca> {
+        self.ca.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A credential beside what the CA tells everyone else.
+    fn published(&self, credential: &Credential) -> Arc<Published> {
+        let announced = self.ca().announced();
+        let trusted = Trusted::of(announced.borrow().bundle.clone());
+        Arc::new(Published {
+            credential: credential.clone(),
+            trusted: Arc::new(trusted),
+            bearer: None,
+        })
     }
 
     async fn keep(
@@ -121,7 +126,7 @@ impl OwnIdentity {
             let next = self.next(held.generation + 1, timely.then_some(&held));
             match next {
                 Ok(next) => {
-                    publish.send_replace(Some(published(&next)));
+                    publish.send_replace(Some(self.published(&next)));
                     clock.sleep(FIRST_RETRY).await;
                     renewal = Renewal::plan(&next.facts, &*self.seams.rng);
                     held = next;
@@ -133,11 +138,4 @@ impl OwnIdentity {
             }
         }
     }
-}
-
-fn published(credential: &Credential) -> Arc<Published> {
-    Arc::new(Published {
-        credential: credential.clone(),
-        bearer: None,
-    })
 }

@@ -1,8 +1,9 @@
-//! What the CA must not forget: its issuer, its root's certificate, its log's key, and the hashes
-//! of join codes. In redb, on the disk seam.
+//! What the CA must not forget: its journal, its authorities' certificates and keys, its log's key,
+//! and the hashes of join codes. In redb, on the disk seam.
 //!
-//! The root's private key is not in here but in a file of its own, which may be carried away:
-//! issuing does not need it. Invariant: a join code's use is durable before this says so.
+//! A root's private key is not in here but in a file of its own, which may be carried away:
+//! issuing does not need it. Invariant: nothing is said to be done before it is durable, and a
+//! journal's entry comes with the key that it speaks of or not at all.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -16,6 +17,7 @@ use crate::disk::{self, Disk};
 use crate::error::{CaError, IssueRefusal};
 use crate::identity::TrustDomain;
 use crate::join::JoinRecord;
+use crate::journaled::Journaled;
 use crate::keys::Pkcs8;
 
 /// Most join codes that are remembered at one time.
@@ -23,58 +25,31 @@ pub(crate) const MAX_JOIN_CODES: u64 = 10_000;
 /// How long an expired code is remembered, so that its name is still "expired" or "used".
 const REMEMBER: Duration = Duration::from_secs(24 * 60 * 60);
 
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const STATE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("state");
+const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal");
+const MATERIAL: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("material");
+/// Numbers of revocation lists, by authority.
+const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 const JOIN_CODES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("join-codes");
 
-/// The CA's own material.
+/// What a CA is founded with.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct State {
     format: u32,
     pub(crate) trust_domain: TrustDomain,
-    pub(crate) bundle_generation: u64,
-    root_certificate: String,
-    pub(crate) issuer_generation: u64,
-    pub(crate) issuer_not_before_s: u64,
-    pub(crate) issuer_not_after_s: u64,
-    issuer_certificate: String,
-    issuer_key: String,
     log_key: String,
 }
 
 impl State {
-    /// `root` and `issuer` are certificates, `issuer_key` and `log_key` PKCS#8.
-    pub(crate) fn new(
-        trust_domain: &TrustDomain,
-        root: &[u8],
-        issuer: &crate::authority::Issuer,
-        log_key: &[u8],
-    ) -> Self {
+    /// `log_key` is PKCS#8.
+    pub(crate) fn new(trust_domain: &TrustDomain, log_key: &[u8]) -> Self {
         Self {
             format: FORMAT,
             trust_domain: trust_domain.clone(),
-            bundle_generation: 1,
-            root_certificate: BASE64.encode(root),
-            issuer_generation: issuer.generation(),
-            issuer_not_before_s: issuer.validity().not_before().as_secs(),
-            issuer_not_after_s: issuer.validity().not_after().as_secs(),
-            issuer_certificate: BASE64.encode(issuer.certificate()),
-            issuer_key: BASE64.encode(&**issuer.key()),
             log_key: BASE64.encode(log_key),
         }
-    }
-
-    pub(crate) fn root_certificate(&self) -> Result<Vec<u8>, CaError> {
-        decoded("root's certificate", &self.root_certificate)
-    }
-
-    pub(crate) fn issuer_certificate(&self) -> Result<Vec<u8>, CaError> {
-        decoded("issuer's certificate", &self.issuer_certificate)
-    }
-
-    pub(crate) fn issuer_key(&self) -> Result<Pkcs8, CaError> {
-        decoded("issuer's key", &self.issuer_key).map(Zeroizing::new)
     }
 
     pub(crate) fn log_key(&self) -> Result<Pkcs8, CaError> {
@@ -84,8 +59,43 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
-        self.issuer_key.zeroize();
         self.log_key.zeroize();
+    }
+}
+
+/// What belongs to one authority: its certificate, or a root's list, and the key that may be kept
+/// here.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Material {
+    certificate: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+impl Material {
+    /// A certificate in DER, and its key as PKCS#8.
+    pub(crate) fn new(certificate: &[u8], key: Option<&Pkcs8>) -> Self {
+        Self {
+            certificate: BASE64.encode(certificate),
+            key: key.map(|key| BASE64.encode(&**key)),
+        }
+    }
+
+    pub(crate) fn certificate(&self) -> Result<Vec<u8>, CaError> {
+        decoded("certificate of an authority", &self.certificate)
+    }
+
+    pub(crate) fn key(&self) -> Result<Option<Pkcs8>, CaError> {
+        let key = self.key.as_ref();
+        let key = key.map(|key| decoded("key of an authority", key));
+        Ok(key.transpose()?.map(Zeroizing::new))
+    }
+}
+
+impl Drop for Material {
+    fn drop(&mut self) {
+        self.key.zeroize();
     }
 }
 
@@ -132,8 +142,68 @@ impl Store {
             let mut table = transaction.open_table(STATE).map_err(down)?;
             table.insert("ca", &**bytes).map_err(down)?;
             transaction.open_table(JOIN_CODES).map_err(down)?;
+            transaction.open_table(JOURNAL).map_err(down)?;
+            transaction.open_table(MATERIAL).map_err(down)?;
+            transaction.open_table(NUMBERS).map_err(down)?;
         }
         transaction.commit().map_err(down)
+    }
+
+    /// Every entry of the journal, in order.
+    pub(crate) fn journal(&self) -> Result<Vec<Vec<u8>>, CaError> {
+        let transaction = self.0.begin_read().map_err(down)?;
+        let table = transaction.open_table(JOURNAL).map_err(down)?;
+        let entries = table.iter().map_err(down)?;
+        entries
+            .map(|entry| Ok(entry.map_err(down)?.1.value().to_vec()))
+            .collect()
+    }
+
+    /// Adds to the journal, with what the entries speak of: all of it or none, durable on return.
+    pub(crate) fn write_journal(
+        &self,
+        entries: &[Journaled],
+        material: &[(String, Material)],
+    ) -> Result<(), CaError> {
+        let transaction = self.0.begin_write().map_err(down)?;
+        {
+            let mut journal = transaction.open_table(JOURNAL).map_err(down)?;
+            for (at, entry) in (journal.len().map_err(down)?..).zip(entries) {
+                let bytes = serde_json::to_vec(entry).map_err(CaError::encoding)?;
+                journal.insert(at, &*bytes).map_err(down)?;
+            }
+            let mut table = transaction.open_table(MATERIAL).map_err(down)?;
+            for (name, material) in material {
+                let bytes = serde_json::to_vec(material).map_err(CaError::encoding)?;
+                let bytes = Zeroizing::new(bytes);
+                table.insert(&**name, &**bytes).map_err(down)?;
+            }
+        }
+        transaction.commit().map_err(down)
+    }
+
+    /// What is kept under a name.
+    pub(crate) fn material(&self, name: &str) -> Result<Option<Material>, CaError> {
+        let transaction = self.0.begin_read().map_err(down)?;
+        let table = transaction.open_table(MATERIAL).map_err(down)?;
+        let found = table.get(name).map_err(down)?;
+        found
+            .map(|bytes| parsed("an authority's material", bytes.value()))
+            .transpose()
+    }
+
+    /// The next number of an authority's revocation list. Durable on return, so none is given twice.
+    pub(crate) fn raise_number(&self, authority: &str) -> Result<u64, CaError> {
+        let transaction = self.0.begin_write().map_err(down)?;
+        let number = {
+            let mut table = transaction.open_table(NUMBERS).map_err(down)?;
+            let last = table.get(authority).map_err(down)?.map(|last| last.value());
+            let number = last.unwrap_or_default() + 1;
+            table.insert(authority, number).map_err(down)?;
+            number
+        };
+        transaction.commit().map_err(down)?;
+        Ok(number)
     }
 
     /// Remembers a new code, and forgets codes that expired long ago.

@@ -16,11 +16,11 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-use crate::bundle::Bundles;
 use crate::chain::{InvalidChain, verify_chain};
 use crate::clock::{Clock, RustlsTime};
 use crate::credential::Credential;
-use crate::identity::{SpiffeId, Untimely};
+use crate::identity::{LeafFacts, SpiffeId, Untimely};
+use crate::trusted::Trusted;
 
 /// The one protocol spoken: HTTP/2.
 const ALPN: &[u8] = b"h2";
@@ -28,9 +28,9 @@ const ALPN: &[u8] = b"h2";
 /// How a node judges the other end of a connection.
 #[derive(Debug)]
 struct PeerVerifier {
-    clock: Arc<dyn Clock>,
-    bundles: Bundles,
-    tolerance: Duration,
+    trust: Trust,
+    /// What was believed when the connection began.
+    trusted: Arc<Trusted>,
     /// Who it must be; none: anyone of a known trust domain.
     expected: Option<SpiffeId>,
     /// True if a peer may show no certificate at all.
@@ -42,7 +42,9 @@ impl PeerVerifier {
     fn judge(&self, leaf: &CertificateDer<'_>, rest: &[CertificateDer<'_>]) -> Result<(), Error> {
         let mut chain = vec![leaf.clone()];
         chain.extend_from_slice(rest);
-        let facts = verify_chain(&chain, &self.bundles, self.clock.now(), self.tolerance)
+        let facts = self
+            .trust
+            .judge(&chain, &self.trusted)
             .map_err(|invalid| Error::InvalidCertificate(alert(&invalid)))?;
         match &self.expected {
             Some(expected) if *expected != facts.spiffe_id => {
@@ -155,23 +157,37 @@ impl ServerCertVerifier for PeerVerifier {
     }
 }
 
-/// What both ends need beside a credential.
+/// How a node judges chains. What it judges them by is [`Trusted`], which changes.
 #[derive(Clone, Debug)]
 pub struct Trust {
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
-    /// Whom it trusts, by trust domain.
-    pub bundles: Bundles,
     /// How far past a leaf's ends it still counts.
     pub tolerance: Duration,
 }
 
 impl Trust {
-    fn verifier(&self, expected: Option<SpiffeId>, anonymous: bool) -> Arc<PeerVerifier> {
+    /// Judges a chain, leaf first, now and by these beliefs.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn judge(
+        &self,
+        chain: &[CertificateDer<'_>],
+        trusted: &Trusted,
+    ) -> Result<LeafFacts, InvalidChain> {
+        verify_chain(chain, &trusted.bundles, self.clock.now(), self.tolerance)
+    }
+
+    fn verifier(
+        &self,
+        trusted: &Arc<Trusted>,
+        expected: Option<SpiffeId>,
+        anonymous: bool,
+    ) -> Arc<PeerVerifier> {
         Arc::new(PeerVerifier {
-            clock: Arc::clone(&self.clock),
-            bundles: self.bundles.clone(),
-            tolerance: self.tolerance,
+            trust: self.clone(),
+            trusted: Arc::clone(trusted),
             expected,
             anonymous,
             algorithms: provider().signature_verification_algorithms,
@@ -182,11 +198,16 @@ impl Trust {
     ///
     /// # Errors
     /// When the credential's key is not one that rustls takes.
-    pub fn acceptor(&self, own: &Credential, anonymous: bool) -> Result<Arc<ServerConfig>, Error> {
+    pub fn acceptor(
+        &self,
+        own: &Credential,
+        trusted: &Arc<Trusted>,
+        anonymous: bool,
+    ) -> Result<Arc<ServerConfig>, Error> {
         let time = Arc::new(RustlsTime(Arc::clone(&self.clock)));
         let mut config = ServerConfig::builder_with_details(provider(), time)
             .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_client_cert_verifier(self.verifier(None, anonymous))
+            .with_client_cert_verifier(self.verifier(trusted, None, anonymous))
             .with_single_cert(own.chain.clone(), key(own))?;
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -201,13 +222,14 @@ impl Trust {
     pub fn connector(
         &self,
         own: Option<&Credential>,
+        trusted: &Arc<Trusted>,
         expected: SpiffeId,
     ) -> Result<Arc<ClientConfig>, Error> {
         let time = Arc::new(RustlsTime(Arc::clone(&self.clock)));
         let builder = ClientConfig::builder_with_details(provider(), time)
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .dangerous()
-            .with_custom_certificate_verifier(self.verifier(Some(expected), false));
+            .with_custom_certificate_verifier(self.verifier(trusted, Some(expected), false));
         let mut config = match own {
             Some(own) => builder.with_client_auth_cert(own.chain.clone(), key(own))?,
             None => builder.with_no_client_auth(),

@@ -7,7 +7,7 @@
     reason = "generated; the .proto files are the docs"
 )]
 
-/// `schism.ca.v1`: first identity and renewal.
+/// `schism.ca.v1`: first identity and renewal, and what there is to believe.
 pub mod ca {
     #[allow(clippy::all, clippy::use_self, clippy::unwrap_used)]
     pub mod v1 {

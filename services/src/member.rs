@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use ca::agent::{Agent, AgentConfig, BearerSource, Published};
-use ca::bundle::Bundles;
+use ca::chain::InvalidChain;
 use ca::conn::{Connection, Deadline, Dialer, Door, PeerIdentity};
-use ca::identity::{SpiffeId, TrustDomain};
+use ca::identity::{SpiffeId, TrustDomain, Untimely};
 use ca::net::Address;
 use ca::seams::Seams;
 use ca::tls::Trust;
@@ -13,7 +13,9 @@ use tokio::sync::watch;
 use tonic::Status;
 
 use crate::courier::Courier;
+use crate::guard::status;
 use crate::posture::{ConnectionDeadline, Posture, Recheck};
+use crate::refusal::Refusal;
 
 /// The port that every service listens on, on a host of its own.
 pub const PORT: u16 = 7443;
@@ -59,9 +61,37 @@ impl Member {
         let _ = self.identity.wait_for(Option::is_some).await;
     }
 
-    /// What this node's connections trust.
+    /// How this node judges those it is connected to.
     pub fn trust(&self) -> Trust {
         trust(&self.start)
+    }
+
+    /// Whether the far end of an established connection still stands: its leaf valid on this node's
+    /// clock, its chain borne out by what this node believes by now. Not asked again where
+    /// `tls.recheck` is `handshake`.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn recheck(&self, peer: &PeerIdentity) -> Result<(), Refusal> {
+        match self.start.posture.tls.recheck {
+            Recheck::Handshake => Ok(()),
+            Recheck::Request | Recheck::Message => self.stands(peer),
+        }
+    }
+
+    /// As [`Self::recheck`], whatever the posture says.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub(crate) fn stands(&self, peer: &PeerIdentity) -> Result<(), Refusal> {
+        let (tls, now) = (&self.start.posture.tls, self.start.seams.clock.now());
+        let timely = peer.facts.timely(now, tls.tolerance);
+        timely.map_err(|untimely| refused(&untimely.into()))?;
+        // Whoever has no identity has no beliefs either.
+        let own = self.identity.borrow().clone();
+        let own = own.ok_or(Refusal::CertificateUntrusted)?;
+        let stands = peer.standing.judge(&self.trust(), &own.trusted);
+        stands.map_err(|invalid| refused(&invalid))
     }
 
     /// A dialer to the service on `host`.
@@ -94,11 +124,10 @@ impl Member {
     }
 }
 
-/// What a node's connections trust before it is anyone.
+/// How a node judges those it is connected to.
 pub fn trust(start: &Start) -> Trust {
     Trust {
         clock: Arc::clone(&start.seams.clock),
-        bundles: Bundles::from(start.agent.bundle.clone()),
         tolerance: start.posture.tls.tolerance,
     }
 }
@@ -116,12 +145,12 @@ pub(crate) async fn connect(dialer: &Dialer) -> Result<Connection, Status> {
         .map_err(|error| Status::unavailable(error.to_string()))
 }
 
-/// Admits a peer of this node's own trust domain, whose leaf is valid now, by the first part of its
-/// SPIFFE ID's path: `records` for `/records.south`.
+/// Admits a peer of this node's own trust domain, that still stands, by the first part of its SPIFFE
+/// ID's path: `records` for `/records.south`.
 pub(crate) fn peer_is<T>(
     request: &tonic::Request<T>,
     kinds: &[&str],
-    start: &Start,
+    member: &Member,
 ) -> Result<String, Status> {
     let other = || Status::permission_denied("this call is for other services");
     let peer = request
@@ -131,15 +160,20 @@ pub(crate) fn peer_is<T>(
     let id = &peer.facts.spiffe_id;
     let name = id.path().trim_start_matches('/');
     let kind = name.split(['.', '/']).next().unwrap_or_default();
-    if id.trust_domain() != start.agent.id.trust_domain() || !kinds.contains(&kind) {
+    if id.trust_domain() != member.start.agent.id.trust_domain() || !kinds.contains(&kind) {
         return Err(other());
     }
-    let tls = &start.posture.tls;
-    if tls.recheck != Recheck::Handshake {
-        let timely = peer.facts.timely(start.seams.clock.now(), tls.tolerance);
-        timely.map_err(|untimely| Status::unauthenticated(untimely.to_string()))?;
-    }
+    member.recheck(peer).map_err(status)?;
     Ok(name.to_owned())
+}
+
+/// What a chain that does not stand is refused as.
+const fn refused(invalid: &InvalidChain) -> Refusal {
+    match invalid {
+        InvalidChain::Untimely(Untimely::Expired { .. }) => Refusal::CertificateExpired,
+        InvalidChain::Untimely(Untimely::NotYetValid { .. }) => Refusal::CertificateNotYetValid,
+        _ => Refusal::CertificateUntrusted,
+    }
 }
 
 #[cfg(test)]
@@ -151,21 +185,21 @@ mod tests {
     use super::*;
     use crate::specimen::{NOW, Specimen, from, leaf};
 
-    fn start(recheck: Recheck) -> Start {
+    fn member(recheck: Recheck) -> Member {
         let mut posture = Posture::hardened();
         posture.tls.recheck = recheck;
-        Specimen::new(posture, |_| {}).member.start
+        Specimen::new(posture, |_| {}).member
     }
 
     #[test]
     fn a_peer_is_known_by_the_first_part_of_its_path() {
-        let start = start(Recheck::Message);
-        let asked = |path| peer_is(&from(leaf(path), ()), &["records"], &start);
+        let member = member(Recheck::Message);
+        let asked = |path| peer_is(&from(leaf(path), ()), &["records"], &member);
         assert_eq!(asked("/records.north").unwrap(), "records.north");
         for other in ["/policy", "/user/records", "/recordsx", "/xrecords.north"] {
             assert_eq!(asked(other).unwrap_err().code(), Code::PermissionDenied);
         }
-        let nobody = peer_is(&tonic::Request::new(()), &["records"], &start);
+        let nobody = peer_is(&tonic::Request::new(()), &["records"], &member);
         assert_eq!(nobody.unwrap_err().code(), Code::PermissionDenied);
     }
 
@@ -173,8 +207,26 @@ mod tests {
     fn a_peer_of_another_trust_domain_is_nobody() {
         let mut foreign = leaf("/records.north");
         foreign.spiffe_id = SpiffeId::parse("spiffe://rival.example/records.north").unwrap();
-        let asked = peer_is(&from(foreign, ()), &["records"], &start(Recheck::Message));
+        let asked = peer_is(&from(foreign, ()), &["records"], &member(Recheck::Message));
         assert_eq!(asked.unwrap_err().code(), Code::PermissionDenied);
+    }
+
+    #[test]
+    fn a_peer_whose_root_was_withdrawn_is_nobody_unless_nobody_looks_again() {
+        for (recheck, admitted) in [
+            (Recheck::Message, false),
+            (Recheck::Request, false),
+            (Recheck::Handshake, true),
+        ] {
+            let mut posture = Posture::hardened();
+            posture.tls.recheck = recheck;
+            let specimen = Specimen::new(posture, |_| {});
+            let request = from(leaf("/records.north"), ());
+            let asked = || peer_is(&request, &["records"], &specimen.member);
+            assert!(asked().is_ok());
+            specimen.distrust();
+            assert_eq!(asked().is_ok(), admitted, "{recheck:?}");
+        }
     }
 
     #[test]
@@ -187,7 +239,7 @@ mod tests {
         for untimely in [expired, early] {
             let asked = |recheck| {
                 let request = from(untimely.clone(), ());
-                peer_is(&request, &["records"], &start(recheck))
+                peer_is(&request, &["records"], &member(recheck))
             };
             let refused = asked(Recheck::Message).unwrap_err();
             assert_eq!(refused.code(), Code::Unauthenticated);

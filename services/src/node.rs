@@ -87,9 +87,8 @@ impl fmt::Debug for NamedKey {
 /// When the key is none, or the port is taken.
 pub async fn run_tokens(start: Start, issuer: &str, key: NamedKey) -> Result<(), NodeError> {
     let issuer = Arc::new(Issuer::new(issuer, &key.name, &key.pkcs8)?);
-    let tolerance = start.posture.tls.tolerance;
-    let service = TokenService::new(start.seams.clone(), issuer, tolerance);
     let member = Member::join(start, None);
+    let service = TokenService::new(member.clone(), issuer);
     Ok(member
         .door()
         .serve(PORT, Routes::new(service.server()))
@@ -104,8 +103,8 @@ pub async fn run_witness(start: Start, key: NamedKey, log: VerifyingKey) -> Resu
     let origin = log.name().to_owned();
     let disk = &start.seams.disk;
     let witness = DurableWitness::open(disk, "witness", key.signing()?, vec![log])?;
-    let service = WitnessService::new(start.clone(), &origin, witness);
     let member = Member::join(start, None);
+    let service = WitnessService::new(member.clone(), &origin, witness);
     Ok(member
         .door()
         .serve(PORT, Routes::new(service.server()))
@@ -193,8 +192,7 @@ pub async fn run_records(start: Start, own: RecordsStart) -> Result<(), NodeErro
     let replicator = Replicator::start(&member, &own.peers);
     replicator.resume(&store)?;
     let changed = Arc::new(watch::Sender::new(0));
-    let replication =
-        ReplicationService::new(member.start.clone(), store.clone(), Arc::clone(&changed));
+    let replication = ReplicationService::new(member.clone(), store.clone(), Arc::clone(&changed));
     let records = RecordsService::new(guard, store, replicator, posture.tls.recheck, changed);
     let routes = Routes::new(records.server()).add_service(replication.server());
     Ok(member.door().serve(PORT, routes).await?)

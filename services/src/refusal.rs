@@ -16,6 +16,10 @@ pub enum Refusal {
     CertificateExpired,
     /// The peer's leaf has not begun on this node's clock.
     CertificateNotYetValid,
+    /// The peer's leaf, or its issuer, stands in a revocation list.
+    CertificateRevoked,
+    /// The peer's chain ends in no root that this node trusts by now.
+    CertificateUntrusted,
     /// No such record, said only to who may read it.
     NoSuchRecord,
     /// This node has not reached the policy size that the caller's consistency mark demands.
@@ -30,6 +34,10 @@ pub enum Refusal {
     PolicyStale,
     /// Too few witnesses have cosigned the policy.
     PolicyUnwitnessed,
+    /// The revocation list of the peer's issuer is past its next update on this node's clock.
+    RevocationStale,
+    /// No revocation list says anything about the peer's issuer.
+    RevocationUnknown,
     /// The token is for another service.
     TokenAudience,
     /// The token is past its end on this node's clock.
@@ -52,11 +60,13 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in order of name.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::AuditUnavailable,
         Self::Busy,
         Self::CertificateExpired,
         Self::CertificateNotYetValid,
+        Self::CertificateRevoked,
+        Self::CertificateUntrusted,
         Self::NoSuchRecord,
         Self::PolicyBehind,
         Self::PolicyDenied,
@@ -64,6 +74,8 @@ impl Refusal {
         Self::PolicyRolledBack,
         Self::PolicyStale,
         Self::PolicyUnwitnessed,
+        Self::RevocationStale,
+        Self::RevocationUnknown,
         Self::TokenAudience,
         Self::TokenExpired,
         Self::TokenForged,
@@ -82,6 +94,8 @@ impl Refusal {
             Self::Busy => "busy",
             Self::CertificateExpired => "certificate-expired",
             Self::CertificateNotYetValid => "certificate-not-yet-valid",
+            Self::CertificateRevoked => "certificate-revoked",
+            Self::CertificateUntrusted => "certificate-untrusted",
             Self::NoSuchRecord => "no-such-record",
             Self::PolicyBehind => "policy-behind",
             Self::PolicyDenied => "policy-denied",
@@ -89,6 +103,8 @@ impl Refusal {
             Self::PolicyRolledBack => "policy-rolled-back",
             Self::PolicyStale => "policy-stale",
             Self::PolicyUnwitnessed => "policy-unwitnessed",
+            Self::RevocationStale => "revocation-stale",
+            Self::RevocationUnknown => "revocation-unknown",
             Self::TokenAudience => "token-audience",
             Self::TokenExpired => "token-expired",
             Self::TokenForged => "token-forged",
@@ -114,12 +130,16 @@ impl Refusal {
             | Self::PolicyError
             | Self::PolicyRolledBack
             | Self::PolicyStale
-            | Self::PolicyUnwitnessed => tonic::Code::Unavailable,
+            | Self::PolicyUnwitnessed
+            | Self::RevocationStale
+            | Self::RevocationUnknown => tonic::Code::Unavailable,
             Self::Busy => tonic::Code::ResourceExhausted,
             Self::NoSuchRecord => tonic::Code::NotFound,
             Self::PolicyDenied => tonic::Code::PermissionDenied,
             Self::CertificateExpired
             | Self::CertificateNotYetValid
+            | Self::CertificateRevoked
+            | Self::CertificateUntrusted
             | Self::TokenAudience
             | Self::TokenExpired
             | Self::TokenForged

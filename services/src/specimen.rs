@@ -1,19 +1,23 @@
 //! A records node without a network, for the tests: a clock that stands still, a policy that came
 //! by hand, and callers made of nothing but a leaf and a token. It dials nobody.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use ca::agent::AgentConfig;
+use ca::agent::{AgentConfig, Published};
+use ca::authority::Root;
 use ca::bundle::Bundle;
 use ca::clock::{ManualClock, Time};
-use ca::conn::PeerIdentity;
+use ca::conn::{PeerIdentity, Standing};
+use ca::credential::Credential;
 use ca::disk::MemDisk;
 use ca::identity::{LeafFacts, SpiffeId};
 use ca::keys::{Keys as _, RingKeys};
 use ca::net::Address;
+use ca::profile::Validity;
 use ca::seams::Seams;
 use ca::tlog::note::SigningKey;
+use ca::trusted::Trusted;
 use tokio::sync::watch;
 use tonic::Request;
 
@@ -45,6 +49,7 @@ const ISSUER: &str = "clinic.example";
 /// The node.
 pub(crate) struct Specimen {
     pub(crate) member: Member,
+    beliefs: watch::Sender<Option<Arc<Published>>>,
     tokens: Issuer,
 }
 
@@ -78,11 +83,35 @@ impl Specimen {
             agent,
             posture,
         };
-        let identity = watch::channel(None).1;
+        let trusted = Arc::new(Trusted::of(CLINIC.bundle.clone()));
+        let credential = CLINIC.credential(&spiffe_id(&format!("/{NODE}")));
+        let published = Published {
+            credential,
+            trusted,
+            bearer: None,
+        };
+        let (beliefs, identity) = watch::channel(Some(Arc::new(published)));
         Self {
+            beliefs,
             member: Member { start, identity },
             tokens: Issuer::new(ISSUER, "k1", &RingKeys.p256().unwrap()).unwrap(),
         }
+    }
+
+    /// Withdraws the clinic's root.
+    pub(crate) fn distrust(&self) {
+        let bundle = Bundle {
+            generation: CLINIC.bundle.generation + 1,
+            roots: Vec::new(),
+            ..CLINIC.bundle.clone()
+        };
+        self.beliefs.send_modify(|published| {
+            let held = published.as_ref().expect("it was published");
+            *published = Some(Arc::new(Published {
+                trusted: Arc::new(Trusted::of(bundle)),
+                ..(**held).clone()
+            }));
+        });
     }
 
     /// Its guard. Must be called inside a runtime.
@@ -174,11 +203,51 @@ pub(crate) fn leaf(path: &str) -> LeafFacts {
     }
 }
 
-/// A request on the connection of whoever has that leaf.
+/// A request on the connection of whoever has that leaf. The chain behind it is a real one.
 pub(crate) fn from<T>(facts: LeafFacts, message: T) -> Request<T> {
     let mut request = Request::new(message);
-    let generation = 1;
-    let peer = PeerIdentity { facts, generation };
+    let named = spiffe_id(facts.spiffe_id.path());
+    let standing = Standing::of(&CLINIC.credential(&named).chain);
+    let peer = PeerIdentity {
+        facts,
+        generation: 1,
+        standing,
+    };
     request.extensions_mut().insert(peer);
     request
+}
+
+/// The trust domain that the node and its callers belong to.
+static CLINIC: LazyLock<Clinic> = LazyLock::new(Clinic::found);
+
+struct Clinic {
+    bundle: Bundle,
+    issuer: ca::authority::Issuer,
+}
+
+impl Clinic {
+    fn found() -> Self {
+        let trust_domain = spiffe_id("/x").trust_domain().clone();
+        let day = Duration::from_secs(24 * 3_600);
+        let validity = Validity::lasting(NOW - day, day * 2);
+        let root = Root::create(&RingKeys, &trust_domain, 1, validity).unwrap();
+        Self {
+            issuer: root.sign_issuer(&RingKeys, 1, validity).unwrap(),
+            bundle: Bundle {
+                trust_domain,
+                generation: 1,
+                roots: vec![root.certificate().clone()],
+            },
+        }
+    }
+
+    fn credential(&self, id: &SpiffeId) -> Credential {
+        let key = RingKeys.p256().unwrap();
+        let csr = ca::csr::request(&key).unwrap();
+        let minute = Duration::from_secs(60);
+        let validity = Validity::lasting(NOW - minute, minute * 2);
+        let chain = self.issuer.issue(&csr, id, validity, NOW).unwrap().chain;
+        let (bundle, tolerance) = (&self.bundle, Duration::ZERO);
+        Credential::assemble(1, key, chain, bundle, id, NOW, tolerance).unwrap()
+    }
 }

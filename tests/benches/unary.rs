@@ -23,6 +23,7 @@ use ca::net::Address;
 use ca::seams::Seams;
 use ca::tlog::note::SigningKey;
 use ca::tls::Trust;
+use ca::trusted::Trusted;
 use criterion::BenchmarkGroup;
 use criterion::measurement::WallTime;
 use proto::records::v1::records_client::RecordsClient;
@@ -110,7 +111,11 @@ struct Pen {
 }
 
 impl BearerSource for Pen {
-    fn bearer<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<Bearer, String>> {
+    fn bearer<'a>(
+        &'a self,
+        credential: &'a Credential,
+        _: &'a Arc<Trusted>,
+    ) -> BoxFuture<'a, Result<Bearer, String>> {
         let (obtained, facts) = (self.clock.now(), &credential.facts);
         let (alice, leaf) = (&facts.spiffe_id, &facts.leaf_sha256);
         let text = self
@@ -233,7 +238,7 @@ async fn connect(folder: &TempDir, routes: impl FnOnce(&Seams, &str) -> Routes) 
 /// Opens the CA's disk once, for a join code each for service and caller.
 fn invite(seams: &Seams, settings: &CaConfig, ca_port: u16) -> [AgentConfig; 2] {
     let mut ca = Ca::open(seams, settings.clone()).expect("an empty disk takes a new CA");
-    let (bundle, now) = (ca.bundle().clone(), seams.clock.now());
+    let (bundle, now) = (ca.bundle(), seams.clock.now());
     ["/records", "/user/alice"].map(|path| {
         let id = named(path);
         let code = ca.new_join_code(&id, now).expect("an open CA");
@@ -256,7 +261,6 @@ fn identify(
 ) -> (watch::Receiver<Option<Arc<Published>>>, Trust) {
     let trust = Trust {
         clock: Arc::clone(&seams.clock),
-        bundles: Bundles::from(config.bundle.clone()),
         tolerance: config.tolerance,
     };
     let (agent, identity) = ca::agent::Agent::new(seams.clone(), config, bearers);

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::agent::{Agent, AgentConfig, Published};
-use ca::bundle::Bundles;
 use ca::conn::{Deadline, Dialer, Door, PeerIdentity};
 use ca::disk::{Disk, database};
 use ca::identity::SpiffeId;
@@ -138,7 +137,6 @@ pub fn identify(
 ) -> (watch::Receiver<Option<Arc<Published>>>, Trust) {
     let trust = Trust {
         clock: Arc::clone(&seams.clock),
-        bundles: Bundles::from(config.bundle.clone()),
         tolerance: config.tolerance,
     };
     let (agent, identity) = Agent::new(seams.clone(), config, None);

@@ -86,7 +86,7 @@ pub fn settings() -> CaConfig {
 /// Opens the CA's disk once, for a join code a node.
 pub fn invite(seams: &Seams, nodes: &[&str]) -> Vec<AgentConfig> {
     let mut ca = Ca::open(seams, settings()).expect("an empty disk");
-    let bundle: Bundle = ca.bundle().clone();
+    let bundle: Bundle = ca.bundle();
     let now = seams.clock.now();
     let mut invited = Vec::new();
     for node in nodes {

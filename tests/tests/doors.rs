@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ca::agent::AgentConfig;
-use ca::bundle::Bundles;
 use ca::conn::{Connection, DialError, MAX_HANDSHAKES, dial};
 use ca::seams::Seams;
 use ca::tls::Trust;
+use ca::trusted::Trusted;
 use labs::fabric::TrueTime;
 use labs::fabric::sim::{SimFabric, Without};
 use proto::ca::v1::RenewRequest;
@@ -54,10 +54,10 @@ where
 async fn knock(seams: &Seams, config: &AgentConfig) -> Result<Connection, DialError> {
     let trust = Trust {
         clock: Arc::clone(&seams.clock),
-        bundles: Bundles::from(config.bundle.clone()),
         tolerance: config.tolerance,
     };
-    dial(seams, &trust, None, &config.ca, &config.ca_id).await
+    let trusted = Arc::new(Trusted::of(config.bundle.clone()));
+    dial(seams, &trust, (None, &trusted), &config.ca, &config.ca_id).await
 }
 
 /// Notes down each half second whether `well` says so.

@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, watch};
 use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 
-use super::{GRACE, HANDSHAKE, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT};
+use super::{GRACE, HANDSHAKE, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, Standing};
 use crate::agent::{Bearer, Published};
 use crate::clock::{BoxFuture, Time};
 use crate::credential::Credential;
@@ -24,6 +24,7 @@ use crate::identity::SpiffeId;
 use crate::net::{Address, Net};
 use crate::seams::Seams;
 use crate::tls::Trust;
+use crate::trusted::Trusted;
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,8 @@ pub struct Connection {
     origin: Origin,
     generation: u64,
     retire_at: Time,
+    /// The far end's chain: a server can be revoked as well.
+    peer: Standing,
     /// The bearer that goes with the leaf of this connection, if there is one.
     pub bearer: Option<Bearer>,
 }
@@ -131,6 +134,7 @@ impl Dialer {
             && connection.generation == own.credential.generation
             && !connection.send.is_closed()
             && self.seams.clock.now() < connection.retire_at
+            && connection.peer.judge(&self.trust, &own.trusted).is_ok()
         {
             return Ok(Connection {
                 bearer: own.bearer.clone(),
@@ -141,7 +145,7 @@ impl Dialer {
         let mut connection = dial(
             &self.seams,
             &self.trust,
-            Some(&own.credential),
+            (Some(&own.credential), &own.trusted),
             &self.to,
             &self.expected,
         )
@@ -157,14 +161,14 @@ impl Dialer {
     }
 }
 
-/// Dials once, with `own` credential or with none.
+/// Dials once, with `own` credential or with none, believing what stands beside it.
 ///
 /// # Errors
 /// When the far end is not reached, or is not `expected`.
 pub async fn dial(
     seams: &Seams,
     trust: &Trust,
-    own: Option<&Credential>,
+    (own, trusted): (Option<&Credential>, &Arc<Trusted>),
     to: &Address,
     expected: &SpiffeId,
 ) -> Result<Connection, DialError> {
@@ -174,18 +178,16 @@ pub async fn dial(
     };
     let connect = async {
         let config = trust
-            .connector(own, expected.clone())
+            .connector(own, trusted, expected.clone())
             .map_err(io::Error::other)?;
         let wire = seams.net.dial(to).await?;
         // The name is not looked at: the verifier asks for a SPIFFE ID.
         let name = ServerName::try_from("schism.invalid").map_err(io::Error::other)?;
         let stream = TlsConnector::from(config).connect(name, wire).await?;
-        let end = stream
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(|chain| chain.first());
-        let end = end.and_then(|leaf| crate::identity::LeafFacts::from_der(leaf).ok());
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let leaf = chain.first();
+        let facts = leaf.and_then(|leaf| crate::identity::LeafFacts::from_der(leaf).ok());
+        let peer = (facts, Standing::of(chain));
         let (send, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE)
@@ -197,14 +199,14 @@ pub async fn dial(
         // It ends when every handle is gone and the last response is read, or on an error that
         // each pending request is told of as well.
         tokio::spawn(connection);
-        Ok((send, Origin::of(to)?, end))
+        Ok((send, Origin::of(to)?, peer))
     };
     let connected = tokio::time::timeout(HANDSHAKE, connect).await;
-    let (send, origin, peer) = connected
+    let (send, origin, (facts, peer)) = connected
         .map_err(|_| DialError::Deadline(to.clone()))?
         .map_err(failed)?;
     let ends = [
-        peer.map(|facts| facts.not_after),
+        facts.map(|facts| facts.not_after),
         own.map(|own| own.facts.not_after),
     ];
     let end = ends
@@ -221,6 +223,7 @@ pub async fn dial(
         origin,
         generation,
         retire_at: end - GRACE,
+        peer,
         bearer: None,
     })
 }

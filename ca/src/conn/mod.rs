@@ -6,11 +6,13 @@
 
 mod client;
 mod serve;
+mod standing;
 
 use std::time::Duration;
 
 pub use client::{Connection, DialError, Dialer, dial};
 pub use serve::{Deadline, Door, PeerIdentity};
+pub use standing::Standing;
 
 /// HTTP/2 keep-alive, also while idle: a healed cut must recover without traffic.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(1);
@@ -30,3 +32,5 @@ pub const MAX_STREAMS: u32 = 128;
 pub const MAX_HEADERS: u32 = 16 * 1024;
 /// Bytes of one message, either way.
 pub const MAX_MESSAGE: usize = 1024 * 1024;
+/// Bytes of one message that holds the CA's whole state: a revocation list may be long.
+pub const MAX_STATE: usize = 16 * 1024 * 1024;

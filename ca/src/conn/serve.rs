@@ -1,8 +1,9 @@
 //! The accepting end: one loop for each port, one task for each connection.
 //!
 //! Every connection knows whose it is before its first request ([`PeerIdentity`] in the request's
-//! extensions) and when it must end. At its end it is announced closed, requests in flight may
-//! finish for [`super::GRACE`], and then it is dropped.
+//! extensions) and when it must end: with a leaf, or when the peer no longer stands by what this
+//! node believes. At its end it is announced closed, requests in flight may finish for
+//! [`super::GRACE`], and then it is dropped.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -21,7 +22,7 @@ use tower::Service;
 
 use super::{
     GRACE, HANDSHAKE, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, MAX_CONNECTIONS, MAX_HANDSHAKES, MAX_HEADERS,
-    MAX_STREAMS,
+    MAX_STREAMS, Standing,
 };
 use crate::agent::Published;
 use crate::clock::Time;
@@ -43,12 +44,15 @@ pub struct PeerIdentity {
     pub facts: LeafFacts,
     /// Generation of this node's own credential when the connection was made.
     pub generation: u64,
+    /// Its chain, judged again when it matters.
+    pub standing: Standing,
 }
 
 /// When an established connection must end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Deadline {
-    /// With the leaf of either end, whichever ends first.
+    /// With the leaf of either end, whichever ends first, or once the peer's chain is no longer
+    /// believed: revoked, or its root withdrawn.
     #[default]
     Leaf,
     /// Never by itself: a danger; tonic's and Envoy's default.
@@ -62,7 +66,7 @@ pub struct Door {
     pub seams: Seams,
     /// The node's own identity, as it changes.
     pub identity: watch::Receiver<Option<Arc<Published>>>,
-    /// Whom it trusts, as it was at the node's start, and its tolerance.
+    /// How it judges those who come, by the beliefs that are published with its identity.
     pub trust: Trust,
     /// When connections end.
     pub deadline: Deadline,
@@ -117,16 +121,21 @@ impl Door {
     async fn greet(&self, wire: Box<dyn Wire>) -> Option<(Tls, Option<PeerIdentity>, Time)> {
         let own = self.identity.borrow().clone()?;
         self.seams.work.charge(Kind::Handshake).await.ok()?;
-        let config = self.trust.acceptor(&own.credential, self.anonymous).ok()?;
+        let trusted = &own.trusted;
+        let config = self
+            .trust
+            .acceptor(&own.credential, trusted, self.anonymous)
+            .ok()?;
         let stream = TlsAcceptor::from(config).accept(wire).await.ok()?;
         let mut end = own.credential.facts.not_after;
         let peer = match stream.get_ref().1.peer_certificates() {
-            Some([leaf, ..]) => {
+            Some(chain @ [leaf, ..]) => {
                 let facts = LeafFacts::from_der(leaf).ok()?;
                 end = end.min(facts.not_after);
                 Some(PeerIdentity {
                     facts,
                     generation: own.credential.generation,
+                    standing: Standing::of(chain),
                 })
             }
             _ => {
@@ -140,6 +149,7 @@ impl Door {
 
     /// Serves one connection to its end.
     async fn attend(&self, stream: Tls, peer: Option<PeerIdentity>, end: Time, routes: Routes) {
+        let standing = peer.as_ref().map(|peer| peer.standing.clone());
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             if let Some(peer) = &peer {
                 request.extensions_mut().insert(peer.clone());
@@ -156,9 +166,13 @@ impl Door {
             .max_header_list_size(MAX_HEADERS);
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
         let due = async {
-            match self.deadline {
-                Deadline::Leaf => self.seams.clock.sleep_until(end).await,
-                Deadline::None => std::future::pending().await,
+            if self.deadline == Deadline::None {
+                std::future::pending::<()>().await;
+            }
+            tokio::select! {
+                biased;
+                () = self.seams.clock.sleep_until(end) => {}
+                () = self.disowned(standing) => {}
             }
         };
         tokio::select! {
@@ -167,6 +181,24 @@ impl Door {
             () = due => connection.as_mut().graceful_shutdown(),
         }
         let _ = tokio::time::timeout(GRACE, connection).await;
+    }
+
+    /// Waits until what is believed no longer bears the peer out.
+    async fn disowned(&self, peer: Option<Standing>) {
+        let Some(peer) = peer else {
+            return std::future::pending().await;
+        };
+        let mut identity = self.identity.clone();
+        while identity.changed().await.is_ok() {
+            let trusted = identity
+                .borrow_and_update()
+                .as_ref()
+                .map(|own| Arc::clone(&own.trusted));
+            if trusted.is_some_and(|trusted| peer.judge(&self.trust, &trusted).is_err()) {
+                return;
+            }
+        }
+        std::future::pending().await
     }
 }
 

@@ -132,7 +132,7 @@ impl World {
         let domain = settings.trust_domain.clone();
         let seams = &places[CA];
         let mut ca = Ca::open(seams, settings)?;
-        let (bundle, now) = (ca.bundle().clone(), seams.clock.now());
+        let (bundle, now) = (ca.bundle(), seams.clock.now());
         let mut starts = BTreeMap::new();
         for (host, seams) in places.iter().filter(|(host, _)| *host != CA) {
             let user = request.scenario.world.user(host).is_some();

@@ -6,14 +6,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use ca::clock::Time;
 use ca::conn::{Dialer, MAX_MESSAGE, PeerIdentity};
-use ca::identity::{LeafFacts, SpiffeId, Untimely};
+use ca::identity::{LeafFacts, SpiffeId};
 use ca::work::Kind;
 use proto::token::v1::KeysRequest;
 use proto::token::v1::tokens_client::TokensClient;
 use tonic::metadata::MetadataMap;
 
 use crate::member::{Member, connect};
-use crate::posture::{Audience, Binding, Recheck, UnknownKey};
+use crate::posture::{Audience, Binding, UnknownKey};
 use crate::refusal::Refusal;
 use crate::token::cache::Cache;
 use crate::token::keys::KeySet;
@@ -35,20 +35,22 @@ pub struct Caller {
     pub spiffe_id: String,
     /// The request's identifier.
     pub request: String,
+<<<<<<< HEAD
     /// Its leaf.
     pub leaf: Option<LeafFacts>,
     /// The end of the token that was last verified, leeway not counted.
     pub token_ends: Option<Time>,
+=======
+    /// Its end of the connection.
+    pub peer: Option<PeerIdentity>,
+>>>>>>> 81c992b (Follow what there is to believe, and act on it where a connection is already open)
 }
 
 impl Caller {
     /// What the connection and the headers say; nothing is verified but the leaf. A request that
     /// has no identifier gets the one of `unnamed`.
     pub fn of<T>(request: &tonic::Request<T>, unnamed: impl FnOnce() -> String) -> Self {
-        let leaf = request
-            .extensions()
-            .get::<PeerIdentity>()
-            .map(|peer| peer.facts.clone());
+        let peer = request.extensions().get::<PeerIdentity>().cloned();
         let id = request
             .metadata()
             .get("x-request-id")
@@ -57,14 +59,18 @@ impl Caller {
             (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())
         };
         Self {
-            spiffe_id: leaf
+            spiffe_id: peer
                 .as_ref()
-                .map(|leaf| leaf.spiffe_id.to_string())
+                .map(|peer| peer.facts.spiffe_id.to_string())
                 .unwrap_or_default(),
             request: id.filter(plain).map_or_else(unnamed, str::to_owned),
             principal: String::new(),
+<<<<<<< HEAD
             leaf,
             token_ends: None,
+=======
+            peer,
+>>>>>>> 81c992b (Follow what there is to believe, and act on it where a connection is already open)
         }
     }
 }
@@ -132,7 +138,7 @@ impl Identifier {
         !self.keys.load().is_empty()
     }
 
-    /// Completes a caller: its leaf is valid now, and its token is good here, now, for this leaf.
+    /// Completes a caller: its leaf stands now, and its token is good here, now, for this leaf.
     ///
     /// # Errors
     /// The first thing that is wrong.
@@ -141,8 +147,9 @@ impl Identifier {
         caller: &mut Caller,
         metadata: &MetadataMap,
     ) -> Result<Verified, Refusal> {
-        let leaf = caller.leaf.clone().ok_or(Refusal::TokenNotBound)?;
-        self.recheck(&leaf)?;
+        let peer = caller.peer.clone().ok_or(Refusal::TokenNotBound)?;
+        self.member.recheck(&peer)?;
+        let leaf = peer.facts;
         let token = bearer(metadata)?;
         let verified = match self.verify(token, &leaf).await {
             Err(Refusal::TokenKeyUnknown)
@@ -162,6 +169,7 @@ impl Identifier {
         Ok(verified)
     }
 
+<<<<<<< HEAD
     /// Whether a caller who was let in earlier is over by now, leaf or token.
     pub fn is_over(&self, caller: &Caller) -> bool {
         let (now, leeway) = (
@@ -185,6 +193,8 @@ impl Identifier {
         }
     }
 
+=======
+>>>>>>> 81c992b (Follow what there is to believe, and act on it where a connection is already open)
     fn binds(&self) -> bool {
         self.member.start.posture.token.binding == Binding::Certificate
     }

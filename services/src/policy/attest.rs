@@ -11,20 +11,20 @@ use proto::witness::v1::{CosignReply, CosignRequest};
 use tonic::{Request, Response, Status};
 
 use super::witness::{DurableWitness, WitnessError};
-use crate::member::{Start, peer_is};
+use crate::member::{Member, peer_is};
 
 /// A witness behind its service.
 pub struct WitnessService {
-    start: Start,
+    member: Member,
     origin: String,
     witness: Arc<Mutex<DurableWitness>>,
 }
 
 impl WitnessService {
     /// A service over one witness of the log `origin`.
-    pub fn new(start: Start, origin: &str, witness: DurableWitness) -> Self {
+    pub fn new(member: Member, origin: &str, witness: DurableWitness) -> Self {
         Self {
-            start,
+            member,
             origin: origin.to_owned(),
             witness: Arc::new(Mutex::new(witness)),
         }
@@ -42,8 +42,8 @@ impl Witness for WitnessService {
         &self,
         request: Request<CosignRequest>,
     ) -> Result<Response<CosignReply>, Status> {
-        peer_is(&request, &["policy"], &self.start)?;
-        let turn = self.start.seams.work.charge(Kind::Cosign).await;
+        peer_is(&request, &["policy"], &self.member)?;
+        let turn = self.member.start.seams.work.charge(Kind::Cosign).await;
         turn.map_err(|busy| Status::resource_exhausted(busy.to_string()))?;
         let CosignRequest {
             old_size,
@@ -52,7 +52,7 @@ impl Witness for WitnessService {
         } = request.into_inner();
         let proof = hashes(&proof)?;
         let mut witness = self.witness.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.start.seams.clock.now();
+        let now = self.member.start.seams.clock.now();
         let line = match witness.cosign(old_size, &proof, &checkpoint, now) {
             Ok(signature) => format!("{signature}\n"),
             Err(WitnessError::Refused(WitnessRefusal::Conflict { .. })) => String::new(),

@@ -221,7 +221,7 @@ impl Policy for PolicyService {
         &self,
         request: Request<wire::ActRequest>,
     ) -> Result<Response<wire::ActReply>, Status> {
-        peer_is(&request, &["admin"], &self.member.start)?;
+        peer_is(&request, &["admin"], &self.member)?;
         Ok(Response::new(
             self.append(&request.into_inner().entry).await?,
         ))
@@ -233,7 +233,7 @@ impl Policy for PolicyService {
         &self,
         request: Request<wire::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let to = peer_is(&request, &["records"], &self.member.start)?;
+        let to = peer_is(&request, &["records"], &self.member)?;
         let mut size = request.into_inner().from;
         let (service, mut answered) = (self.clone(), self.answered.subscribe());
         let updates = async_stream::try_stream! {
@@ -265,7 +265,7 @@ impl Policy for PolicyService {
         &self,
         request: Request<wire::LatestRequest>,
     ) -> Result<Response<wire::Update>, Status> {
-        peer_is(&request, &["records"], &self.member.start)?;
+        peer_is(&request, &["records"], &self.member)?;
         let since = self.member.start.seams.clock.now();
         let update = self.fresh(request.into_inner().from, since).await;
         let update = update.ok_or_else(|| Status::unavailable("no quorum answered in time"))?;

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 
 use super::{Store, StoreError};
 use crate::courier::{self, Delivery};
-use crate::member::{Member, Start, connect, peer_is};
+use crate::member::{Member, connect, peer_is};
 
 /// How long one offer may take.
 const OFFER: Duration = Duration::from_secs(1);
@@ -140,16 +140,16 @@ fn lock(waiting: &Waiting) -> MutexGuard<'_, BTreeMap<String, Record>> {
 
 /// Takes what other regions offer.
 pub struct ReplicationService {
-    start: Start,
+    member: Member,
     store: Store,
     changed: Arc<watch::Sender<u64>>,
 }
 
 impl ReplicationService {
     /// A service over one region's store; `changed` rises with what is taken.
-    pub const fn new(start: Start, store: Store, changed: Arc<watch::Sender<u64>>) -> Self {
+    pub const fn new(member: Member, store: Store, changed: Arc<watch::Sender<u64>>) -> Self {
         Self {
-            start,
+            member,
             store,
             changed,
         }
@@ -164,7 +164,7 @@ impl ReplicationService {
 #[tonic::async_trait]
 impl Replication for ReplicationService {
     async fn offer(&self, request: Request<OfferRequest>) -> Result<Response<OfferReply>, Status> {
-        peer_is(&request, &["records"], &self.start)?;
+        peer_is(&request, &["records"], &self.member)?;
         let records = request.into_inner().records;
         let fits = |record: &Record| super::is_record(record);
         if records.len() > BATCH || !records.iter().all(fits) {
@@ -220,9 +220,9 @@ mod tests {
 
     /// What a records service in the south says to an offer of these from there.
     async fn offered(store: &Store, from: &str, records: Vec<Record>) -> Result<u32, Code> {
-        let start = Specimen::new(Posture::hardened(), |_| {}).member.start;
+        let member = Specimen::new(Posture::hardened(), |_| {}).member;
         let changed = Arc::new(watch::Sender::new(0));
-        let service = ReplicationService::new(start, store.clone(), changed);
+        let service = ReplicationService::new(member, store.clone(), changed);
         let request = specimen::from(specimen::leaf(from), OfferRequest { records });
         let reply = Replication::offer(&service, request).await;
         reply

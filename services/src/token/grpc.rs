@@ -9,7 +9,7 @@ use ca::clock::{BoxFuture, Time};
 use ca::conn::{MAX_MESSAGE, PeerIdentity};
 use ca::credential::Credential;
 use ca::net::Address;
-use ca::seams::Seams;
+use ca::trusted::Trusted;
 use ca::work::Kind;
 use proto::token::v1::tokens_client::TokensClient;
 use proto::token::v1::tokens_server::{Tokens, TokensServer};
@@ -17,7 +17,8 @@ use proto::token::v1::{ExchangeReply, ExchangeRequest, KeysReply, KeysRequest};
 use tonic::{Request, Response, Status};
 
 use super::issue::{Issuer, jwks};
-use crate::member::{PORT, Start, service_id, trust};
+use crate::guard::status;
+use crate::member::{Member, PORT, Start, service_id, trust};
 
 /// How long a token lives.
 pub const TTL: Duration = Duration::from_secs(60);
@@ -27,19 +28,17 @@ const MAX_AUDIENCE: usize = 255;
 
 /// The token service.
 pub struct TokenService {
-    seams: Seams,
+    member: Member,
     issuer: Arc<Issuer>,
-    tolerance: Duration,
     next: AtomicU64,
 }
 
 impl TokenService {
     /// A service that signs with one key.
-    pub fn new(seams: Seams, issuer: Arc<Issuer>, tolerance: Duration) -> Self {
+    pub const fn new(member: Member, issuer: Arc<Issuer>) -> Self {
         Self {
-            seams,
+            member,
             issuer,
-            tolerance,
             next: AtomicU64::new(0),
         }
     }
@@ -58,19 +57,23 @@ impl Tokens for TokenService {
     ) -> Result<Response<ExchangeReply>, Status> {
         let peer = request.extensions().get::<PeerIdentity>().cloned();
         let peer = peer.ok_or_else(|| Status::unauthenticated("an exchange needs a leaf"))?;
-        let now = self.seams.clock.now();
-        let timely = peer.facts.timely(now, self.tolerance);
-        timely.map_err(|untimely| Status::unauthenticated(untimely.to_string()))?;
+        // However little a posture looks again: a token outlives the connection it is given over.
+        let stands = self.member.stands(&peer);
+        stands.map_err(status)?;
         let audience = request.into_inner().audience;
         if audience.is_empty() || audience.len() > MAX_AUDIENCE {
             return Err(Status::invalid_argument(
                 "an audience of 1 to 255 bytes is needed",
             ));
         }
-        let turn = self.seams.work.charge(Kind::SignToken).await;
+        let seams = &self.member.start.seams;
+        let turn = seams.work.charge(Kind::SignToken).await;
         turn.map_err(|busy| Status::resource_exhausted(busy.to_string()))?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let jti = format!("{:016x}-{number}", self.seams.rng.next());
+        let (now, jti) = (
+            seams.clock.now(),
+            format!("{:016x}-{number}", seams.rng.next()),
+        );
         let (id, leaf) = (&peer.facts.spiffe_id, &peer.facts.leaf_sha256);
         let token = self.issuer.issue(id, &audience, leaf, now, TTL, &jti);
         let token = token.map_err(|error| Status::unavailable(error.to_string()))?;
@@ -100,12 +103,17 @@ pub struct TokenSource {
 }
 
 impl BearerSource for TokenSource {
-    fn bearer<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<Bearer, String>> {
+    fn bearer<'a>(
+        &'a self,
+        credential: &'a Credential,
+        trusted: &'a Arc<Trusted>,
+    ) -> BoxFuture<'a, Result<Bearer, String>> {
         Box::pin(async move {
             let to = Address::new(&*self.host, PORT);
             let id = service_id(self.start.agent.id.trust_domain(), &self.host);
             let seams = &self.start.seams;
-            let connection = ca::conn::dial(seams, &trust(&self.start), Some(credential), &to, &id)
+            let (trust, own) = (trust(&self.start), (Some(credential), trusted));
+            let connection = ca::conn::dial(seams, &trust, own, &to, &id)
                 .await
                 .map_err(|error| error.to_string())?;
             let audience = self.audience.clone();

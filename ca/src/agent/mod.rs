@@ -1,28 +1,30 @@
-//! The workload's side: gets a first identity, renews it in time, and publishes what fits.
+//! The workload's side: gets a first identity, renews it in time, follows what there is to believe,
+//! and publishes what fits.
 //!
 //! A new key for each leaf. What the CA answers is verified as a peer would verify it before
 //! anybody sees it, and the bearer is fetched over the new leaf before both are published as one.
 //! When renewal fails the last good identity stays, retries never run past its end, and an agent
 //! that starts again begins from what it persisted: its identity, or what it had asked for.
 
-use std::sync::Arc;
+mod ask;
+mod follow;
+
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use proto::ca::v1::identity_client::IdentityClient;
-use proto::ca::v1::{EnrollRequest, IdentityReply, RenewRequest};
-use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use crate::bundle::{Bundle, Bundles, InvalidBundle};
+use crate::bundle::Bundle;
 use crate::clock::{BoxFuture, Time};
-use crate::conn::{Connection, DialError};
+use crate::conn::DialError;
 use crate::credential::{Credential, UnfitCredential};
-use crate::identity::{SpiffeId, TrustDomain};
+use crate::identity::SpiffeId;
 use crate::journal::Event;
 use crate::net::Address;
 use crate::renewal::{FIRST_RETRY, Renewal};
 use crate::seams::Seams;
+<<<<<<< HEAD:ca/src/agent.rs
 use crate::svid::sha256;
 use crate::tls::Trust;
 
@@ -30,6 +32,16 @@ use crate::tls::Trust;
 const FILE: &str = "agent/credential.json";
 /// Where the key that a join code was or will be used for is kept, behind the code's digest.
 const ASKED: &str = "agent/asked";
+=======
+use crate::trusted::{InvalidState, Trusted};
+
+use self::ask::Asked;
+
+/// Where the last good credential is kept.
+const FILE: &str = "agent/credential.json";
+/// Where the last beliefs are kept.
+const BELIEFS: &str = "agent/trusted.json";
+>>>>>>> 81c992b (Follow what there is to believe, and act on it where a connection is already open):ca/src/agent/mod.rs
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// No such time.
@@ -38,9 +50,6 @@ const NEVER: Time = Time::from_micros(u64::MAX);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How soon a failed bearer is tried again.
 const BEARER_RETRY: Duration = Duration::from_secs(1);
-
-/// A private key, and the request for a certificate of its other half.
-type Asked = (crate::keys::Pkcs8, Vec<u8>);
 
 /// A token as it goes on the wire, and its end on this node's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +65,10 @@ pub struct Bearer {
 /// One identity, whole: what dialers and doors use from the moment it is published.
 #[derive(Clone)]
 pub struct Published {
-    /// Key, chain, bundle.
+    /// Key and chain.
     pub credential: Credential,
+    /// What this node believes about others. The same value is the same allocation.
+    pub trusted: Arc<Trusted>,
     /// The token bound to the credential's leaf, where the node needs one.
     pub bearer: Option<Bearer>,
 }
@@ -65,7 +76,11 @@ pub struct Published {
 /// Where bearers come from. Asked with the credential that the bearer shall be bound to.
 pub trait BearerSource: Send + Sync {
     /// A token bound to `credential`'s leaf, fetched over that leaf.
-    fn bearer<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<Bearer, String>>;
+    fn bearer<'a>(
+        &'a self,
+        credential: &'a Credential,
+        trusted: &'a Arc<Trusted>,
+    ) -> BoxFuture<'a, Result<Bearer, String>>;
 }
 
 /// Why there is no new identity.
@@ -83,12 +98,12 @@ pub enum AgentError {
     /// What the CA sent does not fit.
     #[error(transparent)]
     Unfit(#[from] UnfitCredential),
-    /// The CA's bundle is not one that may follow.
+    /// What the CA sent is not what may be believed next.
     #[error(transparent)]
-    Bundle(#[from] InvalidBundle),
-    /// The CA's reply is not one.
-    #[error("the CA's reply is malformed: {0}")]
-    Malformed(&'static str),
+    State(#[from] InvalidState),
+    /// The CA let go of the stream.
+    #[error("the CA ended the stream")]
+    Ended,
     /// This node could not make a key or a request.
     #[error("no signing request: {0}")]
     Request(String),
@@ -122,6 +137,8 @@ pub struct Agent {
     seams: Seams,
     config: AgentConfig,
     bearers: Option<Arc<dyn BearerSource>>,
+    /// What is believed; where there is an identity, it is published beside it.
+    beliefs: Mutex<Arc<Trusted>>,
     publish: watch::Sender<Option<Arc<Published>>>,
 }
 
@@ -133,19 +150,23 @@ impl Agent {
         bearers: Option<Arc<dyn BearerSource>>,
     ) -> (Self, watch::Receiver<Option<Arc<Published>>>) {
         let (publish, published) = watch::channel(None);
-        (
-            Self {
-                seams,
-                config,
-                bearers,
-                publish,
-            },
-            published,
-        )
+        let agent = Self {
+            beliefs: Mutex::new(Arc::new(Trusted::of(config.bundle.clone()))),
+            seams,
+            config,
+            bearers,
+            publish,
+        };
+        (agent, published)
     }
 
     /// Runs until the task is dropped.
     pub async fn run(self) {
+        self.remember();
+        tokio::join!(self.keep_identity(), self.follow());
+    }
+
+    async fn keep_identity(&self) {
         let mut held = self.first().await;
         let clock = &self.seams.clock;
         // The latest time that anything was planned by: less than that, and it is planned again.
@@ -219,8 +240,8 @@ impl Agent {
 
     async fn obtain(&self, asked: &mut Option<Asked>) -> Result<Published, AgentError> {
         let AgentConfig { id, tolerance, .. } = &self.config;
-        let (disk, now) = (&*self.seams.disk, self.seams.clock.now());
-        let credential = match Credential::load(disk, FILE, id, now, *tolerance) {
+        let (disk, now, bundle) = (&*self.seams.disk, self.seams.clock.now(), self.own_bundle());
+        let credential = match Credential::load(disk, FILE, &bundle, id, now, *tolerance) {
             Ok(Some(kept)) => kept,
             Ok(None) => self.enroll(asked).await?,
             Err(error) => {
@@ -232,6 +253,7 @@ impl Agent {
         self.with_bearer(credential).await
     }
 
+<<<<<<< HEAD:ca/src/agent.rs
     /// A join code works once, and for one key: where the answer was lost, the same key has it
     /// again, and no other would. So the key is durable before it is asked for.
     async fn enroll(&self, asked: &mut Option<Asked>) -> Result<Credential, AgentError> {
@@ -285,71 +307,28 @@ impl Agent {
         self.with_bearer(next).await
     }
 
+=======
+>>>>>>> 81c992b (Follow what there is to believe, and act on it where a connection is already open):ca/src/agent/mod.rs
     async fn refresh(&self, held: &Published) -> Result<Published, AgentError> {
         self.with_bearer(held.credential.clone()).await
     }
 
-    /// A new key and a request that asks for nothing but a certificate for it.
-    fn request(&self) -> Result<Asked, AgentError> {
-        let key = self
-            .seams
-            .keys
-            .p256()
-            .map_err(|error| AgentError::Request(error.to_string()))?;
-        let csr =
-            crate::csr::request(&key).map_err(|error| AgentError::Request(error.to_string()))?;
-        Ok((key, csr))
-    }
-
-    async fn dial(&self, own: Option<&Credential>) -> Result<Connection, AgentError> {
-        let bundle = own.map_or(&self.config.bundle, |own| &own.bundle);
-        let trust = Trust {
-            clock: Arc::clone(&self.seams.clock),
-            bundles: Bundles::from(bundle.clone()),
-            tolerance: self.config.tolerance,
-        };
-        let AgentConfig { ca, ca_id, .. } = &self.config;
-        Ok(crate::conn::dial(&self.seams, &trust, own, ca, ca_id).await?)
-    }
-
-    /// Verifies what the CA sent, and keeps it. Its bundle must not go back behind the one held.
-    fn accept(
-        &self,
-        generation: u64,
-        held: &Bundle,
-        key: crate::keys::Pkcs8,
-        reply: tonic::Response<IdentityReply>,
-    ) -> Result<Credential, AgentError> {
-        let IdentityReply { chain, bundle, .. } = reply.into_inner();
-        let bundle = bundle.ok_or(AgentError::Malformed("no bundle"))?;
-        let trust_domain = TrustDomain::new(&bundle.trust_domain)
-            .map_err(|_| AgentError::Malformed("no trust domain"))?;
-        let roots = bundle.roots.into_iter().map(CertificateDer::from).collect();
-        let bundle = Bundle {
-            trust_domain,
-            generation: bundle.generation,
-            roots,
-        };
-        Bundles::from(held.clone()).accept(bundle.clone())?;
-        let chain = chain.into_iter().map(CertificateDer::from).collect();
-        let AgentConfig { id, tolerance, .. } = &self.config;
-        let now = self.seams.clock.now();
-        let next = Credential::assemble(generation, key, chain, bundle, id, now, *tolerance)?;
-        next.persist(&*self.seams.disk, FILE)?;
-        Ok(next)
-    }
-
     async fn with_bearer(&self, credential: Credential) -> Result<Published, AgentError> {
+        let trusted = self.beliefs();
         let bearer = match &self.bearers {
             Some(source) => Some(
                 source
-                    .bearer(&credential)
+                    .bearer(&credential, &trusted)
                     .await
                     .map_err(AgentError::Bearer)?,
             ),
             None => None,
         };
-        Ok(Published { credential, bearer })
+        Ok(Published {
+            credential,
+            trusted,
+            bearer,
+        })
     }
 
     /// Half of the bearer's life from when it was obtained; at once if that was on a clock that
@@ -374,8 +353,14 @@ impl Agent {
             .unwrap_or(Err(AgentError::Deadline))
     }
 
+    /// Publishes an identity beside what is believed by now.
     fn publish(&self, held: &Published, kind: &'static str) {
-        self.publish.send_replace(Some(Arc::new(held.clone())));
+        let beliefs = self.locked();
+        self.publish.send_replace(Some(Arc::new(Published {
+            trusted: Arc::clone(&beliefs),
+            ..held.clone()
+        })));
+        drop(beliefs);
         let principal = self.config.id.to_string();
         self.seams.journal.note(Event {
             kind,
@@ -392,71 +377,5 @@ impl Agent {
             principal,
             ..Event::default()
         });
-    }
-}
-
-fn client(connection: Connection) -> IdentityClient<Connection> {
-    IdentityClient::new(connection).max_decoding_message_size(crate::conn::MAX_MESSAGE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::ManualClock;
-    use crate::disk::MemDisk;
-    use crate::issue::{Ca, CaConfig};
-
-    const NOW: Time = Time::from_secs(1_800_000_000);
-
-    /// A CA, an agent that knows its bundle, and who that is.
-    fn met() -> (Ca, Agent, SpiffeId) {
-        let domain = TrustDomain::new("clinic.example").unwrap();
-        let seams = || Seams {
-            clock: Arc::new(ManualClock::new(NOW)),
-            disk: Arc::new(MemDisk::new()),
-            ..Seams::real("never-written")
-        };
-        let ca = Ca::open(&seams(), CaConfig::lab(domain.clone())).unwrap();
-        let id = |path| SpiffeId::new(&domain, path).unwrap();
-        let config = AgentConfig {
-            id: id("/records.south"),
-            ca: Address::new("ca", 1),
-            ca_id: id(crate::node::PATH),
-            join_code: String::new(),
-            bundle: ca.bundle().clone(),
-            tolerance: Duration::ZERO,
-        };
-        (
-            ca,
-            Agent::new(seams(), config, None).0,
-            id("/records.south"),
-        )
-    }
-
-    #[test]
-    fn a_bundle_older_than_the_one_held_is_not_taken_however_young_the_first_was() {
-        let (mut ca, agent, id) = met();
-        let mut offered = |held: u64, generation: u64, roots: Option<Vec<Vec<u8>>>| {
-            let (key, csr) = agent.request().unwrap();
-            let code = ca.new_join_code(&id, NOW).unwrap();
-            let issued = ca.enroll(code.reveal(), &csr, NOW).unwrap();
-            let held = Bundle {
-                generation: held,
-                ..issued.bundle.clone()
-            };
-            let mut reply = IdentityReply::from(issued);
-            let bundle = reply.bundle.as_mut().unwrap();
-            bundle.generation = generation;
-            bundle.roots.extend(roots.unwrap_or_default());
-            agent.accept(2, &held, key, tonic::Response::new(reply))
-        };
-        for (held, generation) in [(1, 1), (1, 4), (3, 3)] {
-            assert!(offered(held, generation, None).is_ok());
-        }
-        let rolled_back = offered(3, 2, None).unwrap_err();
-        let why = "bundle of `clinic.example` rolled back: generation 2 after 3";
-        assert_eq!(rolled_back.to_string(), why);
-        let forked = offered(3, 3, Some(vec![vec![1]]));
-        assert!(matches!(forked, Err(AgentError::Bundle(_))), "{forked:?}");
     }
 }

@@ -1,0 +1,90 @@
+//! What an agent asks the CA: a first leaf, and the next one.
+//!
+//! The key never leaves the node. Nothing that the CA answers is used before it was verified, and
+//! nothing is used that was not kept first.
+
+use std::sync::Arc;
+
+use proto::ca::v1::identity_client::IdentityClient;
+use proto::ca::v1::{EnrollRequest, IdentityReply, RenewRequest};
+use rustls::pki_types::CertificateDer;
+
+use super::{Agent, AgentConfig, AgentError, FILE, Published};
+use crate::conn::{Connection, MAX_STATE};
+use crate::credential::Credential;
+use crate::keys::Pkcs8;
+use crate::tls::Trust;
+use crate::trusted::InvalidState;
+
+/// A private key, and the request for a certificate of its other half.
+pub(super) type Asked = (Pkcs8, Vec<u8>);
+
+impl Agent {
+    /// A join code works once, and for one key: where the answer was lost, the same request has it
+    /// again, and no other would.
+    pub(super) async fn enroll(&self, asked: &mut Option<Asked>) -> Result<Credential, AgentError> {
+        let (key, csr) = match asked {
+            Some(asked) => asked.clone(),
+            None => asked.insert(self.request()?).clone(),
+        };
+        let connection = self.dial(None).await?;
+        let join_code = self.config.join_code.clone();
+        let answer = client(connection)
+            .enroll(EnrollRequest { join_code, csr })
+            .await;
+        let reply = answer.map_err(|status| AgentError::Refused(Box::new(status)))?;
+        self.accept(1, key, reply.into_inner())
+    }
+
+    pub(super) async fn renew(&self, held: &Published) -> Result<Published, AgentError> {
+        let (key, csr) = self.request()?;
+        let connection = self.dial(Some(&held.credential)).await?;
+        let asked = client(connection).renew(RenewRequest { csr }).await;
+        let reply = asked.map_err(|status| AgentError::Refused(Box::new(status)))?;
+        let next = self.accept(held.credential.generation + 1, key, reply.into_inner())?;
+        self.with_bearer(next).await
+    }
+
+    /// A new key and a request that asks for nothing but a certificate for it.
+    pub(super) fn request(&self) -> Result<Asked, AgentError> {
+        let key = self
+            .seams
+            .keys
+            .p256()
+            .map_err(|error| AgentError::Request(error.to_string()))?;
+        let csr =
+            crate::csr::request(&key).map_err(|error| AgentError::Request(error.to_string()))?;
+        Ok((key, csr))
+    }
+
+    pub(super) async fn dial(&self, own: Option<&Credential>) -> Result<Connection, AgentError> {
+        let trust = Trust {
+            clock: Arc::clone(&self.seams.clock),
+            tolerance: self.config.tolerance,
+        };
+        let AgentConfig { ca, ca_id, .. } = &self.config;
+        let believing = (own, &self.beliefs());
+        Ok(crate::conn::dial(&self.seams, &trust, believing, ca, ca_id).await?)
+    }
+
+    /// Verifies what the CA sent, and keeps it.
+    pub(super) fn accept(
+        &self,
+        generation: u64,
+        key: Pkcs8,
+        reply: IdentityReply,
+    ) -> Result<Credential, AgentError> {
+        let state = reply.state.ok_or(InvalidState::Malformed("no state"))?;
+        self.believe(state)?;
+        let chain = reply.chain.into_iter().map(CertificateDer::from).collect();
+        let AgentConfig { id, tolerance, .. } = &self.config;
+        let (bundle, now) = (self.own_bundle(), self.seams.clock.now());
+        let next = Credential::assemble(generation, key, chain, &bundle, id, now, *tolerance)?;
+        next.persist(&*self.seams.disk, FILE)?;
+        Ok(next)
+    }
+}
+
+fn client(connection: Connection) -> IdentityClient<Connection> {
+    IdentityClient::new(connection).max_decoding_message_size(MAX_STATE)
+}

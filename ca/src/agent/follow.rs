@@ -1,0 +1,128 @@
+//! How an agent learns what there is to believe: it follows the CA's state, puts each in force, and
+//! says so.
+//!
+//! A state is kept on disk before it is in force, and acknowledged after. What is older than what is
+//! held is not taken, whoever sends it. While the CA is away the last state stays in force.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use proto::ca::v1::trust_client::TrustClient;
+use proto::ca::v1::{Acknowledgement, State};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{Agent, AgentError, BELIEFS, Published};
+use crate::bundle::Bundle;
+use crate::conn::MAX_STATE;
+use crate::trusted::Trusted;
+
+/// How long until a lost stream is asked for again, before jitter.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl Agent {
+    /// Begins from the beliefs that were kept, unless those that came with the join code are newer.
+    pub(super) fn remember(&self) {
+        let mut beliefs = self.locked();
+        match Trusted::load(&*self.seams.disk, BELIEFS) {
+            Ok(Some(kept)) => {
+                let mut next = kept;
+                // An older one is refused, and that is all that is asked of it here.
+                let _ = next.bundles.accept(self.config.bundle.clone());
+                *beliefs = Arc::new(next);
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "beliefs start over with the join code's"),
+        }
+    }
+
+    /// Follows the CA for as long as the node runs.
+    pub(super) async fn follow(&self) {
+        loop {
+            let mut published = self.publish.subscribe();
+            let held = match published.wait_for(Option::is_some).await {
+                Ok(held) => held.clone(),
+                Err(_) => return,
+            };
+            if let Some(held) = held
+                && let Err(error) = self.listen(&held).await
+            {
+                tracing::debug!(%error, id = %self.config.id, "no word from the CA");
+                let jitter = self.seams.rng.span(Duration::ZERO, AGAIN / 4);
+                self.seams.clock.sleep(AGAIN + jitter).await;
+            }
+        }
+    }
+
+    /// One stream, until it ends or this node has a newer leaf to follow under.
+    async fn listen(&self, held: &Published) -> Result<(), AgentError> {
+        let generation = held.credential.generation;
+        let connection = self.within(self.dial(Some(&held.credential))).await?;
+        let (acknowledge, acknowledgements) = mpsc::channel(1);
+        let refused = |status| AgentError::Refused(Box::new(status));
+        let say = async |generation| {
+            let word = Acknowledgement { generation };
+            acknowledge.send(word).await.map_err(|_| AgentError::Ended)
+        };
+        say(self.own_bundle().generation).await?;
+        let mut client = TrustClient::new(connection).max_decoding_message_size(MAX_STATE);
+        let following = client.follow(ReceiverStream::new(acknowledgements));
+        let mut states = self
+            .within(async { following.await.map_err(refused) })
+            .await?
+            .into_inner();
+        let mut published = self.publish.subscribe();
+        loop {
+            tokio::select! {
+                biased;
+                state = states.message() => {
+                    self.believe(state.map_err(refused)?.ok_or(AgentError::Ended)?)?;
+                    say(self.own_bundle().generation).await?;
+                }
+                newer = published.wait_for(|now| {
+                    now.as_ref().is_some_and(|now| now.credential.generation != generation)
+                }) => return newer.map(|_| ()).map_err(|_| AgentError::Ended),
+            }
+        }
+    }
+
+    /// Keeps a state, and puts it in force.
+    pub(super) fn believe(&self, state: State) -> Result<(), AgentError> {
+        let mut beliefs = self.locked();
+        let Some(next) = beliefs.take(state, self.config.id.trust_domain())? else {
+            return Ok(());
+        };
+        next.persist(&*self.seams.disk, BELIEFS)?;
+        let next = Arc::new(next);
+        *beliefs = Arc::clone(&next);
+        self.publish.send_if_modified(|published| {
+            let Some(held) = published else { return false };
+            *published = Some(Arc::new(Published {
+                trusted: next,
+                ..(**held).clone()
+            }));
+            true
+        });
+        Ok(())
+    }
+
+    pub(super) fn locked(&self) -> MutexGuard<'_, Arc<Trusted>> {
+        self.beliefs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn beliefs(&self) -> Arc<Trusted> {
+        Arc::clone(&self.locked())
+    }
+
+    /// The bundle of this node's own trust domain.
+    pub(super) fn own_bundle(&self) -> Bundle {
+        let domain = self.config.id.trust_domain();
+        let beliefs = self.beliefs();
+        let held = beliefs.bundles.get(domain);
+        held.unwrap_or(&self.config.bundle).clone()
+    }
+}
+
+#[cfg(test)]
+#[path = "follow_tests.rs"]
+mod tests;

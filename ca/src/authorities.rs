@@ -1,0 +1,390 @@
+//! The CA's own authorities: the slots of [`crate::rotation`] with their keys, certificates and
+//! revocation lists.
+//!
+//! What is decided is durable before it is in force, keys and certificates included. A root's key
+//! is not kept here: it is needed to make an issuer and to revoke one, and is handed in for that.
+//! Invariant: every issuer that may still be trusted has a list, and no number of a list is used
+//! for two contents.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+
+use crate::authority::{Issuer, Root};
+use crate::bundle::Bundle;
+use crate::clock::Time;
+use crate::crl::{RevocationReason, RevokedLeaf};
+use crate::error::CaError;
+use crate::identity::TrustDomain;
+use crate::journaled::{Journaled, Revoked};
+use crate::keys::{Keys, Pkcs8};
+use crate::profile::Validity;
+use crate::rotation::{Act, AuthorityKind, Command, Facts, Phase, Slot, Slots, Transition, decide};
+use crate::store::{Material, Store};
+use crate::svid;
+
+/// A revocation list with the certificates that lead from it to a root; none for a root's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The list, DER.
+    pub crl: Vec<u8>,
+    /// Its issuer's certificate, unless that is a root.
+    pub signers: Vec<CertificateDer<'static>>,
+}
+
+/// Every authority of one CA.
+#[derive(Debug)]
+pub(crate) struct Authorities {
+    domain: TrustDomain,
+    slots: Slots,
+    issuers: BTreeMap<u64, Issuer>,
+    roots: BTreeMap<u64, CertificateDer<'static>>,
+    /// The roots' lists, as they were last signed.
+    root_lists: BTreeMap<u64, Vec<u8>>,
+    /// The issuers' lists, and until when each is fresh enough.
+    lists: BTreeMap<u64, (Vec<u8>, Time)>,
+    /// Revoked leaves that may still be alive, by serial.
+    revoked: BTreeMap<Vec<u8>, Revoked>,
+    crl_life: Duration,
+}
+
+/// What changes with a command, before it is durable.
+#[derive(Default)]
+struct Change {
+    transitions: Vec<Transition>,
+    material: Vec<(String, Material)>,
+    issuer: Option<Issuer>,
+    root: Option<(u64, CertificateDer<'static>)>,
+}
+
+impl Authorities {
+    /// What the store holds; nothing was ever signed if it holds nothing.
+    pub(crate) fn load(
+        store: &Store,
+        domain: &TrustDomain,
+        crl_life: Duration,
+    ) -> Result<Self, CaError> {
+        let (mut transitions, mut revoked) = (Vec::new(), BTreeMap::new());
+        for entry in store.journal()? {
+            match Journaled::parse(&entry).map_err(CaError::damaged)? {
+                Journaled::Transition(transition) => transitions.push(transition),
+                Journaled::Revoked(one) => {
+                    revoked.insert(one.serial_bytes().map_err(CaError::damaged)?, one);
+                }
+            }
+        }
+        let slots = Slots::replay(&transitions).map_err(CaError::damaged)?;
+        let mut loaded = Self {
+            domain: domain.clone(),
+            slots,
+            issuers: BTreeMap::new(),
+            roots: BTreeMap::new(),
+            root_lists: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            revoked,
+            crl_life,
+        };
+        let slots: Vec<Slot> = loaded.slots.iter().cloned().collect();
+        for slot in slots {
+            let name = name(slot.kind, slot.id);
+            let gone = || CaError::Damaged(format!("the store has no certificate of {name}"));
+            let material = store.material(&name)?.ok_or_else(gone)?;
+            let certificate = CertificateDer::from(material.certificate()?);
+            match slot.kind {
+                AuthorityKind::Root => {
+                    let list = store.material(&list_name(slot.id))?;
+                    let list = list.map(|list| list.certificate()).transpose()?;
+                    loaded.root_lists.extend(list.map(|list| (slot.id, list)));
+                    loaded.roots.insert(slot.id, certificate);
+                }
+                AuthorityKind::X509 => {
+                    let (id, validity) = (slot.id, Validity::new(slot.not_before, slot.not_after));
+                    let key = material.key()?.ok_or_else(gone)?;
+                    let issuer = Issuer::new(domain, id, validity, key, certificate)?;
+                    loaded.issuers.insert(id, issuer);
+                }
+                AuthorityKind::Jwt => {}
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Whether there was ever an authority.
+    pub(crate) fn is_new(&self) -> bool {
+        self.slots.iter().next().is_none()
+    }
+
+    pub(crate) const fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    /// Who signs leaves now.
+    pub(crate) fn issuer(&self) -> Result<&Issuer, CaError> {
+        let active = self.slots.signer(AuthorityKind::X509);
+        let issuer = active.and_then(|slot| self.issuers.get(&slot.id));
+        issuer.ok_or_else(|| CaError::damaged("no issuer is active"))
+    }
+
+    /// The certificate of the issuer of that name, as raw DER.
+    pub(crate) fn certificate_named(&self, name: &[u8]) -> Option<CertificateDer<'static>> {
+        let certificates = self.issuers.values().map(Issuer::certificate);
+        let mut named = certificates.filter(|der| svid::subject(der).as_deref() == Some(name));
+        named.next().cloned()
+    }
+
+    /// The certificate of an issuer, current or not.
+    pub(crate) fn issuer_certificate(&self, id: u64) -> Option<&CertificateDer<'static>> {
+        self.issuers.get(&id).map(Issuer::certificate)
+    }
+
+    /// What verifiers should hold.
+    pub(crate) fn bundle(&self) -> Bundle {
+        let roots = self.slots.trusted_roots();
+        Bundle {
+            trust_domain: self.domain.clone(),
+            generation: self.slots.generation(),
+            roots: roots
+                .filter_map(|slot| self.roots.get(&slot.id).cloned())
+                .collect(),
+        }
+    }
+
+    /// SHA-256 of the certificates of issuers whose holders must renew.
+    pub(crate) fn tainted(&self) -> impl Iterator<Item = [u8; 32]> {
+        let tainted = self.slots.tainted_issuers();
+        let certificates = tainted.filter_map(|slot| self.issuer_certificate(slot.id));
+        certificates.map(|certificate| svid::sha256(certificate))
+    }
+
+    /// Every list that a verifier may need.
+    pub(crate) fn listed(&self) -> Vec<Listed> {
+        let roots = self.slots.trusted_roots().filter_map(|slot| {
+            Some(Listed {
+                crl: self.root_lists.get(&slot.id)?.clone(),
+                signers: Vec::new(),
+            })
+        });
+        let issuers = self.slots.issuers().filter_map(|slot| {
+            Some(Listed {
+                crl: self.lists.get(&slot.id)?.0.clone(),
+                signers: vec![self.issuer_certificate(slot.id)?.clone()],
+            })
+        });
+        roots.chain(issuers).collect()
+    }
+
+    /// Whether a leaf with that serial was revoked.
+    pub(crate) fn has_revoked(&self, serial: &[u8]) -> bool {
+        self.revoked.contains_key(serial)
+    }
+
+    /// Follows a command: decided, made durable, and only then in force. `root_key` gives the
+    /// private key of a root.
+    ///
+    /// # Errors
+    /// When the command is refused, a root's key is needed and not there, or the store fails.
+    pub(crate) fn command(
+        &mut self,
+        store: &Store,
+        keys: &dyn Keys,
+        root_key: &dyn RootKeys,
+        command: &Command,
+        facts: &Facts,
+        now: Time,
+    ) -> Result<Vec<Transition>, CaError> {
+        if command.act.kind() == AuthorityKind::Jwt {
+            return Err(CaError::Settings("token keys do not rotate here yet"));
+        }
+        let transitions = decide(&self.slots, command, facts, now)?;
+        let slots = self.slots.after(&transitions).map_err(CaError::damaged)?;
+        let mut change = Change::default();
+        for transition in &transitions {
+            if let Some(slot) = slots.get(transition.kind, transition.id)
+                && transition.birth.is_some()
+            {
+                self.bear(slot, keys, root_key, &mut change)?;
+            }
+        }
+        if let Some(root) = self.touched_root(&slots, &command.act) {
+            self.sign_root_list(store, &slots, root, root_key, &mut change, now)?;
+        }
+        change.transitions.clone_from(&transitions);
+        let entries = change.transitions.iter().cloned().map(Journaled::Transition);
+        let entries: Vec<Journaled> = entries.collect();
+        store.write_journal(&entries, &change.material)?;
+        self.take(slots, change)?;
+        self.sign_lists(store, now)?;
+        Ok(transitions)
+    }
+
+    /// Makes the key and certificate that an authority is born with.
+    fn bear(
+        &self,
+        slot: &Slot,
+        keys: &dyn Keys,
+        root_key: &dyn RootKeys,
+        change: &mut Change,
+    ) -> Result<(), CaError> {
+        let validity = Validity::new(slot.not_before, slot.not_after);
+        let name = name(slot.kind, slot.id);
+        match slot.kind {
+            AuthorityKind::Root => {
+                let root = Root::create(keys, &self.domain, slot.id, validity)?;
+                // Durable before anything speaks of it: a key that nobody trusts does no harm.
+                root_key.keep(slot.id, root.key())?;
+                let certificate = root.certificate().clone();
+                change.material.push((name, Material::new(&certificate, None)));
+                change.root = Some((slot.id, certificate));
+            }
+            AuthorityKind::X509 => {
+                let parent = slot.parent.unwrap_or_default();
+                let root = self.root(parent, root_key)?;
+                let issuer = root.sign_issuer(keys, slot.id, validity)?;
+                let material = Material::new(issuer.certificate(), Some(issuer.key()));
+                change.material.push((name, material));
+                change.issuer = Some(issuer);
+            }
+            AuthorityKind::Jwt => {}
+        }
+        Ok(())
+    }
+
+    /// A root with its key in hand.
+    fn root(&self, id: u64, root_key: &dyn RootKeys) -> Result<Root, CaError> {
+        let slot = self.slots.get(AuthorityKind::Root, id);
+        let certificate = self.roots.get(&id);
+        let (Some(slot), Some(certificate)) = (slot, certificate) else {
+            return Err(CaError::damaged("an issuer's root is not in the store"));
+        };
+        let validity = Validity::new(slot.not_before, slot.not_after);
+        let key = root_key.key(id)?;
+        Root::new(&self.domain, id, validity, key, certificate.clone())
+    }
+
+    /// The root whose list says something new after this act: who has a new issuer needs one to
+    /// look it up in, and a revoked issuer stands in it.
+    fn touched_root(&self, slots: &Slots, act: &Act) -> Option<u64> {
+        let issuer = match act {
+            Act::Prepare { kind: AuthorityKind::X509, .. } => slots.prepared(AuthorityKind::X509),
+            Act::Revoke { kind: AuthorityKind::X509, id } => slots.get(AuthorityKind::X509, *id),
+            Act::RollBack { kind: AuthorityKind::X509 } => {
+                let withdrawn = self.slots.prepared(AuthorityKind::X509)?;
+                slots.get(AuthorityKind::X509, withdrawn.id)
+            }
+            _ => None,
+        };
+        issuer?.parent
+    }
+
+    fn sign_root_list(
+        &self,
+        store: &Store,
+        slots: &Slots,
+        id: u64,
+        root_key: &dyn RootKeys,
+        change: &mut Change,
+        now: Time,
+    ) -> Result<(), CaError> {
+        let root = self.root(id, root_key)?;
+        let under = |slot: &&Slot| slot.parent == Some(id);
+        let revoked = slots.listed_issuers().filter(under).filter_map(|slot| {
+            let certificate = self.issuer_certificate(slot.id)?;
+            let (_, serial) = svid::issuer_and_serial(certificate)?;
+            Some(RevokedLeaf {
+                serial,
+                at: slot.since,
+                reason: RevocationReason::Unspecified,
+            })
+        });
+        let revoked: Vec<RevokedLeaf> = revoked.collect();
+        // It must hold until the root's key is in hand again, which may be at the root's end.
+        let end = slots.get(AuthorityKind::Root, id).map(|slot| slot.not_after);
+        let number = store.raise_number(&name(AuthorityKind::Root, id))?;
+        let list = root.sign_crl(number, &revoked, now, end.unwrap_or(now + self.crl_life))?;
+        change.material.push((list_name(id), Material::new(&list, None)));
+        Ok(())
+    }
+
+    /// Puts a change that is durable in force.
+    fn take(&mut self, slots: Slots, change: Change) -> Result<(), CaError> {
+        self.slots = slots;
+        if let Some((id, certificate)) = change.root {
+            self.roots.insert(id, certificate);
+        }
+        if let Some(issuer) = change.issuer {
+            self.issuers.insert(issuer.generation(), issuer);
+        }
+        for id in self.roots.keys() {
+            let name = list_name(*id);
+            let list = change.material.iter().find(|(of, _)| *of == name);
+            if let Some((_, list)) = list {
+                self.root_lists.insert(*id, list.certificate()?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Revokes a leaf. Durable on return, and in its issuer's list.
+    pub(crate) fn revoke_leaf(&mut self, store: &Store, one: Revoked, now: Time) -> Result<(), CaError> {
+        let serial = one.serial_bytes().map_err(CaError::damaged)?;
+        let issuer = one.issuer;
+        store.write_journal(&[Journaled::Revoked(one.clone())], &[])?;
+        self.revoked.insert(serial, one);
+        self.lists.remove(&issuer);
+        self.sign_lists(store, now)
+    }
+
+    /// Signs every issuer's list that is missing or past half of its life; says whether any was.
+    pub(crate) fn sign_lists(&mut self, store: &Store, now: Time) -> Result<(), CaError> {
+        let ids: Vec<u64> = self.slots.issuers().map(|slot| slot.id).collect();
+        self.lists.retain(|id, _| ids.contains(id));
+        for id in ids {
+            let fresh = self.lists.get(&id).is_some_and(|(_, until)| now < *until);
+            let Some(issuer) = self.issuers.get(&id).filter(|_| !fresh) else {
+                continue;
+            };
+            let alive = |one: &&Revoked| one.issuer == id && now <= one.ends() + self.crl_life;
+            let revoked = self.revoked.values().filter(alive).map(Revoked::listed);
+            let revoked: Vec<RevokedLeaf> = revoked.collect::<Result<_, _>>().map_err(CaError::damaged)?;
+            let number = store.raise_number(&name(AuthorityKind::X509, id))?;
+            let list = issuer.sign_crl(number, &revoked, now, now + self.crl_life)?;
+            self.lists.insert(id, (list, now + self.crl_life / 4));
+        }
+        Ok(())
+    }
+
+    /// When the first list is due to be signed again.
+    pub(crate) fn next_list(&self) -> Option<Time> {
+        self.lists.values().map(|(_, until)| *until).min()
+    }
+
+    /// True if an issuer's leaves count for nothing any more.
+    pub(crate) fn is_gone(&self, issuer: u64) -> bool {
+        let slot = self.slots.get(AuthorityKind::X509, issuer);
+        slot.is_none_or(|slot| slot.phase == Phase::Revoked)
+    }
+}
+
+/// Where roots' private keys are: apart from everything else, and perhaps not at hand.
+pub trait RootKeys {
+    /// Puts away the key of a new root. Durable on return.
+    ///
+    /// # Errors
+    /// When there is no place for it.
+    fn keep(&self, id: u64, key: &Pkcs8) -> Result<(), CaError>;
+
+    /// The key of a root.
+    ///
+    /// # Errors
+    /// [`CaError::RootKeyAbsent`] when it is not at hand.
+    fn key(&self, id: u64) -> Result<Pkcs8, CaError>;
+}
+
+fn name(kind: AuthorityKind, id: u64) -> String {
+    format!("{kind}-{id}")
+}
+
+fn list_name(root: u64) -> String {
+    format!("root-{root}-list")
+}

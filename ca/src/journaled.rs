@@ -1,0 +1,91 @@
+//! What the CA journals beside its certificates, and logs: each transition of an authority, each
+//! revocation of a leaf.
+//!
+//! One entry is one line of JSON: a transition as [`Transition`] has it, a revocation for example
+//! `{"kind":"revoke","serial":"5e..","issuer":2,"spiffe_id":"spiffe://clinic.example/user/mallory",`
+//! `"not_after":1700000100,"reason":"key-compromise","at_us":1700000002000000}`. Invariant: no
+//! entry of one kind reads as one of another.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Time;
+use crate::crl::{RevocationReason, RevokedLeaf};
+use crate::identity::SpiffeId;
+use crate::nonce::unhex;
+use crate::rotation::Transition;
+
+/// One entry of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Journaled {
+    /// An authority took a step.
+    Transition(Transition),
+    /// A leaf was revoked.
+    Revoked(Revoked),
+}
+
+impl Journaled {
+    /// Reads an entry.
+    ///
+    /// # Errors
+    /// When it is of another kind, a certificate's for example.
+    pub fn parse(entry: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(entry)
+    }
+}
+
+/// The word that tells a revocation from an issuance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RevokedKind {
+    /// A leaf was revoked.
+    #[default]
+    Revoke,
+}
+
+/// A leaf that was revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revoked {
+    /// Says what kind of entry this is.
+    pub kind: RevokedKind,
+    /// Its serial, hexadecimal.
+    pub serial: String,
+    /// Which issuer signed it.
+    pub issuer: u64,
+    /// Whose it was.
+    pub spiffe_id: SpiffeId,
+    /// Last second of its validity.
+    pub not_after: u64,
+    /// Why: a name of [`RevocationReason`].
+    pub reason: String,
+    /// When, on the CA's clock, in microseconds.
+    pub at_us: u64,
+}
+
+/// A revocation that this CA did not write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a revocation has no serial or no reason")]
+pub struct NotARevocation;
+
+impl Revoked {
+    /// Its serial, big endian.
+    pub(crate) fn serial_bytes(&self) -> Result<Vec<u8>, NotARevocation> {
+        let serial = unhex::<16>(&self.serial).ok_or(NotARevocation)?;
+        Ok(serial.to_vec())
+    }
+
+    /// When the leaf ends by itself.
+    pub const fn ends(&self) -> Time {
+        Time::from_secs(self.not_after)
+    }
+
+    /// As it stands in a list.
+    pub(crate) fn listed(&self) -> Result<RevokedLeaf, NotARevocation> {
+        Ok(RevokedLeaf {
+            serial: self.serial_bytes()?,
+            at: Time::from_micros(self.at_us),
+            reason: RevocationReason::from_name(&self.reason).ok_or(NotARevocation)?,
+        })
+    }
+}

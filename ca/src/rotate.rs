@@ -1,0 +1,191 @@
+//! The CA's authorities and revocations in motion: commands, what is due by itself, and what
+//! members are told after each.
+//!
+//! What is decided is journaled, then in force, then announced; the issuance log follows the
+//! journal. Members are those whose leaves live, whether they are heard from or not: one that is
+//! cut off blocks what would cut it off for good.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::clock::Time;
+use crate::crl::RevocationReason;
+use crate::error::CaError;
+use crate::identity::LeafFacts;
+use crate::issue::{AUTHORITY_BACKDATE, Announced, Ca};
+use crate::journaled::{Revoked, RevokedKind};
+use crate::nonce::hex;
+use crate::profile::Validity;
+use crate::rotation::{
+    self, Act, AuthorityKind, Command, Facts, LiveLeaf, Member, Status, Transition,
+};
+
+impl Ca {
+    /// Brings a CA to where it can issue: the first authorities, if there are none, and lists that
+    /// are fresh.
+    pub(crate) fn begin(&mut self, now: Time) -> Result<(), CaError> {
+        for kind in [AuthorityKind::Root, AuthorityKind::X509] {
+            if self.authorities.slots().signer(kind).is_some() {
+                continue;
+            }
+            // Half of a founding may be behind us: a crash comes at any time.
+            if self.authorities.slots().prepared(kind).is_none() {
+                self.decide(&self.prepare_act(kind, now).into(), now)?;
+            }
+            self.decide(&Act::Activate { kind, id: None }.into(), now)?;
+        }
+        self.authorities.sign_lists(&self.store, now)?;
+        self.catch_up()?;
+        self.announce();
+        Ok(())
+    }
+
+    /// What prepares the next authority of a kind, with the life that the settings give it.
+    pub fn prepare_act(&self, kind: AuthorityKind, now: Time) -> Act {
+        let life = match kind {
+            AuthorityKind::Root => self.config.root_ttl,
+            AuthorityKind::X509 | AuthorityKind::Jwt => self.config.issuer_ttl,
+        };
+        Act::Prepare {
+            kind,
+            validity: Validity::new(now - AUTHORITY_BACKDATE, now + life),
+            key: None,
+        }
+    }
+
+    /// Follows a command about an authority. Durable, logged and announced on return.
+    ///
+    /// # Errors
+    /// When a rule or a gate refuses it, a root's key is needed and not at hand, or disk or log
+    /// fail; then what is durable is in force, and is logged at the next opening.
+    pub fn command(&mut self, command: &Command, now: Time) -> Result<Vec<Transition>, CaError> {
+        let transitions = self.decide(command, now)?;
+        self.announce();
+        self.catch_up()?;
+        Ok(transitions)
+    }
+
+    fn decide(&mut self, command: &Command, now: Time) -> Result<Vec<Transition>, CaError> {
+        let facts = self.facts(now);
+        self.authorities.command(
+            &self.store,
+            &*self.keys,
+            &*self.root_keys,
+            command,
+            &facts,
+            now,
+        )
+    }
+
+    /// Revokes the leaf with that serial (hexadecimal). Durable, listed and announced on return;
+    /// what was revoked before stays as it was.
+    ///
+    /// # Errors
+    /// When no living leaf has it, or disk or log fail.
+    pub fn revoke_leaf(
+        &mut self,
+        serial: &str,
+        reason: RevocationReason,
+        now: Time,
+    ) -> Result<Revoked, CaError> {
+        let mut living = self.issuances.living();
+        let leaf = living.find(|leaf| leaf.serial == serial);
+        let leaf = leaf.ok_or_else(|| CaError::NoSuchLeaf(serial.to_owned()))?;
+        let one = Revoked {
+            kind: RevokedKind::Revoke,
+            serial: leaf.serial.clone(),
+            issuer: leaf.issuer,
+            spiffe_id: leaf.spiffe_id.clone(),
+            not_after: leaf.not_after.as_secs(),
+            reason: reason.name().to_owned(),
+            at_us: now.as_micros(),
+        };
+        if !self.authorities.has_revoked(&one.serial_bytes().map_err(CaError::damaged)?) {
+            self.authorities.revoke_leaf(&self.store, one.clone(), now)?;
+            self.announce();
+            self.catch_up()?;
+        }
+        Ok(one)
+    }
+
+    /// Revokes every living leaf of one workload; gives what was revoked.
+    ///
+    /// # Errors
+    /// As [`Self::revoke_leaf`].
+    pub fn revoke_workload(
+        &mut self,
+        id: &crate::identity::SpiffeId,
+        reason: RevocationReason,
+        now: Time,
+    ) -> Result<Vec<Revoked>, CaError> {
+        let of = self.issuances.living().filter(|leaf| leaf.spiffe_id == *id);
+        let serials: Vec<String> = of.map(|leaf| leaf.serial.clone()).collect();
+        let revoked = serials.iter().map(|serial| self.revoke_leaf(serial, reason, now));
+        revoked.collect()
+    }
+
+    /// Does what is due by itself: new lists in time. Returns when to look again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn tend(&mut self, now: Time) -> Result<Time, CaError> {
+        if self.authorities.next_list().is_none_or(|due| due <= now) {
+            self.authorities.sign_lists(&self.store, now)?;
+            self.announce();
+        }
+        let next = self.authorities.next_list();
+        Ok(next.unwrap_or(now + self.config.crl_life))
+    }
+
+    /// Who holds what, as the gates ask.
+    pub fn facts(&self, now: Time) -> Facts {
+        let mut members: BTreeMap<_, Member> = BTreeMap::new();
+        let tolerance = self.config.tolerance;
+        for leaf in self.issuances.living() {
+            let not_after = leaf.not_after + tolerance;
+            if now > not_after {
+                continue;
+            }
+            let member = members.entry(leaf.spiffe_id.clone()).or_default();
+            member.acknowledged = self.acknowledged.get(&leaf.spiffe_id).copied();
+            member.leaves.push(LiveLeaf {
+                issuer: leaf.issuer,
+                not_after,
+            });
+        }
+        Facts {
+            members,
+            token_life: self.config.token_life,
+            ..Facts::default()
+        }
+    }
+
+    /// How the authorities stand, and who blocks what.
+    pub fn status(&self, now: Time) -> Status {
+        rotation::status(self.authorities.slots(), &self.facts(now), now)
+    }
+
+    /// Whether a leaf was revoked, by itself.
+    pub fn has_revoked(&self, leaf: &LeafFacts) -> bool {
+        self.authorities.has_revoked(&leaf.serial)
+    }
+
+    fn catch_up(&mut self) -> Result<(), CaError> {
+        self.issuances.catch_up(&self.store.journal()?)
+    }
+
+    fn announce(&self) {
+        let now = Announced::of(&self.authorities);
+        self.announced.send_if_modified(|announced| {
+            let changed = **announced != now;
+            if changed {
+                *announced = Arc::new(now);
+            }
+            changed
+        });
+    }
+}
+
+#[cfg(test)]
+#[path = "rotate_tests.rs"]
+mod tests;

@@ -1,0 +1,231 @@
+//! What a node believes about others at one moment: bundles, revocation lists, tainted issuers.
+//!
+//! One value, replaced as a whole, so that nobody judges a chain by half of a change. It judges no
+//! chain itself (see [`crate::tls::Trust`]) and is kept on disk, so that a node that starts while
+//! the CA is away begins from what it last knew. Invariant: what [`Trusted::take`] accepts is never
+//! older than what was held.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use proto::ca::v1 as wire;
+use rustls::pki_types::CertificateDer;
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::{Bundle, Bundles, InvalidBundle};
+use crate::crl::{Crl, InvalidCrl};
+use crate::disk::Disk;
+use crate::identity::TrustDomain;
+use crate::revocation::Revocation;
+use crate::svid::sha256;
+
+/// Most roots that a bundle may have.
+pub const MAX_ROOTS: usize = 16;
+/// Most revocation lists that one state may have.
+pub const MAX_LISTS: usize = 64;
+/// Largest file of beliefs that is read, in bytes: a list of 100,000 serials is a part of it.
+pub const MAX_FILE: usize = 32 * 1024 * 1024;
+
+const FORMAT: u32 = 1;
+
+/// What a node believes about others.
+#[derive(Clone, Debug, Default)]
+pub struct Trusted {
+    /// The roots of each trust domain that is known at all.
+    pub bundles: Bundles,
+    /// The revocation lists held, and what the node makes of them.
+    pub revocation: Revocation,
+    /// SHA-256 of issuers' certificates whose leaves are to be renewed now. They are trusted still.
+    pub tainted: BTreeSet<[u8; 32]>,
+}
+
+/// Why a state was not taken. What was held stays.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidState {
+    /// A part is missing or broken.
+    #[error("the CA's state is malformed: {0}")]
+    Malformed(&'static str),
+    /// The bundle may not follow the one held.
+    #[error(transparent)]
+    Bundle(#[from] InvalidBundle),
+    /// A revocation list may not follow the one held, or nobody known signed it.
+    #[error(transparent)]
+    List(#[from] InvalidCrl),
+}
+
+impl Trusted {
+    /// Believes one bundle and nothing else, and asks for no lists: what comes with a join code.
+    pub fn of(bundle: Bundle) -> Self {
+        Self {
+            bundles: bundle.into(),
+            revocation: Revocation::ignore(),
+            tainted: BTreeSet::new(),
+        }
+    }
+
+    /// Takes a whole state from the CA of `domain`; gives nothing if it says nothing new. Roots and
+    /// taints that it does not hold are withdrawn. A revocation list that it does not hold stays:
+    /// to forget one would be to pardon. Other domains' bundles are none of this CA's business.
+    ///
+    /// # Errors
+    /// When it is broken, of another domain, or older than what is held.
+    pub fn take(
+        &self,
+        state: wire::State,
+        domain: &TrustDomain,
+    ) -> Result<Option<Self>, InvalidState> {
+        if state.lists.len() > MAX_LISTS {
+            return Err(InvalidState::Malformed("too many revocation lists"));
+        }
+        let bundle = bundle(state.bundle.ok_or(InvalidState::Malformed("no bundle"))?)?;
+        if bundle.trust_domain != *domain {
+            return Err(InvalidState::Malformed("another trust domain's bundle"));
+        }
+        let mut next = self.clone();
+        let mut changed = next.bundles.accept(bundle.clone())?;
+        for list in state.lists {
+            let crl = Crl::from_der(list.crl)?;
+            let signers: Vec<_> = list.signers.into_iter().map(CertificateDer::from).collect();
+            changed |= next.revocation.offer(crl, &signers, &bundle)?;
+        }
+        next.tainted = state
+            .tainted
+            .iter()
+            .map(|hash| <[u8; 32]>::try_from(&**hash))
+            .collect::<Result<_, _>>()
+            .map_err(|_| InvalidState::Malformed("a hash of other than 32 bytes"))?;
+        changed |= next.tainted != self.tainted;
+        Ok(changed.then_some(next))
+    }
+
+    /// The generation of that domain's bundle; 0 if there is none.
+    pub fn generation(&self, domain: &TrustDomain) -> u64 {
+        self.bundles
+            .get(domain)
+            .map_or(0, |bundle| bundle.generation)
+    }
+
+    /// Whether a chain, leaf first, was signed by a tainted issuer.
+    pub fn taints(&self, chain: &[CertificateDer<'_>]) -> bool {
+        let mut issuers = chain.iter().skip(1);
+        issuers.any(|issuer| self.tainted.contains(&sha256(issuer)))
+    }
+
+    /// Puts these beliefs in the place of the last ones: all or none, durable on return.
+    ///
+    /// # Errors
+    /// When the disk fails; what was there before stays.
+    pub fn persist(&self, disk: &dyn Disk, file: &str) -> io::Result<()> {
+        let of = |bundle: &Bundle| StoredBundle {
+            trust_domain: bundle.trust_domain.clone(),
+            generation: bundle.generation,
+            roots: bundle
+                .roots
+                .iter()
+                .map(|root| BASE64.encode(root))
+                .collect(),
+        };
+        let lists = self.revocation.crls.iter();
+        let stored_list = |(domain, crl): (&TrustDomain, &Crl)| StoredList {
+            trust_domain: domain.clone(),
+            crl: BASE64.encode(crl.der()),
+        };
+        let stored = Stored {
+            format: FORMAT,
+            bundles: self.bundles.iter().map(of).collect(),
+            tainted: self
+                .tainted
+                .iter()
+                .map(|hash| BASE64.encode(hash))
+                .collect(),
+        };
+        disk.replace(file, &serde_json::to_vec(&stored)?)
+    }
+
+    /// Loads what [`Self::persist`] left; nothing if there is no such file.
+    ///
+    /// # Errors
+    /// When the disk fails, or the file is not one that this wrote.
+    pub fn load(disk: &dyn Disk, file: &str) -> io::Result<Option<Self>> {
+        let Some(text) = disk.read(file)? else {
+            return Ok(None);
+        };
+        let broken =
+            |why: &str| io::Error::new(io::ErrorKind::InvalidData, format!("`{file}`: {why}"));
+        if text.len() > MAX_FILE {
+            return Err(broken("too long"));
+        }
+        let stored: Stored = serde_json::from_slice(&text).map_err(|e| broken(&e.to_string()))?;
+        if stored.format != FORMAT {
+            return Err(broken("unknown format"));
+        }
+        stored
+            .read()
+            .map(Some)
+            .ok_or_else(|| broken("not base64, or too much of it"))
+    }
+}
+
+/// A bundle as it came over the wire.
+fn bundle(sent: wire::Bundle) -> Result<Bundle, InvalidState> {
+    if sent.roots.len() > MAX_ROOTS {
+        return Err(InvalidState::Malformed("too many roots"));
+    }
+    Ok(Bundle {
+        trust_domain: TrustDomain::new(&sent.trust_domain)
+            .map_err(|_| InvalidState::Malformed("no trust domain"))?,
+        generation: sent.generation,
+        roots: sent.roots.into_iter().map(CertificateDer::from).collect(),
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    format: u32,
+    bundles: Vec<StoredBundle>,
+    lists: Vec<StoredList>,
+    tainted: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredList {
+    trust_domain: TrustDomain,
+    crl: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredBundle {
+    trust_domain: TrustDomain,
+    generation: u64,
+    roots: Vec<String>,
+}
+
+impl Stored {
+    fn read(self) -> Option<Trusted> {
+        let decode = |text: &String| BASE64.decode(text).ok();
+        let mut trusted = Trusted::default();
+        for stored in self.bundles {
+            let roots: Option<Vec<_>> = stored.roots.iter().map(decode).collect();
+            let roots = roots.filter(|roots| roots.len() <= MAX_ROOTS)?;
+            let bundle = Bundle {
+                trust_domain: stored.trust_domain,
+                generation: stored.generation,
+                roots: roots.into_iter().map(CertificateDer::from).collect(),
+            };
+            trusted.bundles.accept(bundle).ok()?;
+        }
+        for stored in self.lists {
+            // It was verified before it was kept.
+            let crl = Crl::from_der(decode(&stored.crl)?).ok()?;
+            trusted.revocation.crls.put(crl, &stored.trust_domain);
+        }
+        let hash = |text: &String| <[u8; 32]>::try_from(decode(text)?).ok();
+        trusted.tainted = self.tainted.iter().map(hash).collect::<Option<_>>()?;
+        Some(trusted)
+    }
+}
