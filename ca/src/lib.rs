@@ -4,12 +4,9 @@
 //! everything a node may ask of the world outside itself. It knows no service and no lab.
 
 pub mod agent;
-<<<<<<< HEAD
 #[cfg(test)]
 mod agent_tests;
-=======
 pub mod authorities;
->>>>>>> 81c992b (Follow what there is to believe, and act on it where a connection is already open)
 pub mod authority;
 pub mod bundle;
 pub mod chain;

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use proto::ca::v1::identity_client::IdentityClient;
 use proto::ca::v1::{EnrollRequest, IdentityReply, RenewRequest};
 use rustls::pki_types::CertificateDer;
+use zeroize::Zeroizing;
 
-use super::{Agent, AgentConfig, AgentError, FILE, Published};
+use super::{ASKED, Agent, AgentConfig, AgentError, FILE, Published};
 use crate::conn::{Connection, MAX_STATE};
 use crate::credential::Credential;
 use crate::keys::Pkcs8;
+use crate::svid::sha256;
 use crate::tls::Trust;
 use crate::trusted::InvalidState;
 
@@ -20,12 +22,12 @@ use crate::trusted::InvalidState;
 pub(super) type Asked = (Pkcs8, Vec<u8>);
 
 impl Agent {
-    /// A join code works once, and for one key: where the answer was lost, the same request has it
-    /// again, and no other would.
+    /// A join code works once, and for one key: where the answer was lost, the same key has it
+    /// again, and no other would. So the key is durable before it is asked for.
     pub(super) async fn enroll(&self, asked: &mut Option<Asked>) -> Result<Credential, AgentError> {
         let (key, csr) = match asked {
             Some(asked) => asked.clone(),
-            None => asked.insert(self.request()?).clone(),
+            None => asked.insert(self.asked()?).clone(),
         };
         let connection = self.dial(None).await?;
         let join_code = self.config.join_code.clone();
@@ -34,6 +36,33 @@ impl Agent {
             .await;
         let reply = answer.map_err(|status| AgentError::Refused(Box::new(status)))?;
         self.accept(1, key, reply.into_inner())
+    }
+
+    /// A request for the key that this join code was asked with before the power went, or for a
+    /// new one. Another code is another beginning: a key is certified once.
+    fn asked(&self) -> Result<Asked, AgentError> {
+        let (disk, code) = (&*self.seams.disk, sha256(self.config.join_code.as_bytes()));
+        let kept = disk.read(ASKED)?.map(Zeroizing::new).unwrap_or_default();
+        if let Some(key) = kept.strip_prefix(&code)
+            && let Ok(csr) = crate::csr::request(key)
+        {
+            return Ok((Zeroizing::new(key.to_vec()), csr));
+        }
+        let (key, csr) = self.request()?;
+        disk.replace(ASKED, &Zeroizing::new([&code[..], &key].concat()))?;
+        Ok((key, csr))
+    }
+
+    /// Once the credential is durable, nothing is asked for any more.
+    pub(super) fn forget_asked(&self) -> Result<(), AgentError> {
+        let disk = &*self.seams.disk;
+        if disk
+            .read(ASKED)?
+            .is_some_and(|kept| !Zeroizing::new(kept).is_empty())
+        {
+            disk.replace(ASKED, &[])?;
+        }
+        Ok(())
     }
 
     pub(super) async fn renew(&self, held: &Published) -> Result<Published, AgentError> {

@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use zeroize::Zeroizing;
 
 use crate::bundle::Bundle;
 use crate::clock::{BoxFuture, Time};
@@ -24,15 +23,6 @@ use crate::journal::Event;
 use crate::net::Address;
 use crate::renewal::{FIRST_RETRY, Renewal};
 use crate::seams::Seams;
-<<<<<<< HEAD:ca/src/agent.rs
-use crate::svid::sha256;
-use crate::tls::Trust;
-
-/// Where the last good credential is kept.
-const FILE: &str = "agent/credential.json";
-/// Where the key that a join code was or will be used for is kept, behind the code's digest.
-const ASKED: &str = "agent/asked";
-=======
 use crate::trusted::{InvalidState, Trusted};
 
 use self::ask::Asked;
@@ -41,7 +31,8 @@ use self::ask::Asked;
 const FILE: &str = "agent/credential.json";
 /// Where the last beliefs are kept.
 const BELIEFS: &str = "agent/trusted.json";
->>>>>>> 81c992b (Follow what there is to believe, and act on it where a connection is already open):ca/src/agent/mod.rs
+/// Where the key that a join code was or will be used for is kept, behind the code's digest.
+const ASKED: &str = "agent/asked";
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(3);
 /// No such time.
@@ -253,62 +244,6 @@ impl Agent {
         self.with_bearer(credential).await
     }
 
-<<<<<<< HEAD:ca/src/agent.rs
-    /// A join code works once, and for one key: where the answer was lost, the same key has it
-    /// again, and no other would. So the key is durable before it is asked for.
-    async fn enroll(&self, asked: &mut Option<Asked>) -> Result<Credential, AgentError> {
-        let (key, csr) = match asked {
-            Some(asked) => asked.clone(),
-            None => asked.insert(self.asked()?).clone(),
-        };
-        let connection = self.dial(None).await?;
-        let join_code = self.config.join_code.clone();
-        let answer = client(connection)
-            .enroll(EnrollRequest { join_code, csr })
-            .await;
-        let reply = answer.map_err(|status| AgentError::Refused(Box::new(status)))?;
-        self.accept(1, &self.config.bundle, key, reply)
-    }
-
-    /// A request for the key that this join code was asked with before the power went, or for a
-    /// new one. Another code is another beginning: a key is certified once.
-    fn asked(&self) -> Result<Asked, AgentError> {
-        let (disk, code) = (&*self.seams.disk, sha256(self.config.join_code.as_bytes()));
-        let kept = disk.read(ASKED)?.map(Zeroizing::new).unwrap_or_default();
-        if let Some(key) = kept.strip_prefix(&code)
-            && let Ok(csr) = crate::csr::request(key)
-        {
-            return Ok((Zeroizing::new(key.to_vec()), csr));
-        }
-        let (key, csr) = self.request()?;
-        disk.replace(ASKED, &Zeroizing::new([&code[..], &key].concat()))?;
-        Ok((key, csr))
-    }
-
-    /// Once the credential is durable, nothing is asked for any more.
-    fn forget_asked(&self) -> Result<(), AgentError> {
-        let disk = &*self.seams.disk;
-        if disk
-            .read(ASKED)?
-            .is_some_and(|kept| !Zeroizing::new(kept).is_empty())
-        {
-            disk.replace(ASKED, &[])?;
-        }
-        Ok(())
-    }
-
-    async fn renew(&self, held: &Published) -> Result<Published, AgentError> {
-        let (key, csr) = self.request()?;
-        let connection = self.dial(Some(&held.credential)).await?;
-        let asked = client(connection).renew(RenewRequest { csr }).await;
-        let reply = asked.map_err(|status| AgentError::Refused(Box::new(status)))?;
-        let (generation, bundle) = (held.credential.generation + 1, &held.credential.bundle);
-        let next = self.accept(generation, bundle, key, reply)?;
-        self.with_bearer(next).await
-    }
-
-=======
->>>>>>> 81c992b (Follow what there is to believe, and act on it where a connection is already open):ca/src/agent/mod.rs
     async fn refresh(&self, held: &Published) -> Result<Published, AgentError> {
         self.with_bearer(held.credential.clone()).await
     }

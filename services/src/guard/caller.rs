@@ -35,15 +35,10 @@ pub struct Caller {
     pub spiffe_id: String,
     /// The request's identifier.
     pub request: String,
-<<<<<<< HEAD
-    /// Its leaf.
-    pub leaf: Option<LeafFacts>,
-    /// The end of the token that was last verified, leeway not counted.
-    pub token_ends: Option<Time>,
-=======
     /// Its end of the connection.
     pub peer: Option<PeerIdentity>,
->>>>>>> 81c992b (Follow what there is to believe, and act on it where a connection is already open)
+    /// The end of the token that was last verified, leeway not counted.
+    pub token_ends: Option<Time>,
 }
 
 impl Caller {
@@ -65,12 +60,8 @@ impl Caller {
                 .unwrap_or_default(),
             request: id.filter(plain).map_or_else(unnamed, str::to_owned),
             principal: String::new(),
-<<<<<<< HEAD
-            leaf,
-            token_ends: None,
-=======
             peer,
->>>>>>> 81c992b (Follow what there is to believe, and act on it where a connection is already open)
+            token_ends: None,
         }
     }
 }
@@ -169,32 +160,17 @@ impl Identifier {
         Ok(verified)
     }
 
-<<<<<<< HEAD
     /// Whether a caller who was let in earlier is over by now, leaf or token.
     pub fn is_over(&self, caller: &Caller) -> bool {
         let (now, leeway) = (
             self.member.start.seams.clock.now(),
             self.member.start.posture.token.leeway,
         );
-        let leaf = caller.leaf.as_ref();
-        leaf.is_none_or(|leaf| self.recheck(leaf).is_err())
+        let peer = caller.peer.as_ref();
+        peer.is_none_or(|peer| self.member.recheck(peer).is_err())
             || caller.token_ends.is_none_or(|ends| now >= ends + leeway)
     }
 
-    fn recheck(&self, leaf: &LeafFacts) -> Result<(), Refusal> {
-        let tls = &self.member.start.posture.tls;
-        if tls.recheck == Recheck::Handshake {
-            return Ok(());
-        }
-        match leaf.timely(self.member.start.seams.clock.now(), tls.tolerance) {
-            Ok(()) => Ok(()),
-            Err(Untimely::Expired { .. }) => Err(Refusal::CertificateExpired),
-            Err(Untimely::NotYetValid { .. }) => Err(Refusal::CertificateNotYetValid),
-        }
-    }
-
-=======
->>>>>>> 81c992b (Follow what there is to believe, and act on it where a connection is already open)
     fn binds(&self) -> bool {
         self.member.start.posture.token.binding == Binding::Certificate
     }
