@@ -20,7 +20,7 @@ use crate::identity::TrustDomain;
 use crate::journaled::{Journaled, Revoked};
 use crate::keys::{Keys, Pkcs8};
 use crate::profile::Validity;
-use crate::rotation::{Act, AuthorityKind, Command, Facts, Phase, Slot, Slots, Transition, decide};
+use crate::rotation::{Act, AuthorityKind, Command, Facts, Slot, Slots, Transition, decide};
 use crate::store::{Material, Store};
 use crate::svid;
 
@@ -66,7 +66,7 @@ impl Authorities {
         crl_life: Duration,
     ) -> Result<Self, CaError> {
         let (mut transitions, mut revoked) = (Vec::new(), BTreeMap::new());
-        for entry in store.journal()? {
+        for entry in store.journal(0)? {
             match Journaled::parse(&entry).map_err(CaError::damaged)? {
                 Journaled::Transition(transition) => transitions.push(transition),
                 Journaled::Revoked(one) => {
@@ -108,11 +108,6 @@ impl Authorities {
             }
         }
         Ok(loaded)
-    }
-
-    /// Whether there was ever an authority.
-    pub(crate) fn is_new(&self) -> bool {
-        self.slots.iter().next().is_none()
     }
 
     pub(crate) const fn slots(&self) -> &Slots {
@@ -210,7 +205,11 @@ impl Authorities {
             self.sign_root_list(store, &slots, root, root_key, &mut change, now)?;
         }
         change.transitions.clone_from(&transitions);
-        let entries = change.transitions.iter().cloned().map(Journaled::Transition);
+        let entries = change
+            .transitions
+            .iter()
+            .cloned()
+            .map(Journaled::Transition);
         let entries: Vec<Journaled> = entries.collect();
         store.write_journal(&entries, &change.material)?;
         self.take(slots, change)?;
@@ -234,7 +233,9 @@ impl Authorities {
                 // Durable before anything speaks of it: a key that nobody trusts does no harm.
                 root_key.keep(slot.id, root.key())?;
                 let certificate = root.certificate().clone();
-                change.material.push((name, Material::new(&certificate, None)));
+                change
+                    .material
+                    .push((name, Material::new(&certificate, None)));
                 change.root = Some((slot.id, certificate));
             }
             AuthorityKind::X509 => {
@@ -266,9 +267,17 @@ impl Authorities {
     /// look it up in, and a revoked issuer stands in it.
     fn touched_root(&self, slots: &Slots, act: &Act) -> Option<u64> {
         let issuer = match act {
-            Act::Prepare { kind: AuthorityKind::X509, .. } => slots.prepared(AuthorityKind::X509),
-            Act::Revoke { kind: AuthorityKind::X509, id } => slots.get(AuthorityKind::X509, *id),
-            Act::RollBack { kind: AuthorityKind::X509 } => {
+            Act::Prepare {
+                kind: AuthorityKind::X509,
+                ..
+            } => slots.prepared(AuthorityKind::X509),
+            Act::Revoke {
+                kind: AuthorityKind::X509,
+                id,
+            } => slots.get(AuthorityKind::X509, *id),
+            Act::RollBack {
+                kind: AuthorityKind::X509,
+            } => {
                 let withdrawn = self.slots.prepared(AuthorityKind::X509)?;
                 slots.get(AuthorityKind::X509, withdrawn.id)
             }
@@ -299,10 +308,14 @@ impl Authorities {
         });
         let revoked: Vec<RevokedLeaf> = revoked.collect();
         // It must hold until the root's key is in hand again, which may be at the root's end.
-        let end = slots.get(AuthorityKind::Root, id).map(|slot| slot.not_after);
+        let end = slots
+            .get(AuthorityKind::Root, id)
+            .map(|slot| slot.not_after);
         let number = store.raise_number(&name(AuthorityKind::Root, id))?;
         let list = root.sign_crl(number, &revoked, now, end.unwrap_or(now + self.crl_life))?;
-        change.material.push((list_name(id), Material::new(&list, None)));
+        change
+            .material
+            .push((list_name(id), Material::new(&list, None)));
         Ok(())
     }
 
@@ -326,7 +339,12 @@ impl Authorities {
     }
 
     /// Revokes a leaf. Durable on return, and in its issuer's list.
-    pub(crate) fn revoke_leaf(&mut self, store: &Store, one: Revoked, now: Time) -> Result<(), CaError> {
+    pub(crate) fn revoke_leaf(
+        &mut self,
+        store: &Store,
+        one: Revoked,
+        now: Time,
+    ) -> Result<(), CaError> {
         let serial = one.serial_bytes().map_err(CaError::damaged)?;
         let issuer = one.issuer;
         store.write_journal(&[Journaled::Revoked(one.clone())], &[])?;
@@ -346,7 +364,9 @@ impl Authorities {
             };
             let alive = |one: &&Revoked| one.issuer == id && now <= one.ends() + self.crl_life;
             let revoked = self.revoked.values().filter(alive).map(Revoked::listed);
-            let revoked: Vec<RevokedLeaf> = revoked.collect::<Result<_, _>>().map_err(CaError::damaged)?;
+            let revoked: Vec<RevokedLeaf> = revoked
+                .collect::<Result<_, _>>()
+                .map_err(CaError::damaged)?;
             let number = store.raise_number(&name(AuthorityKind::X509, id))?;
             let list = issuer.sign_crl(number, &revoked, now, now + self.crl_life)?;
             self.lists.insert(id, (list, now + self.crl_life / 4));
@@ -358,16 +378,10 @@ impl Authorities {
     pub(crate) fn next_list(&self) -> Option<Time> {
         self.lists.values().map(|(_, until)| *until).min()
     }
-
-    /// True if an issuer's leaves count for nothing any more.
-    pub(crate) fn is_gone(&self, issuer: u64) -> bool {
-        let slot = self.slots.get(AuthorityKind::X509, issuer);
-        slot.is_none_or(|slot| slot.phase == Phase::Revoked)
-    }
 }
 
 /// Where roots' private keys are: apart from everything else, and perhaps not at hand.
-pub trait RootKeys {
+pub trait RootKeys: Send + Sync + std::fmt::Debug {
     /// Puts away the key of a new root. Durable on return.
     ///
     /// # Errors

@@ -1,13 +1,15 @@
 //! Root and issuer: the two keys that stand behind every leaf.
 //!
 //! A root signs issuers and is not needed to issue; an issuer signs leaves and decides every field
-//! of them. Neither keeps records: see [`crate::issue`]. Invariant: no leaf outlives its issuer.
+//! of them. Each takes back what it signed by a list of its own. Neither keeps records: see
+//! [`crate::issue`]. Invariant: no leaf outlives its issuer.
 
 use std::fmt;
 
 use rustls::pki_types::CertificateDer;
 
 use crate::clock::Time;
+use crate::crl::{self, RevokedLeaf};
 use crate::csr::Request;
 use crate::error::{CaError, IssueRefusal};
 use crate::identity::{LeafFacts, SpiffeId, TrustDomain};
@@ -99,6 +101,22 @@ impl Root {
             key,
             certificate.into(),
         )
+    }
+
+    /// Signs the list of the issuers of this root that are revoked. `number` must rise with every
+    /// list of this root.
+    ///
+    /// # Errors
+    /// When it would end before it begins, a serial is none or stands twice, a time is out of a
+    /// certificate's range, or the whole is over [`crl::MAX_CRL`] bytes.
+    pub fn sign_crl(
+        &self,
+        number: u64,
+        revoked: &[RevokedLeaf],
+        this_update: Time,
+        next_update: Time,
+    ) -> Result<Vec<u8>, CaError> {
+        crl::sign(&self.signer, number, revoked, this_update, next_update)
     }
 
     /// Its private key, to be kept apart from the issuer's.
@@ -196,6 +214,21 @@ impl Issuer {
             key_sha256: sha256(request.key.as_bytes()),
             csr_sha256: request.sha256,
         })
+    }
+
+    /// Signs the list of its leaves that are revoked. `number` must rise with every list of this
+    /// issuer.
+    ///
+    /// # Errors
+    /// As for [`Root::sign_crl`].
+    pub fn sign_crl(
+        &self,
+        number: u64,
+        revoked: &[RevokedLeaf],
+        this_update: Time,
+        next_update: Time,
+    ) -> Result<Vec<u8>, CaError> {
+        crl::sign(&self.signer, number, revoked, this_update, next_update)
     }
 
     /// Which issuer of its trust domain this is.

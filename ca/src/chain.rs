@@ -1,17 +1,23 @@
 //! Is this chain a workload's, under its own trust domain's bundle, now?
 //!
 //! The one home of that question, for peers in a handshake and for a node's own material before
-//! it is published. It looks at no host name and no revocation. Invariant: an answer names a leaf
-//! whose path ends at a root of the bundle of the leaf's own trust domain, never of another.
+//! it is published. It looks at no host name, and at revocation as the dials say. Invariant: an
+//! answer names a leaf whose path ends at a root of the bundle of the leaf's own trust domain,
+//! never of another, and no list of another domain has a say in it.
 
 use std::time::Duration;
 
 use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::{
+    EndEntityCert, KeyUsage, RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
+};
 
 use crate::bundle::{Bundle, Bundles};
 use crate::clock::Time;
+use crate::crl::Crl;
 use crate::identity::{InvalidSvid, LeafFacts, TrustDomain, Untimely};
+use crate::nonce::hex;
+use crate::revocation::{Lists, Revocation};
 use crate::svid;
 
 /// Most certificates that a chain may have, the leaf included.
@@ -44,15 +50,29 @@ pub enum InvalidChain {
     /// No path from the leaf to a root of its trust domain.
     #[error("no path to a root of its trust domain: {0}")]
     Untrusted(webpki::Error),
+    /// Its leaf or an issuer of its path is revoked: the serial, in hexadecimal.
+    #[error("certificate with the serial `{0}` is revoked")]
+    Revoked(String),
+    /// No list says whether a certificate of its path is revoked, and one is required.
+    #[error("no revocation list covers every certificate of the path")]
+    RevocationUnknown,
+    /// A list that covers its path has not been replaced in time.
+    #[error("revocation list was to be replaced by {next_update}")]
+    RevocationStale {
+        /// By when.
+        next_update: Time,
+    },
 }
 
-/// Verifies a chain, leaf first, at `now` give or take `tolerance` at the leaf's own ends.
+/// Verifies a chain, leaf first, at `now` give or take `tolerance` at the leaf's own ends and at
+/// the end of a revocation list. A list that has ended still revokes what it revoked.
 ///
 /// # Errors
 /// The first thing that is wrong with it.
 pub fn verify_chain(
     chain: &[CertificateDer<'_>],
     bundles: &Bundles,
+    revocation: &Revocation,
     now: Time,
     tolerance: Duration,
 ) -> Result<LeafFacts, InvalidChain> {
@@ -68,14 +88,36 @@ pub fn verify_chain(
     facts.timely(now, tolerance)?;
     // The tolerance is the leaf's alone: the path is verified at a moment at which it is valid.
     let moment = now.clamp(facts.not_before, facts.not_after.max(facts.not_before));
-    verify_path(leaf, rest, bundle, moment)?;
+    let lists = revocation.of(domain);
+    let is_stale = |crl: &Crl| revocation.is_stale(crl, now, tolerance);
+    let current = |path: &VerifiedPath<'_>| current(path, &lists, is_stale);
+    let checked = Checked {
+        lists: &lists,
+        unknown: match revocation.lists {
+            Lists::Require => UnknownStatusPolicy::Deny,
+            Lists::Prefer | Lists::Ignore => UnknownStatusPolicy::Allow,
+        },
+        current: &current,
+    };
+    verify_path(leaf, rest, bundle, &checked, moment)?;
+    if lists.is_empty() && revocation.lists == Lists::Require {
+        return Err(InvalidChain::RevocationUnknown);
+    }
     Ok(facts)
+}
+
+/// What is asked of lists while a path is verified.
+struct Checked<'a> {
+    lists: &'a [&'a Crl],
+    unknown: UnknownStatusPolicy,
+    current: &'a dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error>,
 }
 
 fn verify_path(
     leaf: &CertificateDer<'_>,
     rest: &[CertificateDer<'_>],
     bundle: &Bundle,
+    checked: &Checked<'_>,
     moment: Time,
 ) -> Result<(), InvalidChain> {
     if bundle.roots.is_empty() {
@@ -96,12 +138,66 @@ fn verify_path(
     let at = UnixTime::since_unix_epoch(Duration::from_secs(moment.as_secs()));
     // `LeafFacts` has seen to both usages; webpki asks for one.
     let usage = KeyUsage::client_auth();
+    let lists: Vec<_> = checked.lists.iter().map(|crl| crl.checked()).collect();
+    // Without a list there are no options: then nothing is checked, whatever is required.
+    let options = RevocationOptionsBuilder::new(&lists)
+        .map(|options| options.with_status_policy(checked.unknown).build())
+        .ok();
     EndEntityCert::try_from(leaf)
         .and_then(|leaf| {
-            leaf.verify_for_usage(ALGORITHMS, &anchors, rest, at, usage, None, None)
+            let current = Some(checked.current);
+            leaf.verify_for_usage(ALGORITHMS, &anchors, rest, at, usage, options, current)
                 .map(|_| ())
         })
-        .map_err(InvalidChain::Untrusted)
+        .map_err(|error| match error {
+            webpki::Error::CertRevoked => InvalidChain::Revoked(revoked(leaf, rest, checked.lists)),
+            webpki::Error::UnknownRevocationStatus => InvalidChain::RevocationUnknown,
+            webpki::Error::CrlExpired { next_update, .. } => InvalidChain::RevocationStale {
+                next_update: Time::from_secs(next_update.as_secs()),
+            },
+            other => InvalidChain::Untrusted(other),
+        })
+}
+
+/// Whether every list that covers a certificate of the path is current. webpki could be told to
+/// ask, but it would ask at the moment of the path, which is not the node's.
+fn current(
+    path: &VerifiedPath<'_>,
+    lists: &[&Crl],
+    is_stale: impl Fn(&Crl) -> bool,
+) -> Result<(), webpki::Error> {
+    let issuers = path
+        .intermediate_certificates()
+        .map(|issuer| issuer.issuer());
+    for name in issuers.chain([path.end_entity().issuer()]) {
+        let covering = lists.iter().find(|crl| crl.checked().issuer() == name);
+        if let Some(crl) = covering.filter(|crl| is_stale(crl)) {
+            let next_update = Duration::from_secs(crl.next_update().as_secs());
+            let next_update = UnixTime::since_unix_epoch(next_update);
+            return Err(webpki::Error::CrlExpired {
+                time: next_update,
+                next_update,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The serial, in hexadecimal, of the first certificate that a list revokes.
+fn revoked(leaf: &CertificateDer<'_>, rest: &[CertificateDer<'_>], lists: &[&Crl]) -> String {
+    let named = [leaf].into_iter().chain(rest);
+    let mut revoked = named.filter_map(|der| {
+        let (issuer, serial) = svid::issuer_and_serial(der)?;
+        let lists = lists.iter().filter(|crl| crl.issuer_name() == issuer);
+        lists
+            .into_iter()
+            .any(|crl| crl.contains(&serial))
+            .then_some(serial)
+    });
+    revoked
+        .next()
+        .map(|serial| hex(&serial))
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -138,7 +234,7 @@ mod tests {
     }
 
     fn verify(chain: &[CertificateDer<'_>], bundles: &Bundles) -> Result<LeafFacts, InvalidChain> {
-        verify_chain(chain, bundles, NOW, Duration::ZERO)
+        verify_chain(chain, bundles, &Revocation::ignore(), NOW, Duration::ZERO)
     }
 
     #[test]
@@ -225,13 +321,13 @@ mod tests {
         let facts = verify(&chain, &bundles).unwrap();
         let (slack, tick) = (Duration::from_secs(5), Duration::from_micros(1));
         for at in [facts.not_before - slack, facts.not_after + slack] {
-            assert!(verify_chain(&chain, &bundles, at, slack).is_ok());
+            assert!(verify_chain(&chain, &bundles, &Revocation::ignore(), at, slack).is_ok());
         }
         for at in [
             facts.not_before - slack - tick,
             facts.not_after + slack + tick,
         ] {
-            let refused = verify_chain(&chain, &bundles, at, slack);
+            let refused = verify_chain(&chain, &bundles, &Revocation::ignore(), at, slack);
             assert!(matches!(refused, Err(InvalidChain::Untimely(_))));
         }
     }

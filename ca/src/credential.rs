@@ -20,6 +20,7 @@ use crate::disk::Disk;
 use crate::identity::{LeafFacts, SpiffeId, TrustDomain};
 use crate::keys::Pkcs8;
 use crate::p256::P256;
+use crate::revocation::Revocation;
 use crate::svid;
 
 /// Why key, chain and bundle make no credential.
@@ -120,7 +121,8 @@ impl Credential {
         if bundle.trust_domain != *facts.spiffe_id.trust_domain() {
             return Err(UnfitCredential::OtherBundle(bundle.trust_domain.clone()));
         }
-        verify_chain(&chain, &Bundles::from(bundle.clone()), now, tolerance)?;
+        let bundles = Bundles::from(bundle.clone());
+        verify_chain(&chain, &bundles, &Revocation::ignore(), now, tolerance)?;
         Ok(Self {
             generation,
             chain,
@@ -335,7 +337,7 @@ mod tests {
             Err(CredentialFileError::Unfit { .. })
         ));
         let text = String::from_utf8(whole.clone()).unwrap();
-        let later_format = text.replace("\"format\": 1", "\"format\": 2").into_bytes();
+        let later_format = text.replace("\"format\": 2", "\"format\": 3").into_bytes();
         assert_ne!(later_format, whole);
         for broken in [
             &whole[..whole.len() / 2],

@@ -139,7 +139,11 @@ impl From<&Announced> for wire::State {
                 generation: bundle.generation,
                 roots: bundle.roots.iter().map(|der| der.to_vec()).collect(),
             }),
-            lists: announced.listed.iter().map(wire::RevocationList::from).collect(),
+            lists: announced
+                .listed
+                .iter()
+                .map(wire::RevocationList::from)
+                .collect(),
             tainted: announced.tainted.iter().map(|hash| hash.to_vec()).collect(),
             jwks: String::new(),
         }

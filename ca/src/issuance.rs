@@ -101,7 +101,7 @@ pub(crate) struct Issuances {
     leaves: BTreeMap<[u8; 32], Live>,
     keys: BTreeSet<[u8; 32]>,
     /// How many entries are the journal's.
-    journaled: usize,
+    journaled: u64,
     /// Expired leaves are forgotten when there are more than this.
     sweep_at: usize,
     tolerance: Duration,
@@ -167,10 +167,19 @@ impl Issuances {
         self.leaves.values()
     }
 
-    /// Makes entries of the journal part of the log, those that it has not got yet. The journal
-    /// comes first: what is in force is logged even if the power went in between.
-    pub(crate) fn catch_up(&mut self, journal: &[Vec<u8>]) -> Result<(), CaError> {
-        let missing = journal.get(self.journaled..).unwrap_or_default();
+    /// The leaf with that serial, hexadecimal.
+    pub(crate) fn with_serial(&self, serial: &str) -> Option<&Live> {
+        self.living().find(|leaf| leaf.serial == serial)
+    }
+
+    /// How many entries of the log are the journal's.
+    pub(crate) const fn journaled(&self) -> u64 {
+        self.journaled
+    }
+
+    /// Adds the journal's entries that the log has not got yet. The journal comes first: what is in
+    /// force is logged even if the power went in between.
+    pub(crate) fn catch_up(&mut self, missing: &[Vec<u8>]) -> Result<(), CaError> {
         if missing.is_empty() {
             return Ok(());
         }
@@ -179,7 +188,7 @@ impl Issuances {
             self.log.append(entry).map_err(failed)?;
         }
         self.log.commit().map_err(failed)?;
-        self.journaled = journal.len();
+        self.journaled += missing.len() as u64;
         Ok(())
     }
 

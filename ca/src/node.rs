@@ -1,8 +1,10 @@
 //! The CA as a node: it gives itself an identity, keeps it fresh, and serves the others.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use proto::ca::v1 as wire;
 use tokio::sync::watch;
 
 use crate::agent::Published;
@@ -13,6 +15,7 @@ use crate::grpc::IdentityService;
 use crate::identity::SpiffeId;
 use crate::issue::{Ca, CaConfig};
 use crate::renewal::{FIRST_RETRY, Renewal};
+use crate::revocation::Revocation;
 use crate::seams::Seams;
 use crate::tls::Trust;
 use crate::trusted::Trusted;
@@ -55,7 +58,22 @@ pub async fn run(seams: Seams, config: CaConfig, port: u16) -> Result<(), CaErro
     tokio::select! {
         biased;
         served = door.serve(port, routes) => Ok(served?),
-        never = own.keep(first, publish) => match never {},
+        never = own.keep(first, &publish) => match never {},
+        never = own.tell(&publish) => match never {},
+        never = tend(&own) => match never {},
+    }
+}
+
+/// Does what is due by itself, for as long as the CA runs.
+async fn tend(own: &OwnIdentity) -> Infallible {
+    loop {
+        let now = own.seams.clock.now();
+        let next = own.ca().tend(now);
+        let next = next.unwrap_or_else(|error| {
+            tracing::error!(%error, "the CA could not sign its lists");
+            now + AGAIN
+        });
+        own.seams.clock.wait(next, AGAIN).await;
     }
 }
 
@@ -93,20 +111,49 @@ impl OwnIdentity {
 
     /// A credential beside what the CA tells everyone else.
     fn published(&self, credential: &Credential) -> Arc<Published> {
-        let announced = self.ca().announced();
-        let trusted = Trusted::of(announced.borrow().bundle.clone());
         Arc::new(Published {
             credential: credential.clone(),
-            trusted: Arc::new(trusted),
+            trusted: self.trusted(),
             bearer: None,
         })
     }
 
+    fn trusted(&self) -> Arc<Trusted> {
+        let announced = self.ca().announced();
+        let announced = announced.borrow();
+        let mut trusted = Trusted::of(announced.bundle.clone());
+        trusted.revocation = Revocation::default();
+        let state = wire::State::from(&**announced);
+        match trusted.take(state, self.id.trust_domain()) {
+            Ok(Some(taken)) => trusted = taken,
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "the CA does not believe itself"),
+        }
+        Arc::new(trusted)
+    }
+
+    /// Believes what it tells everyone else, as soon as it tells it.
+    async fn tell(&self, publish: &watch::Sender<Option<Arc<Published>>>) -> Infallible {
+        let mut announced = self.ca().announced();
+        while announced.changed().await.is_ok() {
+            let trusted = self.trusted();
+            publish.send_modify(|published| {
+                if let Some(held) = published {
+                    *published = Some(Arc::new(Published {
+                        trusted,
+                        ..(**held).clone()
+                    }));
+                }
+            });
+        }
+        std::future::pending().await
+    }
+
     async fn keep(
-        self,
+        &self,
         mut held: Credential,
-        publish: watch::Sender<Option<Arc<Published>>>,
-    ) -> std::convert::Infallible {
+        publish: &watch::Sender<Option<Arc<Published>>>,
+    ) -> Infallible {
         let mut renewal = Renewal::plan(&held.facts, &*self.seams.rng);
         let clock = &self.seams.clock;
         let mut last_seen = clock.now();

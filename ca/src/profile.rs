@@ -142,7 +142,8 @@ fn named(common_name: String) -> DistinguishedName {
     subject
 }
 
-fn date(at: Time) -> Result<OffsetDateTime, CaError> {
+/// A time as certificates and revocation lists are given it, in whole seconds.
+pub(crate) fn date(at: Time) -> Result<OffsetDateTime, CaError> {
     i64::try_from(at.as_secs())
         .ok()
         .and_then(|secs| OffsetDateTime::from_unix_timestamp(secs).ok())

@@ -119,6 +119,7 @@ mod tests {
     fn leaf(not_before: u64, not_after: u64) -> LeafFacts {
         LeafFacts {
             spiffe_id: SpiffeId::parse("spiffe://clinic.example/north/sts").unwrap(),
+            issuer: Vec::new(),
             serial: vec![1],
             not_before: Time::from_secs(not_before),
             not_after: Time::from_secs(not_after),

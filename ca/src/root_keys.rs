@@ -14,16 +14,16 @@ use crate::keys::Pkcs8;
 
 /// Key files on the CA's own disk, in the clear: for a laboratory, and for whoever takes them away.
 #[derive(Debug)]
-pub struct RootKeyFiles(Arc<dyn Disk>);
+pub(crate) struct RootKeyFiles(Arc<dyn Disk>);
 
 impl RootKeyFiles {
     /// Files on that disk.
-    pub fn new(disk: &Arc<dyn Disk>) -> Self {
+    pub(crate) fn new(disk: &Arc<dyn Disk>) -> Self {
         Self(Arc::clone(disk))
     }
 
     /// The file of one root's key.
-    pub fn file(id: u64) -> String {
+    pub(crate) fn file(id: u64) -> String {
         format!("ca/root-{id}.key")
     }
 }

@@ -14,7 +14,6 @@ use crate::error::CaError;
 use crate::identity::LeafFacts;
 use crate::issue::{AUTHORITY_BACKDATE, Announced, Ca};
 use crate::journaled::{Revoked, RevokedKind};
-use crate::nonce::hex;
 use crate::profile::Validity;
 use crate::rotation::{
     self, Act, AuthorityKind, Command, Facts, LiveLeaf, Member, Status, Transition,
@@ -88,8 +87,7 @@ impl Ca {
         reason: RevocationReason,
         now: Time,
     ) -> Result<Revoked, CaError> {
-        let mut living = self.issuances.living();
-        let leaf = living.find(|leaf| leaf.serial == serial);
+        let leaf = self.issuances.with_serial(serial);
         let leaf = leaf.ok_or_else(|| CaError::NoSuchLeaf(serial.to_owned()))?;
         let one = Revoked {
             kind: RevokedKind::Revoke,
@@ -100,8 +98,12 @@ impl Ca {
             reason: reason.name().to_owned(),
             at_us: now.as_micros(),
         };
-        if !self.authorities.has_revoked(&one.serial_bytes().map_err(CaError::damaged)?) {
-            self.authorities.revoke_leaf(&self.store, one.clone(), now)?;
+        if !self
+            .authorities
+            .has_revoked(&one.serial_bytes().map_err(CaError::damaged)?)
+        {
+            self.authorities
+                .revoke_leaf(&self.store, one.clone(), now)?;
             self.announce();
             self.catch_up()?;
         }
@@ -120,7 +122,9 @@ impl Ca {
     ) -> Result<Vec<Revoked>, CaError> {
         let of = self.issuances.living().filter(|leaf| leaf.spiffe_id == *id);
         let serials: Vec<String> = of.map(|leaf| leaf.serial.clone()).collect();
-        let revoked = serials.iter().map(|serial| self.revoke_leaf(serial, reason, now));
+        let revoked = serials
+            .iter()
+            .map(|serial| self.revoke_leaf(serial, reason, now));
         revoked.collect()
     }
 
@@ -171,7 +175,8 @@ impl Ca {
     }
 
     fn catch_up(&mut self) -> Result<(), CaError> {
-        self.issuances.catch_up(&self.store.journal()?)
+        let missing = self.store.journal(self.issuances.journaled())?;
+        self.issuances.catch_up(&missing)
     }
 
     fn announce(&self) {

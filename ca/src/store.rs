@@ -149,11 +149,11 @@ impl Store {
         transaction.commit().map_err(down)
     }
 
-    /// Every entry of the journal, in order.
-    pub(crate) fn journal(&self) -> Result<Vec<Vec<u8>>, CaError> {
+    /// The entries of the journal after the first so many, in order.
+    pub(crate) fn journal(&self, after: u64) -> Result<Vec<Vec<u8>>, CaError> {
         let transaction = self.0.begin_read().map_err(down)?;
         let table = transaction.open_table(JOURNAL).map_err(down)?;
-        let entries = table.iter().map_err(down)?;
+        let entries = table.range(after..).map_err(down)?;
         entries
             .map(|entry| Ok(entry.map_err(down)?.1.value().to_vec()))
             .collect()

@@ -67,6 +67,8 @@ pub enum Untimely {
 pub struct LeafFacts {
     /// Whose it is.
     pub spiffe_id: SpiffeId,
+    /// Raw DER of its issuer's name: with the serial, what a revocation list goes by.
+    pub issuer: Vec<u8>,
     /// Its serial number, big endian, without leading zeros.
     pub serial: Vec<u8>,
     /// First moment of its validity, a whole second.
@@ -120,6 +122,7 @@ pub(crate) fn read(der: &[u8]) -> Result<(LeafFacts, Vec<u8>), InvalidSvid> {
     check_usage(tbs)?;
     let facts = LeafFacts {
         spiffe_id: name(tbs)?,
+        issuer: tbs.issuer.as_raw().to_vec(),
         serial: serial(tbs),
         not_before: time(tbs.validity.not_before)?,
         not_after: time(tbs.validity.not_after)?,
@@ -197,6 +200,19 @@ pub(crate) fn public_key(der: &[u8]) -> Option<Vec<u8>> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let spki = certificate.tbs_certificate.subject_pki;
     Some(spki.subject_public_key.data.to_vec())
+}
+
+/// Raw DER of the issuer's name of any certificate, and its serial; nothing if it is unreadable.
+pub(crate) fn issuer_and_serial(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let tbs = &certificate.tbs_certificate;
+    Some((tbs.issuer.as_raw().to_vec(), serial(tbs)))
+}
+
+/// Raw DER of any certificate's own name; nothing if it is unreadable.
+pub(crate) fn subject(der: &[u8]) -> Option<Vec<u8>> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    Some(certificate.tbs_certificate.subject.as_raw().to_vec())
 }
 
 /// SHA-256, as an array.

@@ -75,6 +75,9 @@ const fn alert(invalid: &InvalidChain) -> CertificateError {
         InvalidChain::TrustDomainUnknown(_)
         | InvalidChain::Distrusted(_)
         | InvalidChain::Untrusted(_) => CertificateError::UnknownIssuer,
+        InvalidChain::Revoked(_) => CertificateError::Revoked,
+        InvalidChain::RevocationUnknown => CertificateError::UnknownRevocationStatus,
+        InvalidChain::RevocationStale { .. } => CertificateError::ExpiredRevocationList,
     }
 }
 
@@ -162,7 +165,7 @@ impl ServerCertVerifier for PeerVerifier {
 pub struct Trust {
     /// The node's clock.
     pub clock: Arc<dyn Clock>,
-    /// How far past a leaf's ends it still counts.
+    /// How far past its ends a leaf still counts, and a revocation list past its next update.
     pub tolerance: Duration,
 }
 
@@ -176,7 +179,12 @@ impl Trust {
         chain: &[CertificateDer<'_>],
         trusted: &Trusted,
     ) -> Result<LeafFacts, InvalidChain> {
-        verify_chain(chain, &trusted.bundles, self.clock.now(), self.tolerance)
+        let Trusted {
+            bundles,
+            revocation,
+            ..
+        } = trusted;
+        verify_chain(chain, bundles, revocation, self.clock.now(), self.tolerance)
     }
 
     fn verifier(

@@ -86,7 +86,7 @@ impl Trusted {
         let mut next = self.clone();
         let mut changed = next.bundles.accept(bundle.clone())?;
         for list in state.lists {
-            let crl = Crl::from_der(list.crl)?;
+            let crl = Crl::parse(&list.crl)?;
             let signers: Vec<_> = list.signers.into_iter().map(CertificateDer::from).collect();
             changed |= next.revocation.offer(crl, &signers, &bundle)?;
         }
@@ -128,6 +128,7 @@ impl Trusted {
                 .collect(),
         };
         let lists = self.revocation.crls.iter();
+        let tainted = self.tainted.iter().map(|hash| BASE64.encode(hash));
         let stored_list = |(domain, crl): (&TrustDomain, &Crl)| StoredList {
             trust_domain: domain.clone(),
             crl: BASE64.encode(crl.der()),
@@ -135,11 +136,8 @@ impl Trusted {
         let stored = Stored {
             format: FORMAT,
             bundles: self.bundles.iter().map(of).collect(),
-            tainted: self
-                .tainted
-                .iter()
-                .map(|hash| BASE64.encode(hash))
-                .collect(),
+            lists: lists.map(stored_list).collect(),
+            tainted: tainted.collect(),
         };
         disk.replace(file, &serde_json::to_vec(&stored)?)
     }
@@ -221,7 +219,7 @@ impl Stored {
         }
         for stored in self.lists {
             // It was verified before it was kept.
-            let crl = Crl::from_der(decode(&stored.crl)?).ok()?;
+            let crl = Crl::parse(&decode(&stored.crl)?).ok()?;
             trusted.revocation.crls.put(crl, &stored.trust_domain);
         }
         let hash = |text: &String| <[u8; 32]>::try_from(decode(text)?).ok();

@@ -172,6 +172,9 @@ const fn refused(invalid: &InvalidChain) -> Refusal {
     match invalid {
         InvalidChain::Untimely(Untimely::Expired { .. }) => Refusal::CertificateExpired,
         InvalidChain::Untimely(Untimely::NotYetValid { .. }) => Refusal::CertificateNotYetValid,
+        InvalidChain::Revoked(_) => Refusal::CertificateRevoked,
+        InvalidChain::RevocationUnknown => Refusal::RevocationUnknown,
+        InvalidChain::RevocationStale { .. } => Refusal::RevocationStale,
         _ => Refusal::CertificateUntrusted,
     }
 }

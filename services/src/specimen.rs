@@ -75,6 +75,7 @@ impl Specimen {
             join_code: String::new(),
             bundle,
             tolerance: Duration::ZERO,
+            revocation: ca::revocation::Revocation::ignore(),
         };
         let start = Start {
             name: NODE.to_owned(),
@@ -196,6 +197,7 @@ fn spiffe_id(path: &str) -> SpiffeId {
 pub(crate) fn leaf(path: &str) -> LeafFacts {
     LeafFacts {
         spiffe_id: spiffe_id(path),
+        issuer: Vec::new(),
         serial: vec![1],
         not_before: NOW - Duration::from_secs(60),
         not_after: NOW + Duration::from_secs(60),

@@ -249,6 +249,7 @@ fn invite(seams: &Seams, settings: &CaConfig, ca_port: u16) -> [AgentConfig; 2] 
             join_code: code.reveal().to_owned(),
             bundle: bundle.clone(),
             tolerance: settings.tolerance,
+            revocation: ca::revocation::Revocation::default(),
         }
     })
 }
@@ -325,6 +326,7 @@ fn member(seams: &Seams, durability: Durability) -> Member {
         join_code: String::new(),
         bundle,
         tolerance: Duration::ZERO,
+        revocation: ca::revocation::Revocation::default(),
     };
     let start = Start {
         name: "records".to_owned(),

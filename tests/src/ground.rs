@@ -104,6 +104,7 @@ pub fn invite(seams: &Seams, nodes: &[&str]) -> Vec<AgentConfig> {
             join_code: code.reveal().to_owned(),
             bundle: bundle.clone(),
             tolerance: Duration::from_millis(500),
+            revocation: ca::revocation::Revocation::default(),
         });
     }
     invited

@@ -14,6 +14,7 @@ use super::{ASKED, Agent, AgentConfig, AgentError, FILE, Published};
 use crate::conn::{Connection, MAX_STATE};
 use crate::credential::Credential;
 use crate::keys::Pkcs8;
+use crate::revocation::{Lists, Stale};
 use crate::svid::sha256;
 use crate::tls::Trust;
 use crate::trusted::InvalidState;
@@ -92,7 +93,14 @@ impl Agent {
             tolerance: self.config.tolerance,
         };
         let AgentConfig { ca, ca_id, .. } = &self.config;
-        let believing = (own, &self.beliefs());
+        // The newest lists are the CA's to give: one that was to be replaced by now, or is missing,
+        // must not keep this node from it. What they revoke is revoked all the same.
+        let mut trusted = (*self.beliefs()).clone();
+        trusted.revocation.stale = Stale::Accept;
+        if trusted.revocation.lists == Lists::Require {
+            trusted.revocation.lists = Lists::Prefer;
+        }
+        let believing = (own, &Arc::new(trusted));
         Ok(crate::conn::dial(&self.seams, &trust, believing, ca, ca_id).await?)
     }
 

@@ -15,6 +15,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::{Agent, AgentError, BELIEFS, Published};
 use crate::bundle::Bundle;
 use crate::conn::MAX_STATE;
+use crate::credential::Credential;
+use crate::revocation::Revocation;
 use crate::trusted::Trusted;
 
 /// How long until a lost stream is asked for again, before jitter.
@@ -26,7 +28,7 @@ impl Agent {
         let mut beliefs = self.locked();
         match Trusted::load(&*self.seams.disk, BELIEFS) {
             Ok(Some(kept)) => {
-                let mut next = kept;
+                let mut next = self.judging(kept);
                 // An older one is refused, and that is all that is asked of it here.
                 let _ = next.bundles.accept(self.config.bundle.clone());
                 *beliefs = Arc::new(next);
@@ -39,8 +41,8 @@ impl Agent {
     /// Follows the CA for as long as the node runs.
     pub(super) async fn follow(&self) {
         loop {
-            let mut published = self.publish.subscribe();
-            let held = match published.wait_for(Option::is_some).await {
+            let mut credential = self.credential.subscribe();
+            let held = match credential.wait_for(Option::is_some).await {
                 Ok(held) => held.clone(),
                 Err(_) => return,
             };
@@ -55,9 +57,9 @@ impl Agent {
     }
 
     /// One stream, until it ends or this node has a newer leaf to follow under.
-    async fn listen(&self, held: &Published) -> Result<(), AgentError> {
-        let generation = held.credential.generation;
-        let connection = self.within(self.dial(Some(&held.credential))).await?;
+    async fn listen(&self, held: &Credential) -> Result<(), AgentError> {
+        let generation = held.generation;
+        let connection = self.within(self.dial(Some(held))).await?;
         let (acknowledge, acknowledgements) = mpsc::channel(1);
         let refused = |status| AgentError::Refused(Box::new(status));
         let say = async |generation| {
@@ -71,7 +73,7 @@ impl Agent {
             .within(async { following.await.map_err(refused) })
             .await?
             .into_inner();
-        let mut published = self.publish.subscribe();
+        let mut credential = self.credential.subscribe();
         loop {
             tokio::select! {
                 biased;
@@ -79,8 +81,8 @@ impl Agent {
                     self.believe(state.map_err(refused)?.ok_or(AgentError::Ended)?)?;
                     say(self.own_bundle().generation).await?;
                 }
-                newer = published.wait_for(|now| {
-                    now.as_ref().is_some_and(|now| now.credential.generation != generation)
+                newer = credential.wait_for(|now| {
+                    now.as_ref().is_some_and(|now| now.generation != generation)
                 }) => return newer.map(|_| ()).map_err(|_| AgentError::Ended),
             }
         }
@@ -89,7 +91,8 @@ impl Agent {
     /// Keeps a state, and puts it in force.
     pub(super) fn believe(&self, state: State) -> Result<(), AgentError> {
         let mut beliefs = self.locked();
-        let Some(next) = beliefs.take(state, self.config.id.trust_domain())? else {
+        let held = self.judging((**beliefs).clone());
+        let Some(next) = held.take(state, self.config.id.trust_domain())? else {
             return Ok(());
         };
         next.persist(&*self.seams.disk, BELIEFS)?;
@@ -104,6 +107,19 @@ impl Agent {
             true
         });
         Ok(())
+    }
+
+    /// The same beliefs, with this node's own dials.
+    fn judging(&self, beliefs: Trusted) -> Trusted {
+        let crls = beliefs.revocation.crls;
+        let revocation = Revocation {
+            crls,
+            ..self.config.revocation.clone()
+        };
+        Trusted {
+            revocation,
+            ..beliefs
+        }
     }
 
     pub(super) fn locked(&self) -> MutexGuard<'_, Arc<Trusted>> {

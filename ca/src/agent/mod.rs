@@ -22,6 +22,7 @@ use crate::identity::SpiffeId;
 use crate::journal::Event;
 use crate::net::Address;
 use crate::renewal::{FIRST_RETRY, Renewal};
+use crate::revocation::Revocation;
 use crate::seams::Seams;
 use crate::trusted::{InvalidState, Trusted};
 
@@ -121,6 +122,8 @@ pub struct AgentConfig {
     pub bundle: Bundle,
     /// How far past a leaf's ends it still counts.
     pub tolerance: Duration,
+    /// What this node makes of revocation; lists in it are those that came with the join code.
+    pub revocation: Revocation,
 }
 
 /// Gets, renews and publishes one node's identity.
@@ -130,6 +133,8 @@ pub struct Agent {
     bearers: Option<Arc<dyn BearerSource>>,
     /// What is believed; where there is an identity, it is published beside it.
     beliefs: Mutex<Arc<Trusted>>,
+    /// The newest credential, published or still without its bearer: the CA is followed under it.
+    credential: watch::Sender<Option<Credential>>,
     publish: watch::Sender<Option<Arc<Published>>>,
 }
 
@@ -143,6 +148,7 @@ impl Agent {
         let (publish, published) = watch::channel(None);
         let agent = Self {
             beliefs: Mutex::new(Arc::new(Trusted::of(config.bundle.clone()))),
+            credential: watch::channel(None).0,
             seams,
             config,
             bearers,
@@ -249,6 +255,7 @@ impl Agent {
     }
 
     async fn with_bearer(&self, credential: Credential) -> Result<Published, AgentError> {
+        self.credential.send_replace(Some(credential.clone()));
         let trusted = self.beliefs();
         let bearer = match &self.bearers {
             Some(source) => Some(

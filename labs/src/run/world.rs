@@ -150,6 +150,7 @@ impl World {
                 join_code,
                 bundle: bundle.clone(),
                 tolerance: request.posture.tls.tolerance,
+                revocation: request.posture.revocation.without_lists(),
             };
             let start = Start {
                 name: host.clone(),

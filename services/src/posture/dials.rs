@@ -123,7 +123,7 @@ pub const DIALS: &[Dial] = &[
             exposed("prefer", "browsers' soft-fail"),
         ],
         refusals: &["certificate-revoked", "revocation-unknown"],
-        built: &[],
+        built: &["require", "prefer", "ignore"],
     },
     Dial {
         name: "revocation.stale_crl",
@@ -131,7 +131,7 @@ pub const DIALS: &[Dial] = &[
         hardened: "refuse",
         exposed: &[exposed("accept", "rustls `ExpirationPolicy::Ignore`")],
         refusals: &["revocation-stale"],
-        built: &[],
+        built: &["refuse", "accept"],
     },
     Dial {
         name: "revocation.older_crl",
@@ -139,7 +139,7 @@ pub const DIALS: &[Dial] = &[
         hardened: "refuse",
         exposed: &[exposed("accept", "webpki 0.103 takes the first match")],
         refusals: &["revocation-rolled-back"],
-        built: &[],
+        built: &["refuse", "accept"],
     },
     Dial {
         name: "token.algorithm",

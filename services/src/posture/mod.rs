@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use ca::revocation::Revocation;
+
 mod demand;
 pub mod dials;
 pub mod document;
@@ -14,6 +16,7 @@ mod parse;
 pub mod span;
 mod text;
 
+pub use ca::revocation::{Lists, Older, Stale};
 pub use dials::{DIALS, Dial};
 pub use flaw::{Flaw, PostureError};
 pub use freshness::{ACTIONS, Freshness, Freshnesses, HEARTBEAT, ROUNDING, least_bound};
@@ -142,6 +145,29 @@ pub struct Tls {
     pub tolerance: Duration,
 }
 
+/// Dials of revocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevocationDials {
+    /// Whether a chain needs revocation lists.
+    pub crl: Lists,
+    /// Whether a list counts past its next update.
+    pub stale_crl: Stale,
+    /// Whether an older list may take the place of a newer one.
+    pub older_crl: Older,
+}
+
+impl RevocationDials {
+    /// As connections use them; lists are still to come.
+    pub fn without_lists(&self) -> Revocation {
+        Revocation {
+            lists: self.crl,
+            stale: self.stale_crl,
+            older: self.older_crl,
+            ..Revocation::default()
+        }
+    }
+}
+
 /// Dials of token verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
@@ -180,6 +206,8 @@ pub struct Audit {
 pub struct Posture {
     /// Dials of the transport.
     pub tls: Tls,
+    /// Dials of revocation.
+    pub revocation: RevocationDials,
     /// Dials of token verification.
     pub token: Token,
     /// Dials of the policy view.
@@ -196,6 +224,11 @@ impl Posture {
                 recheck: Recheck::Message,
                 connection_deadline: ConnectionDeadline::Leaf,
                 tolerance: Duration::from_millis(500),
+            },
+            revocation: RevocationDials {
+                crl: Lists::Require,
+                stale_crl: Stale::Refuse,
+                older_crl: Older::Refuse,
             },
             token: Token {
                 audience: Audience::Require,

@@ -282,10 +282,12 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         value.map(|value| *place = value).is_some()
     }
     use super::{
-        Audience, Binding, ConnectionDeadline, Durability, Errors, OnStale, Recheck, UnknownKey,
+        Audience, Binding, ConnectionDeadline, Durability, Errors, Lists, Older, OnStale, Recheck,
+        Stale, UnknownKey,
     };
     let Posture {
         tls,
+        revocation,
         token,
         policy,
         audit,
@@ -294,6 +296,9 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         "audit.durability" => put(&mut audit.durability, Durability::from_word(word)),
         "policy.errors" => put(&mut policy.errors, Errors::from_word(word)),
         "policy.on_stale" => put(&mut policy.on_stale, OnStale::from_word(word)),
+        "revocation.crl" => put(&mut revocation.crl, Lists::from_word(word)),
+        "revocation.older_crl" => put(&mut revocation.older_crl, Older::from_word(word)),
+        "revocation.stale_crl" => put(&mut revocation.stale_crl, Stale::from_word(word)),
         "tls.connection_deadline" => put(
             &mut tls.connection_deadline,
             ConnectionDeadline::from_word(word),

@@ -1,0 +1,212 @@
+//! Gates: would this step cut anybody off, and whom?
+//!
+//! A gate knows the members as the caller describes them, and names each one that blocks. A member
+//! that cannot be placed blocks. Invariant: an open gate means that no living leaf and no living
+//! token depends on what is taken away, and that every live member can verify what is to sign.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::clock::Time;
+use crate::identity::SpiffeId;
+use crate::rotation::{AuthorityKind, Slot, Slots};
+
+/// One leaf that a member has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LiveLeaf {
+    /// Number of the issuer that signed it.
+    pub issuer: u64,
+    /// Its last moment, with whatever tolerance verifiers allow already added.
+    pub not_after: Time,
+}
+
+/// One workload. It is live while one of its leaves is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Member {
+    /// The newest generation of the trust state that it says it holds; a first leaf comes with
+    /// the generation of that moment.
+    pub acknowledged: Option<u64>,
+    /// Its leaves; expired ones may be among them.
+    pub leaves: Vec<LiveLeaf>,
+}
+
+/// What is known of those who depend on the authorities.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Every workload that has a leaf.
+    pub members: BTreeMap<SpiffeId, Member>,
+    /// The longest life of a token, with what a signer needs to learn that its key is retired.
+    pub token_life: Duration,
+    /// How far past its end a token is taken at most.
+    pub token_leeway: Duration,
+}
+
+/// Who or what keeps a gate shut.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+pub enum Blocker {
+    /// A live member does not hold what will be signed with.
+    NotAcknowledged {
+        /// Who.
+        member: SpiffeId,
+        /// The generation that it holds, as far as it has said.
+        held: Option<u64>,
+        /// The generation that it must hold.
+        needs: u64,
+        /// When its last leaf ends, and it blocks no more.
+        #[serde(rename = "until_us")]
+        until: Time,
+    },
+    /// A member has leaves that would verify no more.
+    LivingLeaves {
+        /// Who.
+        member: SpiffeId,
+        /// How many.
+        leaves: usize,
+        /// When the last of them ends.
+        #[serde(rename = "until_us")]
+        until: Time,
+    },
+    /// There may be tokens that would verify no more.
+    LivingTokens {
+        /// When the last of them ends.
+        #[serde(rename = "until_us")]
+        until: Time,
+    },
+}
+
+impl Blocker {
+    /// Until when it blocks if nobody does anything; its last moment belongs to it.
+    pub const fn until(&self) -> Time {
+        match self {
+            Self::NotAcknowledged { until, .. }
+            | Self::LivingLeaves { until, .. }
+            | Self::LivingTokens { until } => *until,
+        }
+    }
+}
+
+impl fmt::Display for Blocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAcknowledged {
+                member,
+                held: Some(held),
+                needs,
+                ..
+            } => write!(f, "`{member}` holds generation {held} and needs {needs}"),
+            Self::NotAcknowledged { member, needs, .. } => {
+                write!(
+                    f,
+                    "`{member}` has acknowledged nothing and needs generation {needs}"
+                )
+            }
+            Self::LivingLeaves {
+                member,
+                leaves,
+                until,
+            } => {
+                let noun = if *leaves == 1 { "leaf" } else { "leaves" };
+                write!(f, "`{member}` has {leaves} {noun} from it, until {until}")
+            }
+            Self::LivingTokens { until } => write!(f, "tokens signed with it live until {until}"),
+        }
+    }
+}
+
+/// What must hold before a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    /// Nothing.
+    Open,
+    /// Every live member has acknowledged this generation.
+    Acknowledged(u64),
+    /// Nothing alive depends on this authority.
+    Converged(AuthorityKind, u64),
+}
+
+impl Gate {
+    /// Who blocks, by name; nobody if it is open.
+    pub(super) fn blockers(self, slots: &Slots, facts: &Facts, now: Time) -> Vec<Blocker> {
+        match self {
+            Self::Open => Vec::new(),
+            Self::Acknowledged(needs) => unacknowledged(facts, needs, now),
+            Self::Converged(AuthorityKind::Jwt, id) => {
+                let key = slots.get(AuthorityKind::Jwt, id);
+                let until = key.and_then(|key| tokens_end(key, facts));
+                let until = until.filter(|until| now <= *until);
+                let blocker = until.map(|until| Blocker::LivingTokens { until });
+                blocker.into_iter().collect()
+            }
+            Self::Converged(kind, id) => dependent(slots, facts, now, kind, id),
+        }
+    }
+}
+
+fn alive(member: &Member, now: Time) -> impl Iterator<Item = &LiveLeaf> {
+    member
+        .leaves
+        .iter()
+        .filter(move |leaf| now <= leaf.not_after)
+}
+
+fn last_end<'a>(leaves: impl Iterator<Item = &'a LiveLeaf>) -> Option<Time> {
+    leaves.map(|leaf| leaf.not_after).max()
+}
+
+fn unacknowledged(facts: &Facts, needs: u64, now: Time) -> Vec<Blocker> {
+    let behind = facts.members.iter().filter_map(|(id, member)| {
+        let until = last_end(alive(member, now))?;
+        let held = member.acknowledged;
+        (held < Some(needs)).then(|| Blocker::NotAcknowledged {
+            member: id.clone(),
+            held,
+            needs,
+            until,
+        })
+    });
+    behind.collect()
+}
+
+fn dependent(
+    slots: &Slots,
+    facts: &Facts,
+    now: Time,
+    kind: AuthorityKind,
+    id: u64,
+) -> Vec<Blocker> {
+    let chains = |leaf: &LiveLeaf| match kind {
+        AuthorityKind::X509 => leaf.issuer == id,
+        // A leaf whose issuer nobody knows may be anyone's.
+        _ => slots
+            .get(AuthorityKind::X509, leaf.issuer)
+            .is_none_or(|issuer| issuer.parent == Some(id)),
+    };
+    let blocking = facts.members.iter().filter_map(|(member, facts)| {
+        let leaves = || alive(facts, now).filter(|leaf| chains(leaf));
+        Some(Blocker::LivingLeaves {
+            member: member.clone(),
+            leaves: leaves().count(),
+            until: last_end(leaves())?,
+        })
+    });
+    blocking.collect()
+}
+
+/// When the last token of a key that stopped signing ends; nothing if it never signed.
+fn tokens_end(key: &Slot, facts: &Facts) -> Option<Time> {
+    Some(key.stopped? + facts.token_life + facts.token_leeway)
+}
+
+/// The members that are live at `now`.
+pub(super) fn live_members(facts: &Facts, now: Time) -> impl Iterator<Item = &Member> {
+    let members = facts.members.values();
+    members.filter(move |member| alive(member, now).next().is_some())
+}
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod tests;
