@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use proto::ca::v1::trust_client::TrustClient;
 use proto::ca::v1::{Acknowledgement, State};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Agent, AgentError, BELIEFS, Published};
@@ -42,9 +42,9 @@ impl Agent {
     pub(super) async fn follow(&self) {
         loop {
             let mut credential = self.credential.subscribe();
-            let held = match credential.wait_for(Option::is_some).await {
-                Ok(held) => held.clone(),
-                Err(_) => return,
+            let held = {
+                let held = credential.wait_for(Option::is_some).await;
+                held.map(|held| held.clone()).unwrap_or_default()
             };
             if let Some(held) = held
                 && let Err(error) = self.listen(&held).await
@@ -81,9 +81,7 @@ impl Agent {
                     self.believe(state.map_err(refused)?.ok_or(AgentError::Ended)?)?;
                     say(self.own_bundle().generation).await?;
                 }
-                newer = credential.wait_for(|now| {
-                    now.as_ref().is_some_and(|now| now.generation != generation)
-                }) => return newer.map(|_| ()).map_err(|_| AgentError::Ended),
+                () = newer(&mut credential, generation) => return Ok(()),
             }
         }
     }
@@ -137,6 +135,16 @@ impl Agent {
         let held = beliefs.bundles.get(domain);
         held.unwrap_or(&self.config.bundle).clone()
     }
+}
+
+/// Waits for a credential other than that generation.
+async fn newer(credential: &mut watch::Receiver<Option<Credential>>, generation: u64) {
+    let is_newer = |held: &Option<Credential>| {
+        let held = held.as_ref();
+        held.is_some_and(|held| held.generation != generation)
+    };
+    // The agent holds the sender for as long as it runs.
+    let _ = credential.wait_for(is_newer).await;
 }
 
 #[cfg(test)]
