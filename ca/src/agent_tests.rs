@@ -14,16 +14,18 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::agent::{Agent, AgentConfig, Bearer, BearerSource, Published};
-use crate::bundle::{Bundle, Bundles};
+use crate::bundle::Bundle;
 use crate::clock::{BoxFuture, Clock, Time};
 use crate::credential::Credential;
 use crate::disk::{Disk, MemDisk};
 use crate::identity::{SpiffeId, TrustDomain};
 use crate::issue::{Ca, CaConfig};
 use crate::net::{Address, Listener, Net, Wire};
+use crate::revocation::Revocation;
 use crate::rng::SeededRng;
 use crate::seams::Seams;
 use crate::tls::Trust;
+use crate::trusted::Trusted;
 
 /// What every clock shows at first, but for its skew.
 const NOW: Time = Time::from_secs(1_800_000_000);
@@ -161,8 +163,9 @@ impl Clinic {
             join_code: (ca.new_join_code(&id("/records.south"), NOW).unwrap())
                 .reveal()
                 .to_owned(),
-            bundle: ca.bundle().clone(),
+            bundle: ca.bundle(),
             tolerance: ca_config.tolerance,
+            revocation: Revocation::default(),
         };
         drop(ca);
         let mut running = JoinSet::new();
@@ -207,7 +210,11 @@ struct Mint {
 }
 
 impl BearerSource for Mint {
-    fn bearer<'a>(&'a self, _: &'a Credential) -> BoxFuture<'a, Result<Bearer, String>> {
+    fn bearer<'a>(
+        &'a self,
+        _: &'a Credential,
+        _: &'a Arc<Trusted>,
+    ) -> BoxFuture<'a, Result<Bearer, String>> {
         Box::pin(async move {
             let expires = self.right.now() + Duration::from_secs(60);
             tokio::time::sleep(LATENCY).await;
@@ -228,9 +235,13 @@ struct Midway {
 }
 
 impl BearerSource for Midway {
-    fn bearer<'a>(&'a self, leaf: &'a Credential) -> BoxFuture<'a, Result<Bearer, String>> {
+    fn bearer<'a>(
+        &'a self,
+        leaf: &'a Credential,
+        trusted: &'a Arc<Trusted>,
+    ) -> BoxFuture<'a, Result<Bearer, String>> {
         if self.asked.fetch_add(1, Ordering::Relaxed) != self.nth {
-            return self.mint.bearer(leaf);
+            return self.mint.bearer(leaf, trusted);
         }
         let clock = self.mint.agents.clone();
         Box::pin(async move {
@@ -313,11 +324,11 @@ async fn a_ca_whose_clock_jumped_is_somebody_again_within_a_second() {
     let clock = JumpyClock::new();
     let trust = Trust {
         clock: Arc::new(clock.clone()),
-        bundles: Bundles::from(Bundle::clone(bundle)),
         tolerance: clinic.config.tolerance,
     };
     let seams = seams(&clinic.net, &clinic.clock, &MemDisk::new());
-    let dialled = crate::conn::dial(&seams, &trust, None, ca, ca_id).await;
+    let trusted = Arc::new(Trusted::of(Bundle::clone(bundle)));
+    let dialled = crate::conn::dial(&seams, &trust, (None, &trusted), ca, ca_id).await;
     assert!(dialled.is_ok(), "{:?}", dialled.err());
 }
 

@@ -374,6 +374,11 @@ impl Authorities {
         Ok(())
     }
 
+    /// Forgets lists that count as fresh beyond that time.
+    pub(crate) fn forget_lists(&mut self, beyond: Time) {
+        self.lists.retain(|_, (_, until)| *until <= beyond);
+    }
+
     /// When the first list is due to be signed again.
     pub(crate) fn next_list(&self) -> Option<Time> {
         self.lists.values().map(|(_, until)| *until).min()

@@ -66,6 +66,7 @@ pub async fn run(seams: Seams, config: CaConfig, port: u16) -> Result<(), CaErro
 
 /// Does what is due by itself, for as long as the CA runs.
 async fn tend(own: &OwnIdentity) -> Infallible {
+    let mut last_seen = own.seams.clock.now();
     loop {
         let now = own.seams.clock.now();
         let next = own.ca().tend(now);
@@ -73,7 +74,7 @@ async fn tend(own: &OwnIdentity) -> Infallible {
             tracing::error!(%error, "the CA could not sign its lists");
             now + AGAIN
         });
-        own.seams.clock.wait(next, AGAIN).await;
+        own.seams.clock.wait(next, AGAIN, &mut last_seen).await;
     }
 }
 

@@ -133,7 +133,10 @@ impl Ca {
     /// # Errors
     /// When the store fails.
     pub fn tend(&mut self, now: Time) -> Result<Time, CaError> {
-        if self.authorities.next_list().is_none_or(|due| due <= now) {
+        // A list that is fresh for longer than lists are was signed on a wrong clock.
+        let fresh = |due| now < due && due <= now + self.config.crl_life;
+        if !self.authorities.next_list().is_some_and(fresh) {
+            self.authorities.forget_lists(now + self.config.crl_life);
             self.authorities.sign_lists(&self.store, now)?;
             self.announce();
         }

@@ -104,7 +104,7 @@ fn what_is_believed_comes_back_from_disk_and_never_falls_behind_the_join_codes_b
         },
         ..agent.config.clone()
     };
-    let (later, _) = Agent::new(agent.seams.clone(), newer, None);
+    let (later, _) = Agent::new(agent.seams, newer, None);
     later.remember();
     assert_eq!(later.own_bundle().generation, 6);
 }

@@ -203,7 +203,7 @@ fn each_issuer_has_its_list_and_each_trust_domain_its_own() {
     // The lab's own root signs for an issuer that it calls as the clinic calls its own.
     let rogue = Clinic::new("clinic.example");
     let bundle = Bundle {
-        trust_domain: lab.domain.clone(),
+        trust_domain: lab.domain,
         ..rogue.bundle()
     };
     let list = rogue.list(u64::MAX, &[&[6]]);

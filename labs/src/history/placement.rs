@@ -211,7 +211,14 @@ mod tests {
         sample.served("x", "legit", "alice", "read", 5 * SEC);
         sample.entry("records.south", "x", "mallory", "read", None, 30 * SEC);
         sample.entry("records.north", "x", "alice", "read", None, 31 * SEC);
-        sample.entry("records.south", "x", "", "read", Some("token-expired"), 5 * SEC);
+        sample.entry(
+            "records.south",
+            "x",
+            "",
+            "read",
+            Some("token-expired"),
+            5 * SEC,
+        );
         let whose: Vec<_> = (sample.history.decisions().iter())
             .map(|d| (d.earliest_us, d.consistent, d.request.is_some()))
             .collect();

@@ -246,7 +246,9 @@ mod tests {
     #[test]
     fn what_had_nothing_to_judge_is_not_kept() {
         let mut empty = Sample::new(60).history;
-        empty.audits.insert("records.south".to_owned(), Ok(Vec::new()));
+        empty
+            .audits
+            .insert("records.south".to_owned(), Ok(Vec::new()));
         for invariant in ALL {
             let finding = (invariant.check)(&empty);
             let verdict = (finding.judged, finding.verdict);

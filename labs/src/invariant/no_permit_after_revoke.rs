@@ -450,7 +450,10 @@ mod tests {
             assert_eq!(finding.verdict, Verdict::Unknown, "{at_us}");
             assert!(finding.doubts[0].contains("`visitor`"), "{finding:?}");
             let exposure = exposure_us(&sample.history)["read"];
-            assert_eq!(exposure, 0, "nothing is measured that another role may permit");
+            assert_eq!(
+                exposure, 0,
+                "nothing is measured that another role may permit"
+            );
         }
         let mut before = granted(30_000_000);
         before.served("m-1", "attack", "mallory", "read", 29_000_000);

@@ -212,7 +212,10 @@ fn floor(value: &Spanned<DeValue<'_>>, schedule: &[Step], world: &World) -> Plac
     let fields = Fields::of("[[expect.availability]]", value, &known)?;
     let fault = |word: &Word<'_>| {
         let faults = schedule.iter().filter(|step| lasts(step.act.verb()));
-        word.known("named fault", faults.filter_map(|step| step.name.as_deref()))
+        word.known(
+            "named fault",
+            faults.filter_map(|step| step.name.as_deref()),
+        )
     };
     let (word, when) = match (fields.word("inside")?, fields.word("outside")?) {
         (Some(word), None) => (word.clone(), When::Inside(fault(&word)?)),

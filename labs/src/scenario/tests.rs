@@ -338,8 +338,8 @@ const MISFITS: &[(&str, &str, &str)] = &[
     ),
     (
         "[\"policy.freshness\"]",
-        "[\"revocation.crl\"]",
-        "44: dial `revocation.crl`: its mechanism is not built yet; remove it",
+        "[\"token.keys\"]",
+        "44: dial `token.keys`: its mechanism is not built yet; remove it",
     ),
     (
         "by = \"-90s\"",

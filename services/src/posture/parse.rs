@@ -429,8 +429,8 @@ mod tests {
     #[test]
     fn what_is_not_built_is_refused_by_name() {
         assert_eq!(
-            refused("\n[revocation]\ncrl = \"require\"\n"),
-            "posture.toml:3: dial `revocation.crl`: its mechanism is not built yet; remove it"
+            refused("\n[token]\nkeys = \"generation\"\n"),
+            "posture.toml:3: dial `token.keys`: its mechanism is not built yet; remove it"
         );
         assert_eq!(
             refused("[tls]\nresumption = \"on\"\n"),
