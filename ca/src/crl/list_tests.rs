@@ -171,10 +171,16 @@ fn patched(der: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     der
 }
 
-/// A SEQUENCE of fewer than 128 bytes, or any other value by its tag.
+/// One value of DER, of at most 255 bytes.
 fn value(tag: u8, content: &[&[u8]]) -> Vec<u8> {
     let content = content.concat();
-    [&[tag, u8::try_from(content.len()).unwrap()], &content[..]].concat()
+    let size = u8::try_from(content.len()).unwrap();
+    let head: &[u8] = if size < 0x80 {
+        &[tag, size]
+    } else {
+        &[tag, 0x81, size]
+    };
+    [head, &content].concat()
 }
 
 #[test]
@@ -234,12 +240,7 @@ fn by_hand(version: &[u8], next_update: &[u8], serials: &[&[u8]]) -> Vec<u8> {
         0x30,
         &[version, ALGORITHM, NAME, AT, next_update, &entries, NUMBER],
     );
-    let whole = [&tbs[..], ALGORITHM, b"\x03\x02\x00\x00"].concat();
-    [
-        &[0x30, 0x81, u8::try_from(whole.len()).unwrap()],
-        &whole[..],
-    ]
-    .concat()
+    value(0x30, &[&tbs, ALGORITHM, b"\x03\x02\x00\x00"])
 }
 
 #[test]
