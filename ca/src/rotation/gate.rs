@@ -133,7 +133,7 @@ impl Gate {
     pub(super) fn blockers(self, slots: &Slots, facts: &Facts, now: Time) -> Vec<Blocker> {
         match self {
             Self::Open => Vec::new(),
-            Self::Acknowledged(_) => Vec::new(),
+            Self::Acknowledged(needs) => unacknowledged(facts, needs, now),
             Self::Converged(AuthorityKind::Jwt, id) => {
                 let key = slots.get(AuthorityKind::Jwt, id);
                 let until = key.and_then(|key| tokens_end(key, facts));

@@ -252,10 +252,6 @@ mod tests {
     }
 
     /// Compiles on a stack of two megabytes, as a thread has that nobody asked for more.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the size of a stack is a thread's"
-    )]
     fn compiled(text: &str) -> Result<(), InvalidPolicy> {
         let text: Arc<str> = text.into();
         let thread = std::thread::Builder::new().stack_size(2 << 20);
