@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::agent::{AgentConfig, Bearer, BearerSource, Published};
-use ca::bundle::{Bundle, Bundles};
+use ca::bundle::Bundle;
 use ca::clock::{BoxFuture, Clock};
 use ca::conn::{Deadline, Dialer, Door};
 use ca::credential::Credential;
