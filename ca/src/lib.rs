@@ -3,6 +3,7 @@
 //! It owns the seams ([`clock`], [`net`], [`disk`], [`keys`], [`work`], [`rng`], [`journal`]):
 //! everything a node may ask of the world outside itself. It knows no service and no lab.
 
+pub mod admission;
 pub mod agent;
 #[cfg(test)]
 mod agent_tests;
@@ -43,4 +44,5 @@ pub mod svid;
 pub mod tlog;
 pub mod tls;
 pub mod trusted;
+pub mod turns;
 pub mod work;
