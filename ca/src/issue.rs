@@ -256,6 +256,14 @@ impl Ca {
         Ok(code)
     }
 
+    /// Whom a join code was made for, used or not.
+    ///
+    /// # Errors
+    /// When there is no such code, or the disk fails.
+    pub fn invited(&self, code: &str) -> Result<SpiffeId, CaError> {
+        Ok(self.store.join_code(&join::digest(code)?)?.spiffe_id)
+    }
+
     /// Issues a first leaf, for the name that the code was made for. A request that is refused
     /// does not use the code up. A used code gives the leaf that it bought once more, and for the
     /// same key alone.
@@ -316,6 +324,16 @@ impl Ca {
     /// or not in the issuance log; a key that has a leaf already; and requests that are broken or
     /// ask for anything else. Or the log fails, and then nothing was issued.
     pub fn renew(&mut self, peer: &LeafFacts, csr: &[u8], now: Time) -> Result<Identity, CaError> {
+        self.may_renew(peer, now)?;
+        let issued = self.sign(csr, &peer.spiffe_id, now, now)?;
+        self.publish(Kind::Renew, issued, now)
+    }
+
+    /// Whether a caller with the leaf `peer` may renew at `now`, whatever its request is.
+    ///
+    /// # Errors
+    /// As [`Self::renew`] refuses callers.
+    pub fn may_renew(&self, peer: &LeafFacts, now: Time) -> Result<(), CaError> {
         if peer.spiffe_id.trust_domain() != &self.config.trust_domain {
             return Err(IssueRefusal::LeafForeign(peer.spiffe_id.clone()).into());
         }
@@ -330,8 +348,7 @@ impl Ca {
         if self.authorities.has_revoked(&peer.serial) {
             return Err(IssueRefusal::LeafRevoked.into());
         }
-        let issued = self.sign(csr, &peer.spiffe_id, now, now)?;
-        self.publish(Kind::Renew, issued, now)
+        Ok(())
     }
 
     /// How old the next first leaf begins: spread evenly however few there are, by the golden

@@ -7,6 +7,7 @@ use std::time::Duration;
 use proto::ca::v1 as wire;
 use tokio::sync::watch;
 
+use crate::admission::Limits;
 use crate::agent::Published;
 use crate::conn::{Deadline, Door};
 use crate::credential::Credential;
@@ -47,7 +48,7 @@ pub async fn run(seams: Seams, config: CaConfig, port: u16) -> Result<(), CaErro
         clock: Arc::clone(&seams.clock),
         tolerance,
     };
-    let routes = IdentityService::new(seams.clone(), ca).routes();
+    let routes = IdentityService::new(seams.clone(), ca, Limits::STANDARD).routes();
     let door = Door {
         seams,
         identity,
