@@ -166,6 +166,7 @@ impl Clinic {
             bundle: ca.bundle(),
             tolerance: ca_config.tolerance,
             revocation: Revocation::default(),
+            retry: crate::renewal::Retry::Window,
         };
         drop(ca);
         let mut running = JoinSet::new();

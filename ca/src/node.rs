@@ -15,7 +15,7 @@ use crate::error::CaError;
 use crate::grpc::IdentityService;
 use crate::identity::SpiffeId;
 use crate::issue::{Ca, CaConfig};
-use crate::renewal::{FIRST_RETRY, Renewal};
+use crate::renewal::{PAUSE, Renewal, Retry};
 use crate::revocation::Revocation;
 use crate::seams::Seams;
 use crate::tls::Trust;
@@ -156,7 +156,7 @@ impl OwnIdentity {
         mut held: Credential,
         publish: &watch::Sender<Option<Arc<Published>>>,
     ) -> Infallible {
-        let mut renewal = Renewal::plan(&held.facts, &*self.seams.rng);
+        let mut renewal = Renewal::plan(&held.facts, Retry::Window, &*self.seams.rng);
         let clock = &self.seams.clock;
         let mut last_seen = clock.now();
         loop {
@@ -165,7 +165,7 @@ impl OwnIdentity {
             let set_back = wait.await;
             let timely = held.facts.timely(last_seen, self.tolerance).is_ok();
             if set_back && timely {
-                renewal = Renewal::plan(&held.facts, &*self.seams.rng);
+                renewal = Renewal::plan(&held.facts, Retry::Window, &*self.seams.rng);
             }
             if timely && due.is_none_or(|due| set_back || last_seen < due) {
                 continue;
@@ -176,13 +176,13 @@ impl OwnIdentity {
             match next {
                 Ok(next) => {
                     publish.send_replace(Some(self.published(&next)));
-                    clock.sleep(FIRST_RETRY).await;
-                    renewal = Renewal::plan(&next.facts, &*self.seams.rng);
+                    clock.sleep(PAUSE).await;
+                    renewal = Renewal::plan(&next.facts, Retry::Window, &*self.seams.rng);
                     held = next;
                 }
                 Err(error) => {
                     tracing::error!(%error, "the CA could not renew its own leaf");
-                    renewal.failed(clock.now(), &*self.seams.rng);
+                    renewal.failed(clock.now(), Duration::ZERO, &*self.seams.rng);
                 }
             }
         }

@@ -15,6 +15,7 @@ use ca::identity::{LeafFacts, SpiffeId};
 use ca::keys::{Keys as _, RingKeys};
 use ca::net::Address;
 use ca::profile::Validity;
+use ca::renewal::Retry;
 use ca::seams::Seams;
 use ca::tlog::note::SigningKey;
 use ca::trusted::Trusted;
@@ -76,6 +77,7 @@ impl Specimen {
             bundle,
             tolerance: Duration::ZERO,
             revocation: ca::revocation::Revocation::ignore(),
+            retry: Retry::Window,
         };
         let start = Start {
             name: NODE.to_owned(),

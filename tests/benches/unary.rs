@@ -20,6 +20,7 @@ use ca::identity::{SpiffeId, TrustDomain};
 use ca::issue::{Ca, CaConfig};
 use ca::keys::{Keys, RingKeys};
 use ca::net::Address;
+use ca::renewal::Retry;
 use ca::seams::Seams;
 use ca::tlog::note::SigningKey;
 use ca::tls::Trust;
@@ -250,6 +251,7 @@ fn invite(seams: &Seams, settings: &CaConfig, ca_port: u16) -> [AgentConfig; 2] 
             bundle: bundle.clone(),
             tolerance: settings.tolerance,
             revocation: ca::revocation::Revocation::default(),
+            retry: Retry::Window,
         }
     })
 }
@@ -327,6 +329,7 @@ fn member(seams: &Seams, durability: Durability) -> Member {
         bundle,
         tolerance: Duration::ZERO,
         revocation: ca::revocation::Revocation::default(),
+        retry: Retry::Window,
     };
     let start = Start {
         name: "records".to_owned(),

@@ -12,6 +12,7 @@ use ca::bundle::Bundle;
 use ca::identity::{SpiffeId, TrustDomain};
 use ca::issue::{Ca, CaConfig};
 use ca::net::Address;
+use ca::renewal::Retry;
 use ca::seams::Seams;
 use labs::fabric::ledger::Ledger;
 use labs::fabric::links::Cut;
@@ -105,6 +106,7 @@ pub fn invite(seams: &Seams, nodes: &[&str]) -> Vec<AgentConfig> {
             bundle: bundle.clone(),
             tolerance: Duration::from_millis(500),
             revocation: ca::revocation::Revocation::default(),
+            retry: Retry::Window,
         });
     }
     invited

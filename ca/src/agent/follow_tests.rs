@@ -34,6 +34,7 @@ fn met() -> (Ca, Agent, SpiffeId) {
         bundle: ca.bundle(),
         tolerance: Duration::ZERO,
         revocation: Revocation::default(),
+        retry: crate::renewal::Retry::Window,
     };
     (
         ca,

@@ -21,7 +21,7 @@ use crate::credential::{Credential, UnfitCredential};
 use crate::identity::SpiffeId;
 use crate::journal::Event;
 use crate::net::Address;
-use crate::renewal::{FIRST_RETRY, Renewal};
+use crate::renewal::{PAUSE, Renewal, Retry};
 use crate::revocation::Revocation;
 use crate::seams::Seams;
 use crate::trusted::{InvalidState, Trusted};
@@ -35,13 +35,13 @@ const BELIEFS: &str = "agent/trusted.json";
 /// Where the key that a join code was or will be used for is kept, behind the code's digest.
 const ASKED: &str = "agent/asked";
 /// How long one attempt may take.
-const ATTEMPT: Duration = Duration::from_secs(3);
+pub const ATTEMPT: Duration = Duration::from_secs(3);
 /// No such time.
 const NEVER: Time = Time::from_micros(u64::MAX);
 /// How long an agent goes without a look at its clock.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How soon a failed bearer is tried again.
-const BEARER_RETRY: Duration = Duration::from_secs(1);
+pub const BEARER_RETRY: Duration = Duration::from_secs(1);
 
 /// A token as it goes on the wire, and its end on this node's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +107,16 @@ pub enum AgentError {
     Bearer(String),
 }
 
+impl AgentError {
+    /// How long the CA asked not to be asked again; zero if it did not.
+    fn hint(&self) -> Duration {
+        match self {
+            Self::Refused(status) => crate::grpc::pushback(status),
+            _ => Duration::ZERO,
+        }
+    }
+}
+
 /// What an agent is told at its start.
 #[derive(Clone)]
 pub struct AgentConfig {
@@ -124,6 +134,8 @@ pub struct AgentConfig {
     pub tolerance: Duration,
     /// What this node makes of revocation; lists in it are those that came with the join code.
     pub revocation: Revocation,
+    /// How a failed renewal is tried again.
+    pub retry: Retry,
 }
 
 /// Gets, renews and publishes one node's identity.
@@ -168,16 +180,16 @@ impl Agent {
         let clock = &self.seams.clock;
         // The latest time that anything was planned by: less than that, and it is planned again.
         let mut last_seen = clock.now();
-        let mut renewal = Renewal::plan(&held.credential.facts, &*self.seams.rng);
+        let mut renewal = self.plan(&held);
         let mut bearer_due = self.bearer_due(&held, last_seen);
         loop {
             // However wrong the clock, no attempt follows another at once.
-            clock.sleep(FIRST_RETRY).await;
+            clock.sleep(PAUSE).await;
             let renew_at = renewal.next_attempt().unwrap_or(NEVER);
             let due = renew_at.min(bearer_due);
             if clock.wait(due, LOOK_AGAIN, &mut last_seen).await {
                 // What was planned on a wrong clock, or given up on it, is planned again.
-                renewal = Renewal::plan(&held.credential.facts, &*self.seams.rng);
+                renewal = self.plan(&held);
                 bearer_due = self.bearer_due(&held, last_seen);
             } else if last_seen >= renew_at {
                 let renewed = self.within(self.renew(&held)).await;
@@ -186,13 +198,13 @@ impl Agent {
                 match renewed {
                     Ok(renewed) => {
                         held = renewed;
-                        renewal = Renewal::plan(&held.credential.facts, &*self.seams.rng);
+                        renewal = self.plan(&held);
                         bearer_due = self.bearer_due(&held, now);
                         self.publish(&held, "renewed");
                     }
                     Err(error) => {
                         self.failed("renewal-failed", &error);
-                        renewal.failed(now, &*self.seams.rng);
+                        renewal.failed(now, error.hint(), &*self.seams.rng);
                     }
                 }
             } else if last_seen >= bearer_due {
@@ -273,6 +285,10 @@ impl Agent {
         })
     }
 
+    fn plan(&self, held: &Published) -> Renewal {
+        Renewal::plan(&held.credential.facts, self.config.retry, &*self.seams.rng)
+    }
+
     /// Half of the bearer's life from when it was obtained; at once if that was on a clock that
     /// has been set back since.
     fn bearer_due(&self, held: &Published, now: Time) -> Time {
@@ -321,3 +337,7 @@ impl Agent {
         });
     }
 }
+
+#[cfg(test)]
+#[path = "retries_tests.rs"]
+mod retries;

@@ -14,6 +14,7 @@ use ca::identity::{SpiffeId, TrustDomain};
 use ca::issue::{Ca, CaConfig};
 use ca::keys::{Keys, RingKeys};
 use ca::net::Address;
+use ca::renewal::Retry;
 use ca::seams::Seams;
 use services::audit;
 use services::member::Start;
@@ -151,6 +152,7 @@ impl World {
                 bundle: bundle.clone(),
                 tolerance: request.posture.tls.tolerance,
                 revocation: request.posture.revocation.without_lists(),
+                retry: Retry::Window,
             };
             let start = Start {
                 name: host.clone(),
