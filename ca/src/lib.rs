@@ -9,6 +9,7 @@ pub mod agent;
 mod agent_tests;
 pub mod authorities;
 pub mod authority;
+pub mod budget;
 pub mod bundle;
 pub mod chain;
 pub mod clock;
