@@ -21,6 +21,8 @@ pub mod csr;
 pub mod disk;
 pub mod error;
 pub mod grpc;
+#[cfg(test)]
+mod heal;
 pub mod identity;
 pub mod issuance;
 pub mod issue;
