@@ -220,6 +220,7 @@ mod tests {
             not_before: NOW,
             not_after: NOW + Duration::from_secs(left),
             leaf_sha256: [0; 32],
+            issuer: Vec::new(),
         })
     }
 

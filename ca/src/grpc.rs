@@ -242,6 +242,7 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::conn::Standing;
     use crate::clock::{BoxFuture, ManualClock, Time};
     use crate::disk::MemDisk;
     use crate::identity::{LeafFacts, SpiffeId, TrustDomain};
@@ -359,8 +360,10 @@ mod tests {
                 not_before: Time::from_secs(0),
                 not_after: Time::from_secs(1),
                 leaf_sha256: [0; 32],
+                issuer: Vec::new(),
             },
             generation: 1,
+            standing: Standing::of(&[]),
         };
         let mut asked = Request::new(wire::RenewRequest { csr: good });
         asked.extensions_mut().insert(over);

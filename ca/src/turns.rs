@@ -119,6 +119,7 @@ mod tests {
             not_before: Time::from_secs(0),
             not_after: Time::from_secs(ends),
             leaf_sha256: [0; 32],
+            issuer: Vec::new(),
         })
     }
 

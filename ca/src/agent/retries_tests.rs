@@ -4,9 +4,12 @@
 use std::io;
 use std::sync::Mutex;
 
+use proto::ca::v1::IdentityReply;
+
 use super::*;
 use crate::clock::Clock;
 use crate::disk::MemDisk;
+use crate::identity::TrustDomain;
 use crate::issue::{Ca, CaConfig};
 use crate::journal::Journal;
 use crate::net::{Listener, Net, Wire};
@@ -39,10 +42,16 @@ impl Clock for Jumping {
         Box::pin(self.jump(deadline))
     }
 
-    fn wait(&self, deadline: Time, most: Duration) -> BoxFuture<'_, bool> {
+    fn wait<'a>(
+        &'a self,
+        deadline: Time,
+        most: Duration,
+        last_seen: &'a mut Time,
+    ) -> BoxFuture<'a, bool> {
         let to = deadline.min(self.now() + most);
         Box::pin(async move {
             self.jump(to).await;
+            *last_seen = self.now();
             false
         })
     }
@@ -100,18 +109,18 @@ async fn failures(retry: Retry) -> (Vec<Time>, Time) {
         ca: Address::new("ca", 1),
         ca_id: SpiffeId::new(&domain, crate::node::PATH).unwrap(),
         join_code: String::new(),
-        bundle: ca.bundle().clone(),
+        bundle: ca.bundle(),
         tolerance: Duration::ZERO,
+        revocation: Revocation::default(),
         retry,
     };
     let (agent, _published) = Agent::new(seams, config, None);
     let (key, csr) = agent.request().unwrap();
     let code = ca.new_join_code(&id, START).unwrap();
     let reply = IdentityReply::from(ca.enroll(code.reveal(), &csr, START).unwrap());
-    let held = agent.config.bundle.clone();
-    let held = agent.accept(1, &held, key, tonic::Response::new(reply));
+    let held = agent.accept(1, key, reply);
     let end = held.unwrap().facts.not_after;
-    let over = tokio::time::timeout(Duration::from_millis(1), agent.run()).await;
+    let over = tokio::time::timeout(Duration::from_millis(1), agent.keep_identity()).await;
     assert!(over.is_err(), "an agent runs for ever");
     let failures = failures.1.lock().unwrap().clone();
     (failures, end)

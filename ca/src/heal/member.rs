@@ -42,6 +42,7 @@ impl Member {
             not_before: not_after - heal.leaf_ttl,
             not_after,
             leaf_sha256: [0; 32],
+            issuer: Vec::new(),
         };
         let plan = Renewal::plan(&leaf, heal.retry, &*rng);
         Self {
