@@ -242,8 +242,8 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
-    use crate::conn::Standing;
     use crate::clock::{BoxFuture, ManualClock, Time};
+    use crate::conn::Standing;
     use crate::disk::MemDisk;
     use crate::identity::{LeafFacts, SpiffeId, TrustDomain};
     use crate::issue::CaConfig;

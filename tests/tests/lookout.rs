@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use labs::run::Sighting;
-use labs::scenario::{Act, Step};
+use labs::scenario::{Act, Messages, Step};
 use services::policy::danger::Mutation;
 use tests::flagship::{Flagship, Side};
 
@@ -51,17 +51,26 @@ fn what_breaks_in_the_last_moments_of_a_run_is_seen_at_its_end() {
 #[test]
 fn a_node_that_forgets_its_policy_in_a_crash_is_seen_to_go_back() {
     let mut flagship = Flagship::new(7);
-    flagship.scenario.schedule.push(Step {
+    let step = |at: u64, lasts: u64, act: Act| Step {
         name: None,
-        at: Duration::from_secs(4),
-        lasts: Some(Duration::from_millis(200)),
+        at: Duration::from_millis(at),
+        lasts: Some(Duration::from_millis(lasts)),
         every: None,
         until: None,
-        act: Act::Crash {
-            node: "records.east".to_owned(),
-            power: false,
-        },
+        act,
+    };
+    // Or it would have caught up before anybody asks.
+    let hold = Act::Hold(Messages {
+        kind: "policy-update".to_owned(),
+        from: None,
+        to: Some("records.east".to_owned()),
     });
+    let (node, power) = ("records.east".to_owned(), false);
+    let crash = step(4_000, 200, Act::Crash { node, power });
+    flagship
+        .scenario
+        .schedule
+        .extend([step(3_900, 2_000, hold), crash]);
     flagship.scenario.world.duration = Duration::from_secs(9);
     let ran = flagship.run(Side::Solution);
     assert_eq!(sighting(&ran.sightings, "monotone-policy"), None);

@@ -16,17 +16,16 @@ use crate::report::text::{Page, Style, Tone};
 use crate::workspace::{FOLDER, Workspace};
 
 /// The commands that there are, and what each does.
-const COMMANDS: [(&str, &str); 9] = [
+const COMMANDS: [(&str, &str); 8] = [
     (
         "demo LAB",
         "run a lab exposed and with its solution, and compare",
     ),
     ("lab list", "the labs in the order of the course"),
     ("lab start", "begin one, then: lab attack, check, watch"),
-    ("lab hint", "when you are stuck, then: lab solution"),
     (
-        "lab quiz",
-        "what you saw, in questions; lab reset begins again",
+        "lab hint",
+        "when you are stuck; then: lab solution, lab quiz",
     ),
     (
         "posture show",

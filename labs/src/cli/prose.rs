@@ -224,7 +224,8 @@ mod tests {
                     text.chars().filter(|c| c.is_alphanumeric()).collect()
                 };
                 let kept = plain(&shown);
-                let text: String = text.lines().filter(|it| !is_aside(it)).collect();
+                let lines: Vec<&str> = text.lines().filter(|it| !is_aside(it)).collect();
+                let text = lines.join("\n");
                 let words = text.split(|c: char| !c.is_alphanumeric());
                 let fences = ["sh", "text", "toml"];
                 for word in words.filter(|word| !fences.contains(word)) {

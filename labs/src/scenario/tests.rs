@@ -410,7 +410,7 @@ fn no_draw_may_put_a_step_before_what_it_rests_on() {
 #[test]
 fn a_region_is_drawn_only_for_a_cut_that_names_one() {
     let nodes = LAB.replace("[[\"south\"], ", "[[\"records.south\"], ");
-    let said = parse(&nodes).unwrap_err();
+    let said = parse(&nodes.replace("inside", "outside")).unwrap_err();
     assert!(
         said.contains(":14: the first side of that cut names no region"),
         "{said}"

@@ -149,6 +149,7 @@ mod tests {
         assert_eq!(posture.lines().find(marked), None, "{posture}");
         let added = posture.lines().filter_map(|line| line.strip_prefix("+ "));
         let added: String = added.map(|line| format!("{line}\n")).collect();
-        services::posture::Posture::parse("pasted", &added).unwrap();
+        let pasted = format!("[policy]\n{added}");
+        services::posture::Posture::parse("pasted", &pasted).unwrap();
     }
 }

@@ -142,7 +142,7 @@ mod tests {
         let lines = at(20, &Style::default());
         for line in [
             "stale-acl · seed 7 · 20.0 s of 60.0 s",
-            "cut                        ╳━━━━━━━━━━",
+            "cut                        ╳━━━━━━━━━━ south | north east",
             "policy                       ▼ 12.1 s revoke mallory acknowledged, checkpoint 18",
             "exposed  mallory  ●●●●●●●●●●●●●●●●●●●",
             "solution mallory  ●●●●●●●●●●●●●◐◐◐◐◐◐",

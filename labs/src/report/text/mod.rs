@@ -225,14 +225,14 @@ mod tests {
         let text = page(&[&exposed, &solution], &ASCII);
         for line in [
             "The first wrongful permit",
-            "  exposed: mallory was let in to write 4.390 s after the revocation was",
+            "  exposed: mallory was let in to write (audit entry 77) 4.390 s after the",
             "  record  mallory-33 write of r1 by mallory (south) at records.south, asked",
             "          16.500000 s, answered 16.520000 s: served under policy 18",
             "  entry   the log verifies and the client lived the same: an honest entry,",
             "          nobody lied; its policy was 1.0 s old",
             &format!("    policy_root {}", "e9".repeat(32)),
             "    at_us       1767225616510000",
-            "    solution kept     the least served outside cut: 57 of 57 in north, floor",
+            "    solution kept     the least served outside cut: 57 of 57 in north, floor 97",
         ] {
             assert!(
                 text.lines().any(|shown| shown == line),
