@@ -6,13 +6,16 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 
 use super::*;
-use crate::authority::{Issuer, Root};
+use crate::authority::Root;
+use crate::bundle::Bundles;
 use crate::chain::{InvalidChain, verify_chain};
 use crate::crl::Crls;
 use crate::crl::specimen::{Clinic, HOUR, NOW, all, day, serial};
 use crate::identity::LeafFacts;
 use crate::keys::RingKeys;
 use crate::nonce::hex;
+use crate::p256::P256;
+use crate::profile;
 
 const TICK: Duration = Duration::from_micros(1);
 
@@ -213,24 +216,48 @@ fn a_revoked_chain_that_leads_to_no_root_is_untrusted_first() {
     }
 }
 
-#[test]
-fn of_two_paths_the_one_that_is_not_revoked_counts() {
-    let (old, new) = (clinic(), Clinic::new("clinic.example"));
-    let root = Root::create(&RingKeys, &old.domain, 2, day()).unwrap();
-    let issuer: Issuer = root.sign_issuer(&RingKeys, 3, day()).unwrap();
-    let (chain, _) = new.leaf_of(&issuer);
-    let mut bundle = old.bundle();
+/// The clinic's first issuer, certified by another root as well, and a bundle of both roots.
+fn certified_twice(clinic: &Clinic) -> (CertificateDer<'static>, Root, Bundle) {
+    let root = Root::create(&RingKeys, &clinic.domain, 2, day()).unwrap();
+    let subject = profile::issuer(&clinic.domain, 1, &day()).unwrap();
+    let signer = profile::root(&clinic.domain, 2, &day()).unwrap();
+    let signer = rcgen::Issuer::new(signer, P256::from_pkcs8(root.key()).unwrap());
+    let key = P256::from_pkcs8(clinic.issuer.key()).unwrap();
+    let certificate = subject.signed_by(&key, &signer).unwrap().into();
+    let mut bundle = clinic.bundle();
     bundle.roots.push(root.certificate().clone());
-    let mut crls = old.lists(&[], &[]);
-    let signed = |der: Vec<u8>| Crl::parse(&der).unwrap();
-    let of_root = signed(root.sign_crl(1, &[], NOW, NOW + HOUR).unwrap());
-    crls.accept(of_root, &[], &bundle).unwrap();
-    let of_issuer = signed(issuer.sign_crl(1, &[], NOW, NOW + HOUR).unwrap());
-    crls.accept(of_issuer, &[issuer.certificate().clone()], &bundle)
-        .unwrap();
-    let bundles = bundle.into();
-    let judged = verify_chain(&chain, &bundles, &require(&crls), NOW, Duration::ZERO);
-    assert!(judged.is_ok(), "two roots, three lists: {judged:?}");
+    (certificate, root, bundle)
+}
+
+#[test]
+fn one_path_that_is_neither_revoked_nor_stale_is_enough() {
+    let clinic = clinic();
+    let (other, second_root, bundle) = certified_twice(&clinic);
+    let (mut chain, _) = clinic.leaf();
+    chain.push(other.clone());
+    let one = serial(clinic.issuer.certificate());
+    let list = |root: &Root, serials: &[&[u8]], until| {
+        Crl::parse(&root.sign_crl(1, &all(serials), NOW, until).unwrap()).unwrap()
+    };
+    let (now, late) = (NOW + HOUR / 2, NOW + HOUR);
+    let judge = |of_first: Option<Crl>, of_second: Crl| {
+        let mut crls = Crls::new();
+        let lists = [Some(clinic.list(1, &[])), of_first, Some(of_second)];
+        for (list, signers) in lists.into_iter().zip([&clinic.signers()[..], &[], &[]]) {
+            list.map(|list| crls.accept(list, signers, &bundle).unwrap());
+        }
+        let bundles = Bundles::from(bundle.clone());
+        verify_chain(&chain, &bundles, &require(&crls), now, Duration::ZERO).map(|_| ())
+    };
+    let good = || list(&second_root, &[], late);
+    let stale = list(&clinic.root, &[], NOW + HOUR / 4);
+    let revoking = list(&clinic.root, &[&one], late);
+    for of_first in [None, Some(stale), Some(revoking.clone())] {
+        assert_eq!(judge(of_first, good()), Ok(()));
+    }
+    let also_revoking = list(&second_root, &[&serial(&other)], late);
+    let refused = judge(Some(revoking), also_revoking);
+    assert_eq!(refused, Err(InvalidChain::Revoked(hex(&one))));
 }
 
 #[test]
