@@ -32,10 +32,23 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the CA does not open, cannot issue for itself at the start, or the port is taken.
 pub async fn run(seams: Seams, config: CaConfig, port: u16) -> Result<(), CaError> {
+    let ca = Arc::new(Mutex::new(Ca::open(&seams, config)?));
+    serve(seams, ca, port).await
+}
+
+/// Serves a CA that is open, and that whoever shares it may command meanwhile.
+///
+/// # Errors
+/// When it cannot issue for itself at the start, or the port is taken.
+pub async fn serve(seams: Seams, ca: Arc<Mutex<Ca>>, port: u16) -> Result<(), CaError> {
+    let config = ca
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .config()
+        .clone();
     let id = SpiffeId::new(&config.trust_domain, PATH)
         .map_err(|_| CaError::Settings("the trust domain leaves no room for the CA's name"))?;
     let tolerance = config.tolerance;
-    let ca = Arc::new(Mutex::new(Ca::open(&seams, config)?));
     let own = OwnIdentity {
         seams: seams.clone(),
         ca: Arc::clone(&ca),

@@ -27,6 +27,7 @@ use ca::keys::{Keys, RingKeys};
 use ca::profile::Validity;
 use ca::revocation::Revocation;
 use ca::tls::Trust;
+use ca::trusted::Trusted;
 use http_body_util::Empty;
 use hyper::client::conn::http2 as client;
 use hyper::server::conn::http2 as server;
@@ -78,7 +79,7 @@ impl Clinic {
             let validity = Validity::lasting(NOW, HOUR);
             let chain = issuer.issue(&request, &id, validity, NOW).unwrap().chain;
             let bundle = bundle(&root);
-            Credential::assemble(1, key, chain, bundle, &id, NOW, Duration::ZERO).unwrap()
+            Credential::assemble(1, key, chain, &bundle, &id, NOW, Duration::ZERO).unwrap()
         };
         Self {
             server: credential("/records"),
@@ -116,13 +117,11 @@ impl Clinic {
         }
     }
 
-    fn trust(&self, revocation: Revocation) -> Trust {
-        Trust {
-            clock: Arc::new(ManualClock::new(NOW)),
-            bundles: self.bundles(),
+    fn trusted(&self, revocation: Revocation) -> Arc<Trusted> {
+        Arc::new(Trusted {
             revocation,
-            tolerance: Duration::ZERO,
-        }
+            ..Trusted::of(bundle(&self.root))
+        })
     }
 }
 
@@ -297,15 +296,19 @@ async fn either_end_alone_can_turn_resumption_off() {
 #[tokio::test]
 async fn our_reconnect_is_full_and_a_revoked_leaf_is_told_so() {
     let clinic = Clinic::new();
-    let open = clinic.trust(Revocation::ignore());
-    let server = open.acceptor(&clinic.server, false).unwrap();
-    let client = open
-        .connector(Some(&clinic.client), id("/records"))
+    let trust = Trust {
+        clock: Arc::new(ManualClock::new(NOW)),
+        tolerance: Duration::ZERO,
+    };
+    let open = clinic.trusted(Revocation::ignore());
+    let server = trust.acceptor(&clinic.server, &open, false).unwrap();
+    let client = trust
+        .connector(Some(&clinic.client), &open, id("/records"))
         .unwrap();
     assert_eq!(visit(&server, &client).await, Ok(HandshakeKind::Full));
     assert_eq!(visit(&server, &client).await, Ok(HandshakeKind::Full));
-    let revoking = clinic.trust(clinic.client_revoked());
-    let server = revoking.acceptor(&clinic.server, false).unwrap();
+    let revoking = clinic.trusted(clinic.client_revoked());
+    let server = trust.acceptor(&clinic.server, &revoking, false).unwrap();
     let refused = visit(&server, &client).await.unwrap_err();
     assert!(refused.contains("CertificateRevoked"), "{refused}");
 }
