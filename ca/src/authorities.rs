@@ -18,8 +18,9 @@ use crate::crl::{RevocationReason, RevokedLeaf};
 use crate::error::CaError;
 use crate::identity::TrustDomain;
 use crate::journaled::{Journaled, Revoked};
-use crate::keys::{Keys, Pkcs8};
+use crate::keys::Keys;
 use crate::profile::Validity;
+use crate::root_keys::RootKeys;
 use crate::rotation::{Act, AuthorityKind, Command, Facts, Slot, Slots, Transition, decide};
 use crate::store::{Material, Store};
 use crate::svid;
@@ -383,21 +384,6 @@ impl Authorities {
     pub(crate) fn next_list(&self) -> Option<Time> {
         self.lists.values().map(|(_, until)| *until).min()
     }
-}
-
-/// Where roots' private keys are: apart from everything else, and perhaps not at hand.
-pub trait RootKeys: Send + Sync + std::fmt::Debug {
-    /// Puts away the key of a new root. Durable on return.
-    ///
-    /// # Errors
-    /// When there is no place for it.
-    fn keep(&self, id: u64, key: &Pkcs8) -> Result<(), CaError>;
-
-    /// The key of a root.
-    ///
-    /// # Errors
-    /// [`CaError::RootKeyAbsent`] when it is not at hand.
-    fn key(&self, id: u64) -> Result<Pkcs8, CaError>;
 }
 
 fn name(kind: AuthorityKind, id: u64) -> String {

@@ -13,11 +13,12 @@ use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::admission::{Caller, Limits};
+use crate::announced::Announced;
 use crate::authorities::Listed;
 use crate::conn::{MAX_MESSAGE, MAX_STATE, PeerIdentity};
 use crate::csr::MAX_REQUEST;
 use crate::error::{CaError, IssueRefusal};
-use crate::issue::{Announced, Ca, Identity};
+use crate::issue::{Ca, Identity};
 use crate::seams::Seams;
 use crate::turns::{Turn, Turns};
 use crate::work::{Busy, Kind};

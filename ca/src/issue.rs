@@ -6,14 +6,15 @@
 //! log fails after a code was used, the code stays used and the workload needs another: a code
 //! that came back to life could be used twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 use tokio::sync::watch;
 
-use crate::authorities::{Authorities, Listed, RootKeys};
+use crate::announced::Announced;
+use crate::authorities::Authorities;
 use crate::authority::Issued;
 use crate::bundle::Bundle;
 use crate::clock::Time;
@@ -24,7 +25,7 @@ use crate::issuance::{Issuance, Issuances, Kind};
 use crate::join::{self, JoinCode, JoinRecord};
 use crate::keys::Keys;
 use crate::profile::Validity;
-use crate::root_keys::RootKeyFiles;
+use crate::root_keys::{RootKeyFiles, RootKeys};
 use crate::seams::Seams;
 use crate::store::{self, State, Store};
 use crate::svid::{self, sha256};
@@ -119,17 +120,6 @@ pub struct Identity {
     pub log_index: u64,
 }
 
-/// What this CA tells every member, whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Announced {
-    /// The roots.
-    pub bundle: Bundle,
-    /// The newest revocation list of each signing certificate.
-    pub listed: Vec<Listed>,
-    /// SHA-256 of issuers' certificates whose leaves are to be renewed now.
-    pub tainted: BTreeSet<[u8; 32]>,
-}
-
 /// The certificate authority of one trust domain.
 #[derive(Debug)]
 pub struct Ca {
@@ -151,7 +141,8 @@ pub struct Ca {
 }
 
 impl Ca {
-    /// Opens the CA on its disk, roots' keys beside it; the first time it makes root, issuer and log.
+    /// Opens the CA on its disk, roots' keys beside it; the first time it makes root, issuer and
+    /// log.
     ///
     /// # Errors
     /// When the settings contradict each other, the disk fails, or what is on it is not what this
@@ -400,16 +391,6 @@ fn set_up(seams: &Seams, config: &CaConfig, store: &Store) -> Result<State, CaEr
     let state = State::new(&config.trust_domain, &seams.keys.ed25519()?);
     store.set_up(&state)?;
     Ok(state)
-}
-
-impl Announced {
-    pub(crate) fn of(authorities: &Authorities) -> Self {
-        Self {
-            bundle: authorities.bundle(),
-            listed: authorities.listed(),
-            tainted: authorities.tainted().collect(),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! revocation of a leaf.
 //!
 //! One entry is one line of JSON: a transition as [`Transition`] has it, a revocation for example
-//! `{"kind":"revoke","serial":"5e..","issuer":2,"spiffe_id":"spiffe://clinic.example/user/mallory",`
+//! `{"kind":"revoke","serial":"5e..","issuer":2,"spiffe_id":"spiffe://clinic.example/user/m",`
 //! `"not_after":1700000100,"reason":"key-compromise","at_us":1700000002000000}`. Invariant: no
 //! entry of one kind reads as one of another.
 

@@ -7,6 +7,7 @@ pub mod admission;
 pub mod agent;
 #[cfg(test)]
 mod agent_tests;
+pub mod announced;
 pub mod authorities;
 pub mod authority;
 pub mod budget;
@@ -38,7 +39,7 @@ pub mod profile;
 pub mod renewal;
 pub mod revocation;
 pub mod rng;
-mod root_keys;
+pub mod root_keys;
 mod rotate;
 pub mod rotation;
 pub mod seams;

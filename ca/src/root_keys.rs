@@ -7,10 +7,24 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::authorities::RootKeys;
 use crate::disk::Disk;
 use crate::error::CaError;
 use crate::keys::Pkcs8;
+
+/// Where roots' private keys are: apart from everything else, and perhaps not at hand.
+pub trait RootKeys: Send + Sync + std::fmt::Debug {
+    /// Puts away the key of a new root. Durable on return.
+    ///
+    /// # Errors
+    /// When there is no place for it.
+    fn keep(&self, id: u64, key: &Pkcs8) -> Result<(), CaError>;
+
+    /// The key of a root.
+    ///
+    /// # Errors
+    /// [`CaError::RootKeyAbsent`] when it is not at hand.
+    fn key(&self, id: u64) -> Result<Pkcs8, CaError>;
+}
 
 /// Key files on the CA's own disk, in the clear: for a laboratory, and for whoever takes them away.
 #[derive(Debug)]

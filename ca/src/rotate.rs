@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::announced::Announced;
 use crate::clock::Time;
 use crate::crl::RevocationReason;
 use crate::error::CaError;
 use crate::identity::LeafFacts;
-use crate::issue::{AUTHORITY_BACKDATE, Announced, Ca};
+use crate::issue::{AUTHORITY_BACKDATE, Ca};
 use crate::journaled::{Revoked, RevokedKind};
 use crate::profile::Validity;
 use crate::rotation::{

@@ -192,7 +192,8 @@ impl Store {
             .transpose()
     }
 
-    /// The next number of an authority's revocation list. Durable on return, so none is given twice.
+    /// The next number of an authority's revocation list. Durable on return, so none is given
+    /// twice.
     pub(crate) fn raise_number(&self, authority: &str) -> Result<u64, CaError> {
         let transaction = self.0.begin_write().map_err(down)?;
         let number = {

@@ -145,8 +145,8 @@ pub(crate) async fn connect(dialer: &Dialer) -> Result<Connection, Status> {
         .map_err(|error| Status::unavailable(error.to_string()))
 }
 
-/// Admits a peer of this node's own trust domain, that still stands, by the first part of its SPIFFE
-/// ID's path: `records` for `/records.south`.
+/// Admits a peer of this node's own trust domain, that still stands, by the first part of its
+/// SPIFFE ID's path: `records` for `/records.south`.
 pub(crate) fn peer_is<T>(
     request: &tonic::Request<T>,
     kinds: &[&str],

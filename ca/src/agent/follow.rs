@@ -1,8 +1,8 @@
 //! How an agent learns what there is to believe: it follows the CA's state, puts each in force, and
 //! says so.
 //!
-//! A state is kept on disk before it is in force, and acknowledged after. What is older than what is
-//! held is not taken, whoever sends it. While the CA is away the last state stays in force.
+//! A state is kept on disk before it is in force, and acknowledged after. What is older than what
+//! is held is not taken, whoever sends it. While the CA is away the last state stays in force.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;

@@ -159,6 +159,10 @@ fn terms_that_contradict_each_other_are_refused_by_name() {
         spoil(&mut terms);
         assert_eq!(budget(&terms).unwrap_err().to_string(), why);
     }
+}
+
+#[test]
+fn the_longest_lives_have_a_budget() {
     let mut longest = lab();
     (longest.leaf_ttl, longest.issuer_ttl) = (MOST / 6, MOST);
     longest.issuer_used = MOST - MOST / 6;

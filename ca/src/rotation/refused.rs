@@ -1,4 +1,5 @@
-//! Why a command was not followed: a rule that no reason overrides, or a gate and who keeps it shut.
+//! Why a command was not followed: a rule that no reason overrides, or a gate, and who keeps it
+//! shut.
 //!
 //! Every refusal has a name that never changes. A message names the first few that block and
 //! counts the rest. It says nothing of keys.

@@ -136,7 +136,8 @@ mod tests {
 
     const WRITTEN: &str = concat!(
         r#"{"authority":"x509","id":2,"phase":"prepared","since_us":1500001,"#,
-        r#""made_us":1500001,"not_before_us":1000000,"not_after_us":9000000,"parent":1,"published_in":4,"#,
+        r#""made_us":1500001,"not_before_us":1000000,"not_after_us":9000000,"parent":1,"#,
+        r#""published_in":4,"#,
         r#""key":"x509-2"}"#
     );
 

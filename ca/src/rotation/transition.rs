@@ -204,7 +204,10 @@ mod tests {
 
     #[test]
     fn a_transition_with_an_unknown_field_or_no_reason_in_its_reason_is_refused() {
-        let text = r#"{"authority":"jwt","id":1,"from":"retired","to":"revoked","generation":9,"at_us":1}"#;
+        let text = concat!(
+            r#"{"authority":"jwt","id":1,"from":"retired","to":"revoked","#,
+            r#""generation":9,"at_us":1}"#
+        );
         assert!(Transition::parse(text.as_bytes()).is_ok());
         for (from, to) in [
             ("\"id\":1", "\"id\":1,\"by\":\"root\""),

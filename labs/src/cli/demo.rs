@@ -126,16 +126,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     if let Some(words) = &plan.is_drawn {
         printer.note(&format!("another world: {words}"));
     }
-    let mut runs = Vec::new();
-    for settings in &plan.settings {
-        runs.push(run_one(
-            &plan.scenario,
-            settings,
-            words.seed,
-            &interrupt,
-            printer,
-        )?);
-    }
+    let runs = run_all(&plan, words.seed, &interrupt, printer)?;
     let mut report = judge(&plan, words, place, &runs);
     let histories: Vec<&History> = runs.iter().map(|ran| &ran.history).collect();
     let json = json::render(&report)?;
@@ -174,6 +165,19 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         Verdict::Broken => Exit::Broken,
         Verdict::Unknown => Exit::Unknown,
     })
+}
+
+/// One run under each of the settings.
+fn run_all(
+    plan: &Plan,
+    seed: u64,
+    interrupt: &Interrupt,
+    printer: &mut Printer,
+) -> Result<Vec<Ran>, Stop> {
+    let settings = plan.settings.iter();
+    settings
+        .map(|settings| run_one(&plan.scenario, settings, seed, interrupt, printer))
+        .collect()
 }
 
 /// Where runs are kept, if they can be. Showing one does not need it: a program may be started from

@@ -2,8 +2,8 @@
 //!
 //! A check is a pure function of a [`History`]. It never passes what it cannot see: a log that
 //! does not verify, an act that was never acknowledged, a group without requests, or nothing to
-//! judge at all make the verdict unknown, and unknown is not a pass. Checks run over the whole sorted history at the end, or,
-//! with [`check_prefix`], over what had happened by a moment.
+//! judge at all make the verdict unknown, and unknown is not a pass. Checks run over the whole
+//! sorted history at the end, or, with [`check_prefix`], over what had happened by a moment.
 
 pub mod legitimate_users_served;
 pub mod monotone_policy;

@@ -54,7 +54,8 @@ impl Scenario {
             if let Some(why) = Self::claims_too_much(&step.act) {
                 return incoherent(&place.span(), why);
             }
-            // A floor that speaks of a step which is gone goes with it; one that speaks of this stays.
+            // A floor that speaks of a step which is gone goes with it; one that speaks of this one
+            // stays.
             let mut floors = self.expect.availability.iter();
             if let Some(why) = floors.find_map(|it| it.when.misfit(step, &self.world)) {
                 return incoherent(&place.span(), why);

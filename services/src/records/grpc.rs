@@ -204,7 +204,8 @@ impl Records for RecordsService {
                             Some(first) => first,
                             None => {
                                 let at_least = service.mark(&id, at_least)?;
-                                let again = service.guard.admit_again(&mut caller, &metadata, &id, at_least);
+                                let (guard, caller) = (&service.guard, &mut caller);
+                                let again = guard.admit_again(caller, &metadata, &id, at_least);
                                 again.await?
                             }
                         };

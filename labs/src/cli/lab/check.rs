@@ -120,11 +120,15 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     if interrupt.heard() {
         return Err(Stop::Interrupted);
     }
-    Ok(match answer.verdict {
+    Ok(status(answer.verdict))
+}
+
+const fn status(verdict: Verdict) -> Exit {
+    match verdict {
         Verdict::Kept => Exit::Done,
         Verdict::Broken => Exit::Broken,
         Verdict::Unknown => Exit::Unknown,
-    })
+    }
 }
 
 /// Tries every seed, with a line that says how far it is, until `stop` says so.
