@@ -1,7 +1,8 @@
 //! The file that a credential is kept in: one JSON object, certificates and key in base64.
 //!
 //! `{"format":2,"generation":3,"key":"..","chain":["..",".."]}`. It says nothing about
-//! whether the parts fit: that is [`Credential::assemble`]'s. Invariant: no more is read than the bounds below allow.
+//! whether the parts fit: that is [`Credential::assemble`]'s. Invariant: no more is read than the
+//! bounds below allow.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;

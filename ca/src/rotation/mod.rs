@@ -18,8 +18,8 @@
 //! would be cut off, can be, for a reason that is kept.
 //!
 //! Invariants: after the first set-up one authority of each kind is active, at most one is
-//! prepared; the generation rises with each change of what members must hold, and never falls; no id is given
-//! twice; nobody is cut off without a reason in the journal.
+//! prepared; the generation rises with each change of what members must hold, and never falls; no
+//! id is given twice; nobody is cut off without a reason in the journal.
 
 mod command;
 mod decide;

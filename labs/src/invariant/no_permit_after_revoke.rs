@@ -4,8 +4,8 @@
 //! audit logs, and by a client that was served when nothing was logged. A pending revocation
 //! carries no promise. It judges the loss of a principal's only role: only a grant of the same role
 //! ends it, and whether another role held meanwhile let somebody in is not known. A policy or
-//! entities that a scenario says revoke somebody do so from *their* acknowledgement to the end of the run; no policy is evaluated here. A posture that
-//! promises nothing is held to the exposure that the scenario expects; a success for which neither
+//! entities that a scenario says revoke somebody do so from *their* acknowledgement to the end of
+//! the run; no policy is evaluated here. A posture that promises nothing is held to the exposure that the scenario expects; a success for which neither
 //! says anything is measured, and leaves the verdict unknown, as does a run in which nobody revoked
 //! asked again.
 

@@ -2,8 +2,8 @@
 //!
 //! The feed is never trusted with more than delivery: what a replica refuses changes nothing, and
 //! the feed is opened again from the size that is enforced. A long [`SILENCE`] is taken for a
-//! broken feed. Who waits for word of the policy hears of entries, and not that it was vouched for again:
-//! a stream that asks for the latest would wake itself.
+//! broken feed. Who waits for word of the policy hears of entries, and not that it was vouched for
+//! again: a stream that asks for the latest would wake itself.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
