@@ -1,13 +1,13 @@
 //! `no-permit-after-revoke`: nobody revoked is let in later than was promised.
 //!
-//! Measured at the deciding node on true time, from the revocation's acknowledgement: by the
-//! audit logs, and by a client that was served when nothing was logged. A pending revocation
-//! carries no promise. It judges the loss of a principal's only role: only a grant of the same role
-//! ends it, and whether another role held meanwhile let somebody in is not known. A policy or
-//! entities that a scenario says revoke somebody do so from *their* acknowledgement to the end of
-//! the run; no policy is evaluated here. A posture that promises nothing is held to the exposure that the scenario expects; a success for which neither
-//! says anything is measured, and leaves the verdict unknown, as does a run in which nobody revoked
-//! asked again.
+//! Measured at the deciding node on true time, from the revocation's acknowledgement: by the audit
+//! logs, and by a client that was served when nothing was logged. A pending revocation carries no
+//! promise. It judges the loss of a principal's only role: only a grant of the same role ends it,
+//! and whether another role held meanwhile let somebody in is not known. A policy or entities that
+//! a scenario says revoke somebody do so from *their* acknowledgement to the end of the run; no
+//! policy is evaluated here. A posture that promises nothing is held to the exposure that the
+//! scenario expects; a success for which neither says anything is measured, and leaves the verdict
+//! unknown, as does a run in which nobody revoked asked again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
