@@ -149,6 +149,20 @@ impl Revocation {
         }
     }
 
+    /// When the next of a trust domain's lists runs out, give or take `tolerance`: a verdict of
+    /// `now` may not outlive it.
+    pub(crate) fn runs_out(
+        &self,
+        domain: &TrustDomain,
+        now: Time,
+        tolerance: Duration,
+    ) -> Option<Time> {
+        let lists = self.of(domain).into_iter();
+        let ends = lists.map(|crl| crl.next_update() + tolerance);
+        let coming = ends.filter(|end| *end >= now);
+        coming.min().filter(|_| self.stale == Stale::Refuse)
+    }
+
     /// Whether a list's next update has passed at `now`, give or take `tolerance`.
     pub(crate) fn is_stale(&self, crl: &Crl, now: Time, tolerance: Duration) -> bool {
         self.stale == Stale::Refuse && now > crl.next_update() + tolerance

@@ -57,7 +57,12 @@ impl Standing {
         }
         let found = trust.judge(&self.0.chain, trusted);
         let until = match &found {
-            Ok(facts) => facts.not_after + trust.tolerance,
+            Ok(facts) => {
+                let end = facts.not_after + trust.tolerance;
+                let domain = facts.spiffe_id.trust_domain();
+                let lists = trusted.revocation.runs_out(domain, now, trust.tolerance);
+                lists.map_or(end, |lists| lists.min(end))
+            }
             // What is not valid yet may be in a moment.
             Err(_) => now,
         };
@@ -69,5 +74,43 @@ impl Standing {
             verdict: verdict.clone(),
         });
         verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::crl::specimen::{Clinic, HOUR, NOW};
+    use crate::revocation::{Revocation, Stale};
+
+    #[test]
+    fn a_verdict_does_not_outlive_the_lists_that_it_rests_on() {
+        let clinic = Clinic::new("clinic.example");
+        let (chain, facts) = clinic.leaf();
+        let late = NOW + HOUR + Duration::from_secs(1);
+        assert!(late < facts.not_after, "the leaf itself lives on");
+        for (stale, stands) in [(Stale::Refuse, false), (Stale::Accept, true)] {
+            let clock = Arc::new(ManualClock::new(NOW));
+            let trust = Trust {
+                clock: Arc::clone(&clock) as Arc<dyn crate::clock::Clock>,
+                tolerance: Duration::ZERO,
+            };
+            let trusted = Arc::new(Trusted {
+                revocation: Revocation {
+                    crls: clinic.lists(&[], &[]),
+                    stale,
+                    ..Revocation::default()
+                },
+                ..Trusted::of(clinic.bundle())
+            });
+            let peer = Standing::of(&chain);
+            assert_eq!(peer.judge(&trust, &trusted), Ok(()));
+            clock.set(late);
+            let verdict = peer.judge(&trust, &trusted);
+            assert_eq!(verdict.is_ok(), stands, "{stale:?}: {verdict:?}");
+        }
     }
 }
