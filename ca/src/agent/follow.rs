@@ -1,8 +1,9 @@
 //! How an agent learns what there is to believe: it follows the CA's state, puts each in force, and
 //! says so.
 //!
-//! A state is kept on disk before it is in force, and acknowledged after. What is older than what
-//! is held is not taken, whoever sends it. While the CA is away the last state stays in force.
+//! A state is in force at once, so that a full disk keeps no revocation waiting, and acknowledged
+//! once it is kept on disk. What is older than what is held is not taken, whoever sends it. While
+//! the CA is away the last state stays in force.
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -86,14 +87,25 @@ impl Agent {
         }
     }
 
-    /// Keeps a state, and puts it in force.
+    /// Puts a state in force, and keeps it. After an error it may be in force and not kept: it is
+    /// when it comes again.
     pub(super) fn believe(&self, state: State) -> Result<(), AgentError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        *kept &= !self.put_in_force(state)?;
+        if !*kept {
+            self.beliefs().persist(&*self.seams.disk, BELIEFS)?;
+            *kept = true;
+        }
+        Ok(())
+    }
+
+    /// Puts a state in force in memory; says whether anything changed.
+    fn put_in_force(&self, state: State) -> Result<bool, AgentError> {
         let mut beliefs = self.locked();
         let held = self.judging((**beliefs).clone());
         let Some(next) = held.take(state, self.config.id.trust_domain())? else {
-            return Ok(());
+            return Ok(false);
         };
-        next.persist(&*self.seams.disk, BELIEFS)?;
         let next = Arc::new(next);
         *beliefs = Arc::clone(&next);
         self.publish.send_if_modified(|published| {
@@ -104,7 +116,7 @@ impl Agent {
             }));
             true
         });
-        Ok(())
+        Ok(true)
     }
 
     /// The same beliefs, with this node's own dials.

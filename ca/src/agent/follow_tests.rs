@@ -130,3 +130,29 @@ fn a_broken_state_is_not_taken_and_nothing_of_it_is_kept() {
     let kept = Trusted::load(&*agent.seams.disk, BELIEFS).unwrap();
     assert!(kept.is_none(), "{kept:?}");
 }
+
+#[test]
+fn a_full_disk_keeps_no_revocation_from_being_in_force_and_none_is_acknowledged() {
+    let (mut ca, mut agent, id) = met();
+    let disk = MemDisk::new();
+    agent.seams.disk = Arc::new(disk.clone());
+    agent
+        .believe(State::from(&**ca.announced().borrow()))
+        .unwrap();
+    let code = ca.new_join_code(&id, NOW).unwrap();
+    let leaf = ca.enroll(code.reveal(), &agent.request().unwrap().1, NOW);
+    let reason = crate::crl::RevocationReason::KeyCompromise;
+    ca.revoke_workload(&id, reason, NOW).unwrap();
+    disk.fail(true);
+    let told = State::from(&**ca.announced().borrow());
+    assert!(matches!(
+        agent.believe(told.clone()),
+        Err(AgentError::Disk(_))
+    ));
+    let facts = leaf.unwrap().facts;
+    assert!(agent.beliefs().revocation.crls.revokes(&facts));
+    disk.fail(false);
+    agent.believe(told).unwrap();
+    let kept = Trusted::load(&disk, BELIEFS).unwrap().unwrap();
+    assert!(kept.revocation.crls.revokes(&facts), "kept once it can be");
+}

@@ -145,6 +145,8 @@ pub struct Agent {
     bearers: Option<Arc<dyn BearerSource>>,
     /// What is believed; where there is an identity, it is published beside it.
     beliefs: Mutex<Arc<Trusted>>,
+    /// Whether they are on disk.
+    kept: Mutex<bool>,
     /// The newest credential, published or still without its bearer: the CA is followed under it.
     credential: watch::Sender<Option<Credential>>,
     publish: watch::Sender<Option<Arc<Published>>>,
@@ -160,6 +162,7 @@ impl Agent {
         let (publish, published) = watch::channel(None);
         let agent = Self {
             beliefs: Mutex::new(Arc::new(Trusted::of(config.bundle.clone()))),
+            kept: Mutex::new(true),
             credential: watch::channel(None).0,
             seams,
             config,
