@@ -122,11 +122,10 @@ impl Authorities {
         issuer.ok_or_else(|| CaError::damaged("no issuer is active"))
     }
 
-    /// The certificate of the issuer of that name, as raw DER.
-    pub(crate) fn certificate_named(&self, name: &[u8]) -> Option<CertificateDer<'static>> {
-        let certificates = self.issuers.values().map(Issuer::certificate);
-        let mut named = certificates.filter(|der| svid::subject(der).as_deref() == Some(name));
-        named.next().cloned()
+    /// The issuer of that name, as raw DER.
+    pub(crate) fn issuer_named(&self, name: &[u8]) -> Option<&Issuer> {
+        let is = |issuer: &&Issuer| svid::subject(issuer.certificate()).as_deref() == Some(name);
+        self.issuers.values().find(is)
     }
 
     /// The certificate of an issuer, current or not.
@@ -380,9 +379,11 @@ impl Authorities {
         self.lists.retain(|_, (_, until)| *until <= beyond);
     }
 
-    /// When the first list is due to be signed again.
-    pub(crate) fn next_list(&self) -> Option<Time> {
-        self.lists.values().map(|(_, until)| *until).min()
+    /// When the first list is due to be signed again; at once, if one is missing.
+    pub(crate) fn next_list(&self, now: Time) -> Time {
+        let due = |slot: &Slot| self.lists.get(&slot.id).map_or(now, |(_, until)| *until);
+        let first = self.slots.issuers().map(due).min();
+        first.unwrap_or(now + self.crl_life)
     }
 }
 

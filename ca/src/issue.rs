@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::announced::Announced;
 use crate::authorities::Authorities;
-use crate::authority::Issued;
+use crate::authority::{Issued, Issuer};
 use crate::bundle::Bundle;
 use crate::clock::Time;
 use crate::csr::Request;
@@ -296,7 +296,7 @@ impl Ca {
         }
         let log_index = self.issuances.leaf(&facts.leaf_sha256);
         let issued = Issued {
-            chain: vec![leaf.into(), self.issuer_of(&facts)?],
+            chain: vec![leaf.into(), self.issuer_of(&facts)?.certificate().clone()],
             facts,
             key_sha256: sha256(request.key.as_bytes()),
             csr_sha256: request.sha256,
@@ -360,16 +360,16 @@ impl Ca {
     }
 
     fn publish(&mut self, kind: Kind, issued: Issued, now: Time) -> Result<Identity, CaError> {
-        let issuer = self.authorities.issuer()?.generation();
+        let issuer = self.issuer_of(&issued.facts)?.generation();
         let entry = Issuance::new(kind, &issued, issuer, now);
         let log_index = self.issuances.record(&entry, now)?;
         Ok(self.identity(issued, log_index))
     }
 
-    /// The certificate that a leaf of ours goes with.
-    fn issuer_of(&self, leaf: &LeafFacts) -> Result<CertificateDer<'static>, CaError> {
-        let certificate = self.authorities.certificate_named(&leaf.issuer);
-        certificate.ok_or_else(|| CaError::damaged("a leaf's issuer is not in the store"))
+    /// Who signed a leaf of ours. A leaf that is logged late may have an issuer before the last.
+    fn issuer_of(&self, leaf: &LeafFacts) -> Result<&Issuer, CaError> {
+        let issuer = self.authorities.issuer_named(&leaf.issuer);
+        issuer.ok_or_else(|| CaError::damaged("a leaf's issuer is not in the store"))
     }
 
     fn identity(&self, issued: Issued, log_index: u64) -> Identity {

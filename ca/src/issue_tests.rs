@@ -461,3 +461,39 @@ fn a_power_cut_at_any_change_burns_no_code_and_logs_its_one_leaf_once() {
         );
     }
 }
+
+#[test]
+fn a_leaf_that_is_logged_late_is_logged_under_the_issuer_that_signed_it() {
+    use crate::rotation::{Act, AuthorityKind, Command};
+    let mut late = 0;
+    for changes in 0..60 {
+        let disk = MemDisk::new();
+        let mut ca = open(&disk).unwrap();
+        let code = ca.new_join_code(&id("/north/sts"), NOW).unwrap();
+        let csr = fresh_csr();
+        disk.cut_power_after(changes);
+        let _ = ca.enroll(code.reveal(), &csr, NOW);
+        disk.cut_power();
+        drop(ca);
+        disk.restore(&SeededRng::new(changes));
+        let mut ca = open(&disk).unwrap();
+        if ca.log().committed() > FOUNDED {
+            break;
+        }
+        let prepare = ca.prepare_act(AuthorityKind::X509, NOW);
+        let kind = AuthorityKind::X509;
+        for act in [prepare, Act::Activate { kind, id: None }] {
+            ca.command(&Command::from(act), NOW).unwrap();
+        }
+        let again = ca.enroll(code.reveal(), &csr, NOW).unwrap();
+        let entries: Vec<_> = ca
+            .log()
+            .entries(again.log_index..again.log_index + 1)
+            .collect();
+        let entry = Issuance::parse(entries[0]).unwrap();
+        let signed_by_first = again.chain[1] == *ca.authorities.issuer_certificate(1).unwrap();
+        assert_eq!(entry.issuer_generation, if signed_by_first { 1 } else { 2 });
+        late += usize::from(signed_by_first);
+    }
+    assert!(late > 0, "the power never went between code and log");
+}

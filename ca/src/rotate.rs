@@ -59,10 +59,8 @@ impl Ca {
     /// When a rule or a gate refuses it, a root's key is needed and not at hand, or disk or log
     /// fail; then what is durable is in force, and is logged at the next opening.
     pub fn command(&mut self, command: &Command, now: Time) -> Result<Vec<Transition>, CaError> {
-        let transitions = self.decide(command, now)?;
-        self.announce();
-        self.catch_up()?;
-        Ok(transitions)
+        let decided = self.decide(command, now);
+        self.follow_up(decided)
     }
 
     fn decide(&mut self, command: &Command, now: Time) -> Result<Vec<Transition>, CaError> {
@@ -99,16 +97,23 @@ impl Ca {
             reason: reason.name().to_owned(),
             at_us: now.as_micros(),
         };
-        if !self
-            .authorities
-            .has_revoked(&one.serial_bytes().map_err(CaError::damaged)?)
-        {
-            self.authorities
-                .revoke_leaf(&self.store, one.clone(), now)?;
-            self.announce();
-            self.catch_up()?;
-        }
+        let serial = one.serial_bytes().map_err(CaError::damaged)?;
+        let revoked = if self.authorities.has_revoked(&serial) {
+            // Its list may have failed then.
+            self.authorities.sign_lists(&self.store, now)
+        } else {
+            self.authorities.revoke_leaf(&self.store, one.clone(), now)
+        };
+        self.follow_up(revoked)?;
         Ok(one)
+    }
+
+    /// Announces and logs what became durable, even if what came after it failed.
+    fn follow_up<T>(&mut self, done: Result<T, CaError>) -> Result<T, CaError> {
+        self.announce();
+        let logged = self.catch_up();
+        let done = done?;
+        logged.map(|()| done)
     }
 
     /// Revokes every living leaf of one workload; gives what was revoked.
@@ -136,13 +141,12 @@ impl Ca {
     pub fn tend(&mut self, now: Time) -> Result<Time, CaError> {
         // A list that is fresh for longer than lists are was signed on a wrong clock.
         let fresh = |due| now < due && due <= now + self.config.crl_life;
-        if !self.authorities.next_list().is_some_and(fresh) {
+        if !fresh(self.authorities.next_list(now)) {
             self.authorities.forget_lists(now + self.config.crl_life);
             self.authorities.sign_lists(&self.store, now)?;
             self.announce();
         }
-        let next = self.authorities.next_list();
-        Ok(next.unwrap_or(now + self.config.crl_life))
+        Ok(self.authorities.next_list(now))
     }
 
     /// Who holds what, as the gates ask.
