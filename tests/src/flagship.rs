@@ -88,14 +88,14 @@ impl Flagship {
         let ran = run(request, &mut |_| ControlFlow::Continue(())).expect("the world holds");
         for seen in &ran.sightings {
             let invariant = by_name(seen.invariant).expect("it is one of ours");
-            let found = (invariant.check)(&ran.history).violations;
+            let found = (invariant.check)(&ran.history.placed()).violations;
             let place = |it: &Violation| (it.node.clone(), it.request.clone(), it.seq);
             let is_found = found.iter().any(|it| place(it) == place(&seen.violation));
             assert!(is_found, "{seen:?} was not found at the end");
         }
         let early = expected(&ran.history).filter(|invariant| invariant.settles_early);
         for invariant in early {
-            let is_broken = (invariant.check)(&ran.history).verdict == Verdict::Broken;
+            let is_broken = (invariant.check)(&ran.history.placed()).verdict == Verdict::Broken;
             let was_seen = |seen: &Sighting| seen.invariant == invariant.name;
             assert_eq!(
                 is_broken,

@@ -219,7 +219,7 @@ fn follow(kept: &Path, histories: &[&History], place: &Place) -> Option<String> 
     let name = kept.file_name()?.to_str()?;
     let mut found = histories
         .iter()
-        .map(|history| no_permit_after_revoke::check(history));
+        .map(|history| no_permit_after_revoke::check(&history.placed()));
     let first = found.find_map(|finding| finding.violations.into_iter().next())?;
     let words = ["trace", first.request.as_deref()?, "--run", name];
     Some(place.invocation.command(&words))

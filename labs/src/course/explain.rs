@@ -217,7 +217,7 @@ fn first(cause: &Cause, trial: &Trial) -> Option<Moment> {
         Cause::Attack => too_late(history)?,
         Cause::Invariant(name) => {
             let check = invariant::by_name(name)?.check;
-            let first = check(history).violations.into_iter().next()?;
+            let first = check(&history.placed()).violations.into_iter().next()?;
             if *name == served::NAME {
                 most_heard(history, first)
             } else {

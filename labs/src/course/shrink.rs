@@ -127,7 +127,7 @@ pub fn smallest(
         Cause::Attack => trial.report.attack == Attack::Succeeded,
         Cause::Invariant(served::NAME) => group.iter().any(|group| short(trial).contains(group)),
         Cause::Invariant(name) => invariant::by_name(name).is_some_and(|invariant| {
-            (invariant.check)(&trial.ran.history).verdict == Verdict::Broken
+            (invariant.check)(&trial.ran.history.placed()).verdict == Verdict::Broken
         }),
         Cause::NotRefused | Cause::NeverLetIn | Cause::Doubt(_) => false,
     };

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use services::audit::entry::Entry;
 use services::refusal::Refusal;
 
-pub use placement::{Decided, PLACEMENT_SLACK_US};
+pub use placement::{Decided, PLACEMENT_SLACK_US, Placed};
 
 /// A node's whole audit log in order of `seq`, or why it does not verify.
 pub type AuditLog = Result<Vec<Entry>, String>;

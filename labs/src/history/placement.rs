@@ -33,19 +33,46 @@ pub struct Decided<'a> {
     pub request: Option<&'a Request>,
 }
 
+/// A history with its decisions in place: placed once, for every check that asks.
+#[derive(Debug)]
+pub struct Placed<'a> {
+    /// What happened.
+    pub history: &'a History,
+    /// [`History::decisions`] of it.
+    pub decisions: Vec<Decided<'a>>,
+}
+
+impl Placed<'_> {
+    /// The decisions as the logs have them, in order of (node, seq).
+    pub fn as_logged(&self) -> Vec<Decided<'_>> {
+        let mut decisions = self.decisions.clone();
+        decisions.sort_by_key(|decided| (decided.node, decided.entry.seq));
+        decisions
+    }
+}
+
 impl History {
+    /// The history as checks ask for it.
+    pub fn placed(&self) -> Placed<'_> {
+        Placed {
+            history: self,
+            decisions: self.decisions(),
+        }
+    }
+
     /// Every decision of every log that verifies, in order of (true time, node, seq).
     pub fn decisions(&self) -> Vec<Decided<'_>> {
-        let mut requests: BTreeMap<_, Vec<&Request>> = BTreeMap::new();
+        let mut requests: BTreeMap<&str, BTreeMap<&str, Vec<&Request>>> = BTreeMap::new();
         for request in &self.requests {
-            let asked = requests.entry((request.node.as_str(), request.id.as_str()));
-            asked.or_default().push(request);
+            let of_node = requests.entry(&request.node).or_default();
+            of_node.entry(&request.id).or_default().push(request);
         }
         let mut decisions = Vec::new();
         for (node, log) in &self.audits {
             let mut floor_us = 0;
+            let of_node = requests.remove(node.as_str()).unwrap_or_default();
             for entry in log.iter().flatten() {
-                let asked = requests.get(&(node.as_str(), entry.request.as_str()));
+                let asked = of_node.get(entry.request.as_str());
                 let asked = asked.map_or(&[][..], Vec::as_slice);
                 let request = self.answered(node, entry, asked);
                 let decided = self.place(node, entry, request, floor_us);
@@ -111,15 +138,10 @@ impl History {
     /// Every true time at which that node's clock read `at_us`.
     fn true_times(&self, node: &str, at_us: u64) -> Vec<u64> {
         let steps = self.clocks.get(node).map_or(&[][..], Vec::as_slice);
-        let mut spans = vec![(0, 0)];
-        spans.extend_from_slice(steps);
-        let ends = spans
-            .iter()
-            .skip(1)
-            .map(|(from, _)| *from)
-            .chain([u64::MAX]);
-        let mut times: Vec<u64> = (spans.iter().zip(ends))
-            .filter_map(|(&(from, skew), end)| {
+        let spans = [(0, 0)].into_iter().chain(steps.iter().copied());
+        let ends = steps.iter().map(|(from, _)| *from).chain([u64::MAX]);
+        let mut times: Vec<u64> = (spans.zip(ends))
+            .filter_map(|((from, skew), end)| {
                 let unskewed = at_us.checked_add_signed(skew.checked_neg()?)?;
                 let at = unskewed.checked_sub(self.epoch_us)?;
                 (from..end).contains(&at).then_some(at)

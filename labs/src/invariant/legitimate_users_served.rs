@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Finding, Violation};
-use crate::history::{Fault, FloorSpec, History, Outcome, Request, When};
+use crate::history::{Fault, FloorSpec, History, Outcome, Placed, Request, When};
 
 /// The invariant's name.
 pub const NAME: &str = "legitimate-users-served";
@@ -48,7 +48,8 @@ impl Group<'_> {
 }
 
 /// Judges the history.
-pub fn check(history: &History) -> Finding {
+pub fn check(placed: &Placed<'_>) -> Finding {
+    let history = placed.history;
     let mut violations = Vec::new();
     let mut doubts = Vec::new();
     let mut judged = 0;
@@ -207,7 +208,7 @@ mod tests {
     #[test]
     fn refused_for_part_of_the_cut_is_above_the_floor() {
         let sample = alice(20..45);
-        assert_eq!(check(&sample.history).verdict, Verdict::Kept);
+        assert_eq!(check(&sample.history.placed()).verdict, Verdict::Kept);
         let groups = groups(&sample.history);
         assert_eq!((groups[0].ok, groups[0].total), (22, 22));
         assert_eq!(
@@ -219,7 +220,7 @@ mod tests {
 
     #[test]
     fn refusing_the_cut_off_region_outright_breaks_its_floor() {
-        let finding = check(&alice(10..45).history);
+        let finding = check(&alice(10..45).history.placed());
         assert_eq!(finding.verdict, Verdict::Broken);
         assert_eq!(finding.violations[0].at_us, 10_000_000);
         assert!(finding.violations[0].evidence.contains("0 of 35 served"));
@@ -238,10 +239,10 @@ mod tests {
             sample.served(&id, "legit", "nadia", "read", 11_000_000 + at);
             sample.move_to(&id, "north");
         }
-        assert_eq!(check(&sample.history).verdict, Verdict::Kept);
+        assert_eq!(check(&sample.history.placed()).verdict, Verdict::Kept);
         sample.refused("e-1", "legit", "emil", "read", 12_000_000);
         sample.move_to("e-1", "east");
-        let finding = check(&sample.history);
+        let finding = check(&sample.history.placed());
         assert_eq!((finding.verdict, finding.broken), (Verdict::Broken, 1));
         assert!(
             finding.violations[0]
@@ -257,7 +258,7 @@ mod tests {
         assert_eq!(groups(&sample.history)[0].total, 23);
         assert_eq!(groups(&sample.history)[0].ok, 22);
         assert_eq!(
-            check(&sample.history).verdict,
+            check(&sample.history.placed()).verdict,
             Verdict::Broken,
             "22 of 23 is below 0.97"
         );
@@ -269,7 +270,7 @@ mod tests {
         for request in &mut writes_only.history.requests {
             request.action = "write".to_owned();
         }
-        let finding = check(&writes_only.history);
+        let finding = check(&writes_only.history.placed());
         assert_eq!(finding.verdict, Verdict::Unknown);
         assert_eq!(
             finding.doubts,
@@ -277,6 +278,6 @@ mod tests {
         );
         let mut no_cut = alice(0..0);
         no_cut.history.faults.clear();
-        assert_eq!(check(&no_cut.history).verdict, Verdict::Unknown);
+        assert_eq!(check(&no_cut.history.placed()).verdict, Verdict::Unknown);
     }
 }

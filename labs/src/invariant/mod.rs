@@ -15,7 +15,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::History;
+use crate::history::{History, Placed};
 
 /// The most violations that a finding keeps; it counts all of them.
 pub const VIOLATIONS_MAX: usize = 32;
@@ -132,7 +132,7 @@ pub struct Invariant {
     /// What it says, in one sentence without a full stop.
     pub words: &'static str,
     /// The check over a history.
-    pub check: fn(&History) -> Finding,
+    pub check: fn(&Placed<'_>) -> Finding,
     /// Whether a violation seen early stays one. A floor missed so far may yet be reached.
     pub settles_early: bool,
 }
@@ -192,13 +192,14 @@ pub fn expected(history: &History) -> impl Iterator<Item = Invariant> + use<'_> 
 
 /// Checks what is [`expected`].
 pub fn check_expected(history: &History) -> Vec<Finding> {
-    let found = expected(history).map(|invariant| (invariant.check)(history));
+    let placed = history.placed();
+    let found = expected(history).map(|invariant| (invariant.check)(&placed));
     found.collect()
 }
 
 /// What could be said of the invariant at that true time (µs), from what had happened by then.
 pub fn check_prefix(invariant: &Invariant, history: &History, until_us: u64) -> Finding {
-    let finding = (invariant.check)(&history.prefix(until_us));
+    let finding = (invariant.check)(&history.prefix(until_us).placed());
     if invariant.settles_early || until_us >= history.duration_us {
         return finding;
     }
@@ -250,7 +251,7 @@ mod tests {
             .audits
             .insert("records.south".to_owned(), Ok(Vec::new()));
         for invariant in ALL {
-            let finding = (invariant.check)(&empty);
+            let finding = (invariant.check)(&empty.placed());
             let verdict = (finding.judged, finding.verdict);
             assert_ne!(verdict, (0, Verdict::Kept), "{finding:?}");
             assert!(!finding.doubts.is_empty(), "{finding:?}");

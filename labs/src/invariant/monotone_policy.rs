@@ -7,17 +7,17 @@
 use std::collections::BTreeMap;
 
 use super::{Finding, Violation, unverified};
-use crate::history::{Decided, History, Rooted};
+use crate::history::{Decided, Placed, Rooted};
 
 /// The invariant's name.
 pub const NAME: &str = "monotone-policy";
 
 /// Judges the history.
-pub fn check(history: &History) -> Finding {
-    let mut decisions = history.decisions();
+pub fn check(placed: &Placed<'_>) -> Finding {
+    let history = placed.history;
     let mut violations = Vec::new();
     let mut roots: BTreeMap<u64, Rooted> = history.rooted.clone();
-    for decided in &decisions {
+    for decided in &placed.decisions {
         let size = decided.entry.policy_size;
         let first = roots.entry(size);
         let first = first.or_insert_with(|| Rooted::by(decided.node, decided.entry));
@@ -29,7 +29,7 @@ pub fn check(history: &History) -> Finding {
             violations.push(violation(decided, evidence));
         }
     }
-    decisions.sort_by_key(|decided| (decided.node, decided.entry.seq));
+    let decisions = placed.as_logged();
     let mut largest: Option<Decided<'_>> = None;
     for decided in &decisions {
         let before = largest.filter(|before| before.node == decided.node);
@@ -100,13 +100,13 @@ mod tests {
         for entry in grows.log("south") {
             entry.policy_root = "aa".repeat(32);
         }
-        assert_eq!(check(&grows.history).verdict, Verdict::Kept);
+        assert_eq!(check(&grows.history.placed()).verdict, Verdict::Kept);
     }
 
     #[test]
     fn a_fall_is_a_violation_and_stays_one_until_the_node_catches_up() {
         let falls = sizes(&[("south", 5), ("south", 3), ("south", 4), ("south", 6)]);
-        let finding = check(&falls.history);
+        let finding = check(&falls.history.placed());
         assert_eq!(finding.verdict, Verdict::Broken);
         assert_eq!(finding.broken, 2);
         assert_eq!(finding.violations[0].seq, Some(1));
@@ -121,7 +121,7 @@ mod tests {
     fn one_size_with_two_roots_is_two_histories() {
         let mut forked = sizes(&[("north", 5), ("south", 5)]);
         forked.log("south")[0].policy_root = "aa".repeat(32);
-        let finding = check(&forked.history);
+        let finding = check(&forked.history.placed());
         assert_eq!(finding.verdict, Verdict::Broken);
         assert_eq!(finding.violations[0].node, "south");
     }
@@ -140,7 +140,7 @@ mod tests {
                 root: root.repeat(32),
             };
             later.history.rooted = BTreeMap::from([(size, left_out)]);
-            let finding = check(&later.history);
+            let finding = check(&later.history.placed());
             assert_eq!(finding.verdict, expected, "{size} {root}");
             if let Some(found) = finding.violations.first() {
                 assert_eq!(found.seq, Some(0));
@@ -152,10 +152,10 @@ mod tests {
     #[test]
     fn no_policy_is_where_a_node_begins_and_nowhere_to_go_back_to() {
         let began = sizes(&[("south", 0), ("south", 5)]);
-        assert_eq!(check(&began.history).verdict, Verdict::Kept);
+        assert_eq!(check(&began.history.placed()).verdict, Verdict::Kept);
         let mut emptied = sizes(&[("south", 5), ("south", 0)]);
         emptied.log("south")[1].decision = Decision::Refuse;
-        assert_eq!(check(&emptied.history).verdict, Verdict::Broken);
+        assert_eq!(check(&emptied.history.placed()).verdict, Verdict::Broken);
     }
 
     #[test]
@@ -165,6 +165,6 @@ mod tests {
             .history
             .audits
             .insert("south".to_owned(), Err("forged".to_owned()));
-        assert_eq!(check(&sample.history).verdict, Verdict::Unknown);
+        assert_eq!(check(&sample.history.placed()).verdict, Verdict::Unknown);
     }
 }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use services::audit::entry::Decision;
 
 use super::{Finding, Violation, seconds};
-use crate::history::{Act, ActKind, Decided, History, Promise, Request};
+use crate::history::{Act, ActKind, Decided, History, Placed, Promise, Request};
 
 /// The invariant's name.
 pub const NAME: &str = "no-permit-after-revoke";
@@ -48,7 +48,8 @@ impl Late {
 }
 
 /// Judges the history.
-pub fn check(history: &History) -> Finding {
+pub fn check(placed: &Placed<'_>) -> Finding {
+    let history = placed.history;
     let mut violations = Vec::new();
     let mut doubts = doubts(history);
     let mut judged = refusals(history);
@@ -56,7 +57,7 @@ pub fn check(history: &History) -> Finding {
         late,
         until_us,
         another,
-    } in &possible(history)
+    } in &possible(placed)
     {
         let Some(bound) = bound_us(history, &late.action) else {
             doubts.push(format!(
@@ -119,7 +120,7 @@ fn refusals(history: &History) -> u64 {
 /// of (principal, true time). One that may have been before the acknowledgement, or that another
 /// role may have permitted, is not among them.
 pub fn successes(history: &History) -> Vec<Late> {
-    let mut successes = possible(history);
+    let mut successes = possible(&history.placed());
     successes.retain(|it| it.another.is_none() && it.late.earliest_us > it.late.acknowledged_us);
     successes.into_iter().map(|it| it.late).collect()
 }
@@ -134,9 +135,10 @@ struct Possible {
 }
 
 /// Every one of them, in order of (principal, true time).
-fn possible(history: &History) -> Vec<Possible> {
-    let decisions = history.decisions();
-    let permits: Vec<_> = decisions
+fn possible(placed: &Placed<'_>) -> Vec<Possible> {
+    let history = placed.history;
+    let permits: Vec<_> = placed
+        .decisions
         .iter()
         .filter(|d| d.entry.decision == Decision::Permit)
         .collect();

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use services::audit::entry::Decision;
 
 use super::{Finding, Violation, seconds, unverified};
-use crate::history::{Decided, History, Promise};
+use crate::history::{Decided, History, Placed, Promise};
 
 /// The invariant's name.
 pub const NAME: &str = "no-permit-on-stale-policy";
@@ -24,12 +24,13 @@ const COSIGNATURE_ROUNDING_US: u64 = 1_000_000;
 const QUORUM_READ_US: u64 = 1_000_000;
 
 /// Judges the history.
-pub fn check(history: &History) -> Finding {
+pub fn check(placed: &Placed<'_>) -> Finding {
+    let history = placed.history;
     let mut violations = Vec::new();
     let mut doubts = unverified(history);
     let mut judged = 0;
     let mut unbound: BTreeMap<&str, u64> = BTreeMap::new();
-    for decided in history.decisions() {
+    for decided in &placed.decisions {
         if decided.entry.decision != Decision::Permit {
             continue;
         }
@@ -38,9 +39,9 @@ pub fn check(history: &History) -> Finding {
                 *unbound.entry(&decided.entry.action).or_insert(0) += 1;
                 continue;
             }
-            Promise::Within(bound_us) => violations.extend(older_than(&decided, bound_us)),
-            Promise::Latest => match asked_us(history, &decided) {
-                Some(asked_us) => violations.extend(before(history, &decided, asked_us)),
+            Promise::Within(bound_us) => violations.extend(older_than(decided, bound_us)),
+            Promise::Latest => match asked_us(history, decided) {
+                Some(asked_us) => violations.extend(before(history, decided, asked_us)),
                 None => doubts.push(format!(
                     "{} at {} was permitted at `latest`, and no client says when it was asked",
                     decided.entry.request, decided.node
@@ -123,10 +124,10 @@ mod tests {
     #[test]
     fn a_policy_as_old_as_the_bound_is_fresh_and_one_older_is_not() {
         assert_eq!(
-            check(&with_policy_aged(3_000_000).history).verdict,
+            check(&with_policy_aged(3_000_000).history.placed()).verdict,
             Verdict::Kept
         );
-        let finding = check(&with_policy_aged(3_000_001).history);
+        let finding = check(&with_policy_aged(3_000_001).history.placed());
         assert_eq!(finding.verdict, Verdict::Broken);
         assert_eq!(finding.violations[0].at_us, 20_010_000);
     }
@@ -136,7 +137,7 @@ mod tests {
         let mut sample = with_policy_aged(1_000_000);
         sample.refused("a-2", "legit", "alice", "write", 20_000_000);
         sample.log("records.south")[1].as_of_us = 0;
-        let finding = check(&sample.history);
+        let finding = check(&sample.history.placed());
         assert_eq!((finding.verdict, finding.judged), (Verdict::Kept, 1));
     }
 
@@ -144,14 +145,14 @@ mod tests {
     fn a_permit_without_promise_is_not_called_fresh() {
         let mut exposed = with_policy_aged(30_000_000);
         exposed.promise_nothing();
-        let finding = check(&exposed.history);
+        let finding = check(&exposed.history.placed());
         assert_eq!(finding.verdict, Verdict::Unknown);
         let why = "nothing is promised for write: 1 permits had no bound to be held to";
         assert_eq!(finding.doubts, [why]);
         exposed.served("a-2", "legit", "alice", "read", 21_000_000);
         let read = ("read".to_owned(), Promise::Within(3_000_000));
         exposed.history.promised.extend([read]);
-        let finding = check(&exposed.history);
+        let finding = check(&exposed.history.placed());
         assert_eq!((finding.verdict, finding.judged), (Verdict::Kept, 1));
         assert_eq!(finding.left_out, [why], "and says so beside the verdict");
     }
@@ -163,7 +164,7 @@ mod tests {
             .history
             .audits
             .insert("records.north".to_owned(), Err("forged".to_owned()));
-        assert_eq!(check(&sample.history).verdict, Verdict::Unknown);
+        assert_eq!(check(&sample.history.placed()).verdict, Verdict::Unknown);
     }
 
     #[test]
@@ -176,11 +177,17 @@ mod tests {
                 .insert("write".to_owned(), Promise::Latest);
             sample
         };
-        assert_eq!(check(&latest(1_500_000).history).verdict, Verdict::Kept);
-        assert_eq!(check(&latest(2_500_000).history).verdict, Verdict::Broken);
+        assert_eq!(
+            check(&latest(1_500_000).history.placed()).verdict,
+            Verdict::Kept
+        );
+        assert_eq!(
+            check(&latest(2_500_000).history.placed()).verdict,
+            Verdict::Broken
+        );
         let mut unasked = latest(1_500_000);
         unasked.history.requests.clear();
-        assert_eq!(check(&unasked.history).verdict, Verdict::Unknown);
+        assert_eq!(check(&unasked.history.placed()).verdict, Verdict::Unknown);
     }
 
     #[test]
@@ -198,7 +205,7 @@ mod tests {
             promised.insert("watch".to_owned(), Promise::Latest);
             sample
         };
-        let verdict = |age_us| check(&heard_late(age_us).history).verdict;
+        let verdict = |age_us| check(&heard_late(age_us).history.placed()).verdict;
         assert_eq!(verdict(1_970_000), Verdict::Kept);
         assert_eq!(verdict(3_000_001), Verdict::Broken);
     }

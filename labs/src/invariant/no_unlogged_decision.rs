@@ -12,14 +12,15 @@ use services::audit::entry::{Decision, Entry};
 use services::refusal::Refusal;
 
 use super::{Finding, Violation};
-use crate::history::{History, Outcome, Request};
+use crate::history::{Outcome, Placed, Request};
 
 /// The invariant's name.
 pub const NAME: &str = "no-unlogged-decision";
 
 /// Judges the history.
-pub fn check(history: &History) -> Finding {
-    let mut violations = gaps(history);
+pub fn check(placed: &Placed<'_>) -> Finding {
+    let history = placed.history;
+    let mut violations = gaps(placed);
     let mut doubts = super::unverified(history);
     let mut entries: BTreeMap<(&str, &str), Vec<&Entry>> = BTreeMap::new();
     for (node, log) in &history.audits {
@@ -123,13 +124,16 @@ fn unlogged(request: &Request, heard: Heard, entries: &[&Entry]) -> Option<Viola
 }
 
 /// Where a log does not count from 0 without gaps, or holds another node's entry.
-fn gaps(history: &History) -> Vec<Violation> {
+fn gaps(placed: &Placed<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut expected: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut decisions = history.decisions();
-    decisions.sort_by_key(|decided| (decided.node, decided.entry.seq));
-    for decided in &decisions {
-        let left_out = history.left_out.get(decided.node).copied().unwrap_or(0);
+    for decided in &placed.as_logged() {
+        let left_out = placed
+            .history
+            .left_out
+            .get(decided.node)
+            .copied()
+            .unwrap_or(0);
         let next = expected.entry(decided.node).or_insert(left_out);
         let evidence = if decided.entry.seq != *next {
             Some(format!(
@@ -184,7 +188,7 @@ mod tests {
             None,
             3_000_000,
         );
-        let finding = check(&sample.history);
+        let finding = check(&sample.history.placed());
         assert_eq!((finding.verdict, finding.judged), (Verdict::Kept, 2));
     }
 
@@ -196,7 +200,7 @@ mod tests {
             if skipped == 0 {
                 sample.log("records.south")[0].seq = 0;
             }
-            assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+            assert_eq!(check(&sample.history.placed()).verdict, Verdict::Broken);
         }
     }
 
@@ -204,7 +208,7 @@ mod tests {
     fn an_entry_that_says_otherwise_is_no_entry() {
         let mut sample = good();
         heard(&mut sample, "policy-denied");
-        let finding = check(&sample.history);
+        let finding = check(&sample.history.placed());
         assert_eq!(finding.verdict, Verdict::Broken);
         assert!(finding.violations[0].evidence.contains("policy-stale"));
     }
@@ -215,7 +219,11 @@ mod tests {
             let mut sample = good();
             heard(&mut sample, name);
             sample.log("records.south").pop();
-            assert_eq!(check(&sample.history).verdict, Verdict::Kept, "{name}");
+            assert_eq!(
+                check(&sample.history.placed()).verdict,
+                Verdict::Kept,
+                "{name}"
+            );
         }
     }
 
@@ -227,7 +235,7 @@ mod tests {
             entry.principal.clear();
             entry.action.clear();
             let expected = [Verdict::Broken, Verdict::Kept][at];
-            assert_eq!(check(&sample.history).verdict, expected);
+            assert_eq!(check(&sample.history.placed()).verdict, expected);
         }
     }
 
@@ -235,11 +243,11 @@ mod tests {
     fn no_such_record_stands_on_a_permit() {
         let mut sample = good();
         heard(&mut sample, "no-such-record");
-        assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+        assert_eq!(check(&sample.history.placed()).verdict, Verdict::Broken);
         let entry = &mut sample.log("records.south")[1];
         entry.decision = Decision::Permit;
         entry.refusal = None;
-        assert_eq!(check(&sample.history).verdict, Verdict::Kept);
+        assert_eq!(check(&sample.history.placed()).verdict, Verdict::Kept);
     }
 
     #[test]
@@ -247,7 +255,7 @@ mod tests {
         let mut sample = good();
         sample.entry("records.south", "x", "alice", "read", None, 3_000_000);
         sample.log("records.south")[2].seq = 3;
-        let finding = check(&sample.history);
+        let finding = check(&sample.history.placed());
         assert_eq!(finding.verdict, Verdict::Broken);
         assert!(
             finding.violations[0]
@@ -262,14 +270,14 @@ mod tests {
         torn.history
             .audits
             .insert("records.south".to_owned(), Err("torn".to_owned()));
-        assert_eq!(check(&torn.history).verdict, Verdict::Unknown);
+        assert_eq!(check(&torn.history.placed()).verdict, Verdict::Unknown);
         let mut missing = good();
         missing.history.audits.clear();
-        assert_eq!(check(&missing.history).verdict, Verdict::Unknown);
+        assert_eq!(check(&missing.history.placed()).verdict, Verdict::Unknown);
         let mut empty = good();
         empty.log("records.south").clear();
         assert_eq!(
-            check(&empty.history).verdict,
+            check(&empty.history.placed()).verdict,
             Verdict::Broken,
             "it verifies, and is empty"
         );

@@ -67,7 +67,7 @@ pub fn attack(history: &History) -> Attack {
     if after_revoke::successes(history).iter().any(too_late) {
         return Attack::Succeeded;
     }
-    if !after_revoke::check(history).doubts.is_empty() {
+    if !after_revoke::check(&history.placed()).doubts.is_empty() {
         return Attack::Unknown;
     }
     let since_us = after_revoke::revocations(history)
@@ -119,7 +119,7 @@ fn offence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
     let posture = &run.posture;
     match run.attack {
         Attack::Succeeded => {}
-        Attack::Unknown if !after_revoke::check(history).doubts.is_empty() => {
+        Attack::Unknown if !after_revoke::check(&history.placed()).doubts.is_empty() => {
             return doubts.push(format!(
                 "{posture}: it is not known whether the attack worked"
             ));

@@ -28,13 +28,14 @@ pub(super) fn wrongful<'a>(
     histories: &[&'a History],
 ) -> Option<Wrongful<'a>> {
     runs.iter().zip(histories).find_map(|(run, history)| {
-        let finding = no_permit_after_revoke::check(history);
+        let placed = history.placed();
+        let finding = no_permit_after_revoke::check(&placed);
         let violation = finding.violations.into_iter().next()?;
         let id = violation.request.as_deref();
         let behind = |decided: &Decided<'_>| {
             decided.node == violation.node && Some(decided.entry.seq) == violation.seq
         };
-        let decided = history.decisions().into_iter().find(behind);
+        let decided = placed.decisions.into_iter().find(behind);
         let heard = |r: &&Request| Some(r.id.as_str()) == id && r.node == violation.node;
         let record = decided.map_or_else(
             || history.requests.iter().find(heard),

@@ -100,9 +100,9 @@ impl Lookout {
 
     fn judge(&mut self, now_us: u64) -> Vec<Sighting> {
         let mut seen = Vec::new();
-        let recent = &self.recent;
+        let recent = self.recent.placed();
         self.watched.retain(|invariant| {
-            let first = (invariant.check)(recent).violations.into_iter().next();
+            let first = (invariant.check)(&recent).violations.into_iter().next();
             let is_kept = first.is_none();
             seen.extend(first.map(|violation| Sighting {
                 invariant: invariant.name,

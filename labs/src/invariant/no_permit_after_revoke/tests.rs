@@ -16,7 +16,7 @@ fn a_success_inside_the_promise_is_counted_and_kept() {
     let mut sample = revoked_at_12_s();
     sample.served("m-1", "attack", "mallory", "read", 19_000_000);
     sample.refused("m-2", "attack", "mallory", "read", 40_000_000);
-    let finding = check(&sample.history);
+    let finding = check(&sample.history.placed());
     assert_eq!(finding.verdict, Verdict::Kept);
     assert_eq!(finding.judged, 2, "one success, one refusal");
     let exposure = exposure_us(&sample.history);
@@ -29,12 +29,12 @@ fn a_success_later_than_promise_and_tolerance_is_a_violation() {
     let mut sample = revoked_at_12_s();
     sample.served("m-1", "attack", "mallory", "write", 16_090_000);
     assert_eq!(
-        check(&sample.history).verdict,
+        check(&sample.history.placed()).verdict,
         Verdict::Kept,
         "exactly at the limit"
     );
     sample.served("m-2", "attack", "mallory", "write", 16_090_001);
-    let finding = check(&sample.history);
+    let finding = check(&sample.history.placed());
     assert_eq!(finding.verdict, Verdict::Broken);
     assert_eq!(finding.broken, 1);
     assert_eq!(finding.violations[0].request.as_deref(), Some("m-2"));
@@ -47,7 +47,7 @@ fn a_posture_without_promise_is_held_to_the_scenario() {
     let mut sample = revoked_at_12_s();
     sample.promise_nothing();
     sample.served("m-1", "attack", "mallory", "read", 44_000_000);
-    let finding = check(&sample.history);
+    let finding = check(&sample.history.placed());
     assert_eq!(finding.verdict, Verdict::Broken);
     assert!(
         finding.violations[0]
@@ -69,7 +69,7 @@ fn true_time_counts_and_not_the_nodes_own_clock() {
         entry.at_us -= 25_000_000;
         entry.as_of_us -= 25_000_000;
     }
-    let finding = check(&sample.history);
+    let finding = check(&sample.history.placed());
     assert_eq!(finding.verdict, Verdict::Broken);
     assert_eq!(finding.violations[0].at_us, 40_010_000);
 }
@@ -80,9 +80,9 @@ fn a_grant_ends_the_revocation() {
     sample.act(ActKind::Grant, "mallory", 30_000_000, Some(30_100_000));
     sample.refused("m-0", "attack", "mallory", "read", 28_000_000);
     sample.served("m-1", "attack", "mallory", "read", 40_000_000);
-    assert_eq!(check(&sample.history).verdict, Verdict::Kept);
+    assert_eq!(check(&sample.history.placed()).verdict, Verdict::Kept);
     sample.served("m-2", "attack", "mallory", "read", 29_000_000);
-    assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+    assert_eq!(check(&sample.history.placed()).verdict, Verdict::Broken);
 }
 
 #[test]
@@ -97,9 +97,13 @@ fn a_grant_of_another_role_ends_no_revocation_and_says_nothing_of_what_it_permit
     for at_us in [1_000_000, 12_050_000, 30_000_000] {
         let mut sample = granted(at_us);
         sample.refused("m-1", "attack", "mallory", "read", 40_000_000);
-        assert_eq!(check(&sample.history).verdict, Verdict::Kept, "{at_us}");
+        assert_eq!(
+            check(&sample.history.placed()).verdict,
+            Verdict::Kept,
+            "{at_us}"
+        );
         sample.served("m-2", "attack", "mallory", "read", 41_000_000);
-        let finding = check(&sample.history);
+        let finding = check(&sample.history.placed());
         assert_eq!(finding.verdict, Verdict::Unknown, "{at_us}");
         assert!(finding.doubts[0].contains("`visitor`"), "{finding:?}");
         let exposure = exposure_us(&sample.history)["read"];
@@ -110,7 +114,7 @@ fn a_grant_of_another_role_ends_no_revocation_and_says_nothing_of_what_it_permit
     }
     let mut before = granted(30_000_000);
     before.served("m-1", "attack", "mallory", "read", 29_000_000);
-    assert_eq!(check(&before.history).verdict, Verdict::Broken);
+    assert_eq!(check(&before.history.placed()).verdict, Verdict::Broken);
 }
 
 #[test]
@@ -121,16 +125,16 @@ fn a_role_held_from_the_beginning_is_in_doubt_until_it_is_revoked_as_well() {
         .roles
         .insert("mallory".to_owned(), "doctor".to_owned());
     sample.served("m-1", "attack", "mallory", "read", 40_000_000);
-    assert_eq!(check(&sample.history).verdict, Verdict::Unknown);
+    assert_eq!(check(&sample.history.placed()).verdict, Verdict::Unknown);
     sample.revoke("mallory", 13_000_000, Some(13_100_000));
     sample.history.acts[1].role = "doctor".to_owned();
-    let finding = check(&sample.history);
+    let finding = check(&sample.history.placed());
     assert_eq!(finding.verdict, Verdict::Broken);
     assert!(finding.violations[0].evidence.contains("26.910 s after"));
     let roles = &mut sample.history.roles;
     roles.insert("mallory".to_owned(), "nurse".to_owned());
     sample.history.acts.pop();
-    assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+    assert_eq!(check(&sample.history.placed()).verdict, Verdict::Broken);
 }
 
 /// The rule is acknowledged at 12.1 s, the list that completes it at 20.1 s.
@@ -155,13 +159,16 @@ fn a_suspension_counts_from_the_act_that_the_scenario_says_completes_it() {
         let mut sample = suspended(completing);
         sample.served("m-0", "attack", "mallory", "read", late_us - 3_000_000);
         sample.served("a-0", "legit", "alice", "read", late_us);
-        assert_eq!(check(&sample.history).verdict, Verdict::Kept);
+        assert_eq!(check(&sample.history.placed()).verdict, Verdict::Kept);
         sample.served("m-1", "attack", "mallory", "write", late_us);
-        assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+        assert_eq!(check(&sample.history.placed()).verdict, Verdict::Broken);
     }
     let mut nobody = suspended(ActKind::Grant);
     nobody.served("m-1", "attack", "mallory", "write", 40_000_000);
-    assert_eq!(check(&nobody.history).doubts, ["nobody was revoked"]);
+    assert_eq!(
+        check(&nobody.history.placed()).doubts,
+        ["nobody was revoked"]
+    );
 }
 
 #[test]
@@ -169,19 +176,19 @@ fn no_grant_of_a_role_ends_a_suspension_and_a_pending_one_carries_no_promise() {
     let mut sample = suspended(ActKind::Entities);
     sample.act(ActKind::Grant, "mallory", 30_000_000, Some(30_100_000));
     sample.served("m-1", "attack", "mallory", "write", 40_000_000);
-    assert_eq!(check(&sample.history).verdict, Verdict::Broken);
+    assert_eq!(check(&sample.history.placed()).verdict, Verdict::Broken);
     sample.history.acts[1].acknowledged_us = None;
-    assert_eq!(check(&sample.history).verdict, Verdict::Unknown);
+    assert_eq!(check(&sample.history.placed()).verdict, Verdict::Unknown);
 }
 
 #[test]
 fn others_may_go_on() {
     let mut sample = revoked_at_12_s();
     sample.served("a-1", "legit", "alice", "read", 40_000_000);
-    let finding = check(&sample.history);
+    let finding = check(&sample.history.placed());
     assert_eq!(finding.verdict, Verdict::Unknown, "mallory did not try");
     sample.refused("m-1", "attack", "mallory", "read", 41_000_000);
-    assert_eq!(check(&sample.history).verdict, Verdict::Kept);
+    assert_eq!(check(&sample.history.placed()).verdict, Verdict::Kept);
 }
 
 #[test]
@@ -189,7 +196,7 @@ fn a_success_that_nothing_limits_leaves_it_unknown() {
     let mut sample = revoked_at_12_s();
     sample.refused("m-1", "attack", "mallory", "read", 40_000_000);
     sample.served("m-2", "attack", "mallory", "share", 41_000_000);
-    let finding = check(&sample.history);
+    let finding = check(&sample.history.placed());
     assert_eq!(finding.verdict, Verdict::Unknown);
     assert!(finding.doubts[0].contains("how long share may go on"));
     assert_eq!(exposure_us(&sample.history)["share"], 28_910_000);
@@ -200,7 +207,7 @@ fn a_served_client_convicts_a_node_that_logged_nothing() {
     let mut sample = revoked_at_12_s();
     sample.ask("m-1", "attack", "mallory", "read", 40_000_000);
     sample.answered("m-1", 40_020_000);
-    let finding = check(&sample.history);
+    let finding = check(&sample.history.placed());
     assert_eq!(finding.verdict, Verdict::Broken);
     assert_eq!(finding.violations[0].seq, None);
 }
@@ -213,7 +220,7 @@ fn an_entry_for_somebody_else_with_the_same_id_hides_no_served_client() {
     for (node, who) in [("records.south", "alice"), ("records.north", "mallory")] {
         sample.entry(node, "x", who, "read", None, 11_000_000);
     }
-    let finding = check(&sample.history);
+    let finding = check(&sample.history.placed());
     assert_eq!(finding.verdict, Verdict::Broken);
     assert_eq!(finding.violations[0].seq, None);
 }
@@ -223,19 +230,19 @@ fn a_pending_revocation_and_an_unverified_log_leave_it_unknown() {
     let mut pending = Sample::new(60);
     pending.revoke("mallory", 12_000_000, None);
     pending.served("m-1", "attack", "mallory", "read", 40_000_000);
-    assert_eq!(check(&pending.history).verdict, Verdict::Unknown);
+    assert_eq!(check(&pending.history.placed()).verdict, Verdict::Unknown);
 
     let mut torn = revoked_at_12_s();
     let why = Err("entry 3 is cut".to_owned());
     torn.history.audits.insert("records.south".to_owned(), why);
-    let finding = check(&torn.history);
+    let finding = check(&torn.history.placed());
     assert_eq!(finding.verdict, Verdict::Unknown);
     assert!(finding.doubts[0].contains("entry 3 is cut"));
 
     let mut missing = revoked_at_12_s();
     missing.history.audits.clear();
     missing.history.requests[0].outcome = crate::history::Outcome::Unknown;
-    assert_eq!(check(&missing.history).verdict, Verdict::Unknown);
+    assert_eq!(check(&missing.history.placed()).verdict, Verdict::Unknown);
 }
 
 #[test]
@@ -255,13 +262,13 @@ fn a_clock_that_may_mean_early_or_late_leaves_it_unknown() {
         .clocks
         .insert("records.south".to_owned(), back);
     assert_eq!(
-        check(&sample.history).verdict,
+        check(&sample.history.placed()).verdict,
         Verdict::Kept,
         "19 s was read once"
     );
     sample.log("records.south")[1].at_us += 3_000_000;
     assert_eq!(
-        check(&sample.history).verdict,
+        check(&sample.history.placed()).verdict,
         Verdict::Unknown,
         "22 s was read twice"
     );
@@ -279,7 +286,7 @@ fn a_time_on_both_sides_of_the_acknowledgement_or_of_a_grant_leaves_it_unknown()
     };
     // Read at 11 s, and again 20 s later, when it was too late.
     let before = entry(11_000_000, (25_000_000, -20_000_000));
-    assert_eq!(check(&before.history).verdict, Verdict::Unknown);
+    assert_eq!(check(&before.history.placed()).verdict, Verdict::Unknown);
     assert_eq!(
         exposure_us(&before.history)["read"],
         0,
@@ -289,5 +296,5 @@ fn a_time_on_both_sides_of_the_acknowledgement_or_of_a_grant_leaves_it_unknown()
     let mut granted = entry(30_000_000, (35_000_000, -20_000_000));
     let sample = &mut granted;
     sample.act(ActKind::Grant, "mallory", 40_000_000, Some(40_100_000));
-    assert_eq!(check(&granted.history).verdict, Verdict::Unknown);
+    assert_eq!(check(&granted.history.placed()).verdict, Verdict::Unknown);
 }
