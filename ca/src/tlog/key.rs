@@ -10,6 +10,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use ring::digest::{SHA256, digest};
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
+use super::last_valid::LastValid;
 use super::note::{InvalidNote, Note, Signature, is_name};
 use crate::clock::Time;
 
@@ -58,6 +59,7 @@ pub struct VerifyingKey {
     algorithm: Algorithm,
     id: u32,
     public: [u8; 32],
+    last: LastValid,
 }
 
 impl VerifyingKey {
@@ -73,6 +75,7 @@ impl VerifyingKey {
             algorithm,
             id: u32::from_be_bytes(*start),
             public,
+            last: LastValid::default(),
         })
     }
 
@@ -162,11 +165,18 @@ impl VerifyingKey {
         signature: &Signature,
     ) -> Result<Option<Time>, InvalidNote> {
         let wrong = || InvalidNote::WrongSignature(self.name.clone());
-        let key = UnparsedPublicKey::new(&ED25519, &self.public);
+        let verify = |message: &[u8], bytes: &[u8]| {
+            if self.last.is(message, bytes) {
+                return Ok(());
+            }
+            let key = UnparsedPublicKey::new(&ED25519, &self.public);
+            key.verify(message, bytes).map_err(|_| wrong())?;
+            self.last.set(message, bytes);
+            Ok(())
+        };
         match self.algorithm {
             Algorithm::Ed25519 => {
-                key.verify(text.as_bytes(), signature.bytes())
-                    .map_err(|_| wrong())?;
+                verify(text.as_bytes(), signature.bytes())?;
                 Ok(None)
             }
             Algorithm::Cosignature => {
@@ -175,8 +185,7 @@ impl VerifyingKey {
                 if i64::try_from(secs).is_err() {
                     return Err(wrong());
                 }
-                key.verify(&cosigned(text, secs), bytes)
-                    .map_err(|_| wrong())?;
+                verify(&cosigned(text, secs), bytes)?;
                 Ok(Some(Time::from_secs(secs)))
             }
         }
@@ -281,6 +290,28 @@ mod tests {
         let changed = note("Text\n", signed.signatures);
         let wrong = InvalidNote::WrongSignature("log.example".to_owned());
         assert_eq!(key.verifying().verify(&changed), Err(wrong));
+    }
+
+    #[test]
+    fn what_was_valid_once_makes_nothing_else_valid() {
+        let (key, other) = (key("witness.example"), key("witness.example"));
+        let now = Time::from_secs(1_679_315_147);
+        let cosignature = key.cosign("text\n", now);
+        let holds = |of: &VerifyingKey, text: &str, bytes: &[u8]| {
+            let signature = Signature::new("witness.example", of.id(), bytes.to_vec());
+            of.verify(&note(text, vec![signature])).is_ok()
+        };
+        let cosigner = key.cosigner();
+        for _ in 0..2 {
+            assert!(holds(&cosigner, "text\n", cosignature.bytes()));
+            assert!(!holds(&cosigner, "Text\n", cosignature.bytes()));
+            assert!(!holds(&other.cosigner(), "text\n", cosignature.bytes()));
+            for place in 0..cosignature.bytes().len() {
+                let mut changed = cosignature.bytes().to_vec();
+                changed[place] ^= 1;
+                assert!(!holds(&cosigner, "text\n", &changed), "byte {place}");
+            }
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@
 pub mod checkpoint;
 mod folder;
 mod key;
+mod last_valid;
 pub mod log;
 pub mod note;
 #[cfg(test)]
