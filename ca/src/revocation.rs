@@ -163,6 +163,23 @@ impl Revocation {
         coming.min().filter(|_| self.stale == Stale::Refuse)
     }
 
+    /// Whether these are the lists of `before` for a trust domain, perhaps of a later number: the
+    /// same dials, issuers and serials, and none that has run out.
+    pub(crate) fn only_renews(
+        &self,
+        before: &Self,
+        domain: &TrustDomain,
+        now: Time,
+        tolerance: Duration,
+    ) -> bool {
+        let dials = |of: &Self| (of.lists, of.stale, of.older);
+        let (own, its) = (self.of(domain), before.of(domain));
+        dials(self) == dials(before)
+            && own.len() == its.len()
+            && own.iter().zip(its).all(|(own, its)| own.revokes_as(its))
+            && !own.iter().any(|crl| self.is_stale(crl, now, tolerance))
+    }
+
     /// Whether a list's next update has passed at `now`, give or take `tolerance`.
     pub(crate) fn is_stale(&self, crl: &Crl, now: Time, tolerance: Duration) -> bool {
         self.stale == Stale::Refuse && now > crl.next_update() + tolerance

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -15,6 +16,7 @@ use rustls::pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::{Bundle, Bundles, InvalidBundle};
+use crate::clock::Time;
 use crate::crl::{Crl, InvalidCrl};
 use crate::disk::Disk;
 use crate::identity::TrustDomain;
@@ -98,6 +100,20 @@ impl Trusted {
             .map_err(|_| InvalidState::Malformed("a hash of other than 32 bytes"))?;
         changed |= next.tainted != self.tainted;
         Ok(changed.then_some(next))
+    }
+
+    /// Whether who stood by `before`, of that trust domain, stands by these beliefs as well: the
+    /// same roots, and lists that say the same.
+    pub(crate) fn only_renews(
+        &self,
+        before: &Self,
+        domain: &TrustDomain,
+        now: Time,
+        tolerance: Duration,
+    ) -> bool {
+        let (own, its) = (&self.revocation, &before.revocation);
+        self.bundles.get(domain) == before.bundles.get(domain)
+            && own.only_renews(its, domain, now, tolerance)
     }
 
     /// The generation of that domain's bundle; 0 if there is none.

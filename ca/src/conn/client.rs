@@ -181,13 +181,18 @@ pub async fn dial(
             .connector(own, trusted, expected.clone())
             .map_err(io::Error::other)?;
         let wire = seams.net.dial(to).await?;
+        let began = seams.clock.now();
         // The name is not looked at: the verifier asks for a SPIFFE ID.
         let name = ServerName::try_from("schism.invalid").map_err(io::Error::other)?;
         let stream = TlsConnector::from(config).connect(name, wire).await?;
         let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
         let leaf = chain.first();
         let facts = leaf.and_then(|leaf| crate::identity::LeafFacts::from_der(leaf).ok());
-        let peer = (facts, Standing::of(chain));
+        let mut standing = Standing::of(chain);
+        if let Some(facts) = &facts {
+            standing = standing.met(facts.clone(), trust, trusted, began);
+        }
+        let peer = (facts, standing);
         let (send, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE)

@@ -121,7 +121,7 @@ impl Door {
     async fn greet(&self, wire: Box<dyn Wire>) -> Option<(Tls, Option<PeerIdentity>, Time)> {
         let own = self.identity.borrow().clone()?;
         self.seams.work.charge(Kind::Handshake).await.ok()?;
-        let trusted = &own.trusted;
+        let (trusted, began) = (&own.trusted, self.seams.clock.now());
         let config = self
             .trust
             .acceptor(&own.credential, trusted, self.anonymous)
@@ -132,10 +132,11 @@ impl Door {
             Some(chain @ [leaf, ..]) => {
                 let facts = LeafFacts::from_der(leaf).ok()?;
                 end = end.min(facts.not_after);
+                let standing = Standing::of(chain);
                 Some(PeerIdentity {
+                    standing: standing.met(facts.clone(), &self.trust, trusted, began),
                     facts,
                     generation: own.credential.generation,
-                    standing: Standing::of(chain),
                 })
             }
             _ => {

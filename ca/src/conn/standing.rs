@@ -1,9 +1,9 @@
 //! Whether the far end of an established connection still stands, by what is believed now.
 //!
 //! A chain that verified in the handshake may since have been revoked, or its root withdrawn. It is
-//! judged anew when beliefs change, when the last judgement's grounds run out, and when the clock
-//! was set back; in between the answer is a look at a pointer. Invariant: no answer rests on
-//! beliefs that have been replaced.
+//! judged anew when beliefs change in what they say, when the last judgement's grounds run out, and
+//! when the clock was set back; in between the answer is a look at a pointer. Invariant: no answer
+//! rests on beliefs that have been replaced by others.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::chain::InvalidChain;
 use crate::clock::Time;
+use crate::identity::LeafFacts;
 use crate::tls::Trust;
 use crate::trusted::Trusted;
 
@@ -29,7 +30,7 @@ struct Judged {
     by: Arc<Trusted>,
     at: Time,
     until: Time,
-    verdict: Result<(), InvalidChain>,
+    verdict: Result<LeafFacts, InvalidChain>,
 }
 
 impl Standing {
@@ -42,6 +43,20 @@ impl Standing {
         }))
     }
 
+    /// The same, after a handshake begun at `at` in which `trusted` bore the chain out: `facts` are
+    /// its leaf's.
+    pub(super) fn met(
+        self,
+        facts: LeafFacts,
+        trust: &Trust,
+        trusted: &Arc<Trusted>,
+        at: Time,
+    ) -> Self {
+        let judged = Judged::new(trust, trusted, at, Ok(facts));
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
+        self
+    }
+
     /// Judges the chain now, by `trusted`.
     ///
     /// # Errors
@@ -49,31 +64,54 @@ impl Standing {
     pub fn judge(&self, trust: &Trust, trusted: &Arc<Trusted>) -> Result<(), InvalidChain> {
         let now = trust.clock.now();
         let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(judged) = &*last
-            && Arc::ptr_eq(&judged.by, trusted)
-            && (judged.at..=judged.until).contains(&now)
-        {
-            return judged.verdict.clone();
-        }
-        let found = trust.judge(&self.0.chain, trusted);
-        let until = match &found {
+        let held = last.take().filter(|judged| now >= judged.at);
+        let judged = held.and_then(|judged| judged.renewed(trust, trusted, now));
+        let judged = judged.unwrap_or_else(|| {
+            let verdict = trust.judge(&self.0.chain, trusted);
+            Judged::new(trust, trusted, now, verdict)
+        });
+        let verdict = judged.verdict.clone();
+        *last = Some(judged);
+        verdict.map(|_| ())
+    }
+}
+
+impl Judged {
+    fn new(
+        trust: &Trust,
+        by: &Arc<Trusted>,
+        at: Time,
+        verdict: Result<LeafFacts, InvalidChain>,
+    ) -> Self {
+        let until = match &verdict {
             Ok(facts) => {
                 let end = facts.not_after + trust.tolerance;
                 let domain = facts.spiffe_id.trust_domain();
-                let lists = trusted.revocation.runs_out(domain, now, trust.tolerance);
+                let lists = by.revocation.runs_out(domain, at, trust.tolerance);
                 lists.map_or(end, |lists| lists.min(end))
             }
             // What is not valid yet may be in a moment.
-            Err(_) => now,
+            Err(_) => at,
         };
-        let verdict = found.map(|_| ());
-        *last = Some(Judged {
-            by: Arc::clone(trusted),
-            at: now,
+        Self {
+            by: Arc::clone(by),
+            at,
             until,
-            verdict: verdict.clone(),
-        });
-        verdict
+            verdict,
+        }
+    }
+
+    /// The same verdict, if it holds still. New lists that say what the last ones said are no
+    /// reason to verify a chain anew, nor their own signatures over perhaps megabytes.
+    fn renewed(self, trust: &Trust, trusted: &Arc<Trusted>, now: Time) -> Option<Self> {
+        if Arc::ptr_eq(&self.by, trusted) && now <= self.until {
+            return Some(self);
+        }
+        let facts = self.verdict.ok()?;
+        let domain = facts.spiffe_id.trust_domain();
+        let holds = now <= facts.not_after + trust.tolerance
+            && trusted.only_renews(&self.by, domain, now, trust.tolerance);
+        holds.then(|| Self::new(trust, trusted, now, Ok(facts)))
     }
 }
 
@@ -82,9 +120,32 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::bundle::Bundle;
     use crate::clock::ManualClock;
-    use crate::crl::specimen::{Clinic, HOUR, NOW};
-    use crate::revocation::{Revocation, Stale};
+    use crate::crl::Crls;
+    use crate::crl::specimen::{Clinic, HOUR, NOW, serial};
+    use crate::revocation::{Lists, Revocation, Stale};
+
+    /// A clock that can be set, and the peer's judge by it.
+    fn judge() -> (Arc<ManualClock>, Trust) {
+        let clock = Arc::new(ManualClock::new(NOW));
+        let trust = Trust {
+            clock: Arc::clone(&clock) as Arc<dyn crate::clock::Clock>,
+            tolerance: Duration::ZERO,
+        };
+        (clock, trust)
+    }
+
+    fn trusted(bundle: Bundle, crls: Crls, stale: Stale) -> Arc<Trusted> {
+        Arc::new(Trusted {
+            revocation: Revocation {
+                crls,
+                stale,
+                ..Revocation::default()
+            },
+            ..Trusted::of(bundle)
+        })
+    }
 
     #[test]
     fn a_verdict_does_not_outlive_the_lists_that_it_rests_on() {
@@ -93,24 +154,64 @@ mod tests {
         let late = NOW + HOUR + Duration::from_secs(1);
         assert!(late < facts.not_after, "the leaf itself lives on");
         for (stale, stands) in [(Stale::Refuse, false), (Stale::Accept, true)] {
-            let clock = Arc::new(ManualClock::new(NOW));
-            let trust = Trust {
-                clock: Arc::clone(&clock) as Arc<dyn crate::clock::Clock>,
-                tolerance: Duration::ZERO,
-            };
-            let trusted = Arc::new(Trusted {
-                revocation: Revocation {
-                    crls: clinic.lists(&[], &[]),
-                    stale,
-                    ..Revocation::default()
-                },
-                ..Trusted::of(clinic.bundle())
-            });
+            let (clock, trust) = judge();
+            let trusted = trusted(clinic.bundle(), clinic.lists(&[], &[]), stale);
             let peer = Standing::of(&chain);
             assert_eq!(peer.judge(&trust, &trusted), Ok(()));
             clock.set(late);
             let verdict = peer.judge(&trust, &trusted);
             assert_eq!(verdict.is_ok(), stands, "{stale:?}: {verdict:?}");
         }
+    }
+
+    #[test]
+    fn a_new_belief_takes_the_standing_of_whom_it_speaks_of_and_of_nobody_else() {
+        let clinic = Clinic::new("clinic.example");
+        let (chain, facts) = clinic.leaf();
+        let (leaf, issuer) = (facts.serial, serial(clinic.issuer.certificate()));
+        let same = || clinic.lists(&[], &[]);
+        let withdrawn = Bundle {
+            generation: 2,
+            roots: Vec::new(),
+            ..clinic.bundle()
+        };
+        let unlisted = Crls::new();
+        for (bundle, crls, stands) in [
+            (clinic.bundle(), same(), true),
+            (clinic.bundle(), clinic.lists(&[&[9; 16]], &[]), true),
+            (clinic.bundle(), clinic.lists(&[&leaf], &[]), false),
+            (clinic.bundle(), clinic.lists(&[], &[&issuer]), false),
+            (clinic.bundle(), unlisted, false),
+            (withdrawn, same(), false),
+        ] {
+            let (_, trust) = judge();
+            let peer = Standing::of(&chain);
+            let before = trusted(clinic.bundle(), same(), Stale::Refuse);
+            assert_eq!(peer.judge(&trust, &before), Ok(()));
+            let verdict = peer.judge(&trust, &trusted(bundle, crls, Stale::Refuse));
+            assert_eq!(verdict.is_ok(), stands, "{verdict:?}");
+        }
+    }
+
+    #[test]
+    fn new_lists_that_say_the_same_carry_a_verdict_on_and_stale_ones_do_not() {
+        let clinic = Clinic::new("clinic.example");
+        let (chain, facts) = clinic.leaf();
+        let (clock, trust) = judge();
+        let peer = Standing::of(&chain);
+        let first = trusted(clinic.bundle(), clinic.lists(&[], &[]), Stale::Refuse);
+        assert_eq!(peer.judge(&trust, &first), Ok(()));
+        // As old as the first ones, and ignored by the dial: nothing is renewed by that.
+        let mut ignoring = (*first).clone();
+        ignoring.revocation.lists = Lists::Ignore;
+        assert_eq!(peer.judge(&trust, &Arc::new(ignoring)), Ok(()));
+        let again = trusted(clinic.bundle(), clinic.lists(&[], &[]), Stale::Refuse);
+        clock.set(NOW + HOUR + Duration::from_secs(1));
+        assert!(peer.judge(&trust, &again).is_err(), "stale, though equal");
+        clock.set(NOW);
+        assert_eq!(peer.judge(&trust, &again), Ok(()));
+        clock.set(facts.not_after + Duration::from_secs(1));
+        let last = trusted(clinic.bundle(), clinic.lists(&[], &[]), Stale::Accept);
+        assert!(peer.judge(&trust, &last).is_err(), "the leaf is over");
     }
 }

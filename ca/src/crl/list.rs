@@ -215,6 +215,13 @@ impl Crl {
         &self.0.der
     }
 
+    /// Whether it is of the same issuer as another, and revokes the same certificates.
+    pub(crate) fn revokes_as(&self, other: &Self) -> bool {
+        let (own, other) = (&self.0, &other.0);
+        let same = || (&own.issuer_name, &own.serials) == (&other.issuer_name, &other.serials);
+        Arc::ptr_eq(own, other) || same()
+    }
+
     /// Whether it revokes its issuer's certificate of that serial: big endian, with or without
     /// zeros before it.
     pub fn contains(&self, serial: &[u8]) -> bool {
