@@ -18,13 +18,16 @@ use crate::crl::Crl;
 use crate::identity::{InvalidSvid, LeafFacts, TrustDomain, Untimely};
 use crate::nonce::hex;
 use crate::revocation::{Lists, Revocation};
+use crate::signed_before::SignedBefore;
 use crate::svid;
 
 /// Most certificates that a chain may have, the leaf included.
 pub const MAX_CHAIN: usize = 4;
 
 /// What a path may be signed with: P-256 throughout.
-static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[webpki::ring::ECDSA_P256_SHA256];
+static ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[&P256];
+
+static P256: SignedBefore = SignedBefore::over(webpki::ring::ECDSA_P256_SHA256);
 
 /// Why a chain was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

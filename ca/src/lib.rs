@@ -43,6 +43,7 @@ pub mod root_keys;
 mod rotate;
 pub mod rotation;
 pub mod seams;
+mod signed_before;
 mod store;
 pub mod svid;
 pub mod tlog;
