@@ -125,6 +125,18 @@ pub enum CaError {
     /// A root's private key is not at hand.
     #[error("the key of root {0} is not at hand")]
     RootKeyAbsent(u64),
+    /// A root's private key is sealed, and no passphrase was given.
+    #[error("the key of root {0} is sealed: give its passphrase")]
+    RootKeySealed(u64),
+    /// The passphrase does not open a root's private key.
+    #[error("the passphrase does not open the key of root {0}")]
+    PassphraseWrong(u64),
+    /// A passphrase that could be guessed.
+    #[error(
+        "a passphrase has at least {} characters",
+        crate::sealed_keys::MIN_PASSPHRASE
+    )]
+    PassphraseShort,
     /// No living leaf has that serial.
     #[error("no living leaf has the serial `{0}`")]
     NoSuchLeaf(String),

@@ -155,6 +155,14 @@ impl fmt::Display for SpiffeId {
     }
 }
 
+impl FromStr for TrustDomain {
+    type Err = InvalidSpiffeId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::new(text)
+    }
+}
+
 impl FromStr for SpiffeId {
     type Err = InvalidSpiffeId;
 

@@ -86,6 +86,20 @@ impl CaConfig {
         }
     }
 
+    /// Settings for work, by the life of a leaf: first leaves are up to a quarter of it old.
+    pub fn working(trust_domain: TrustDomain, leaf_ttl: Duration) -> Self {
+        const HOUR: Duration = Duration::from_secs(60 * 60);
+        Self {
+            leaf_ttl,
+            backdate: (leaf_ttl / 10).min(Duration::from_secs(60)),
+            stagger: leaf_ttl / 4,
+            issuer_ttl: Duration::from_secs(90 * 24 * 60 * 60).max(leaf_ttl * 6),
+            tolerance: Duration::from_secs(2),
+            crl_life: HOUR,
+            ..Self::lab(trust_domain)
+        }
+    }
+
     fn check(&self) -> Result<(), CaError> {
         if self.leaf_ttl < Duration::from_secs(10) {
             return Err(CaError::Settings("a leaf lives at least 10 s"));
@@ -210,6 +224,12 @@ impl Ca {
     /// Takes note of what a member has put in force.
     pub fn acknowledge(&mut self, member: &SpiffeId, generation: u64) {
         self.acknowledged.insert(member.clone(), generation);
+    }
+
+    /// Puts roots' keys elsewhere from now on, perhaps where they can be opened; gives where they
+    /// were.
+    pub fn swap_root_keys(&mut self, root_keys: Box<dyn RootKeys>) -> Box<dyn RootKeys> {
+        std::mem::replace(&mut self.root_keys, root_keys)
     }
 
     /// The settings that it was opened with.

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -61,9 +61,20 @@ pub trait Net: Send + Sync + fmt::Debug {
     fn calls(&self, _to: &Address) {}
 }
 
-/// TCP, with names resolved by the operating system. Listens on loopback only.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TcpNet;
+/// TCP, with names resolved by the operating system. By default it listens on loopback only.
+#[derive(Clone, Copy, Debug)]
+pub struct TcpNet {
+    /// The interface to listen on.
+    pub interface: IpAddr,
+}
+
+impl Default for TcpNet {
+    fn default() -> Self {
+        Self {
+            interface: Ipv4Addr::LOCALHOST.into(),
+        }
+    }
+}
 
 impl Net for TcpNet {
     fn dial<'a>(&'a self, to: &'a Address) -> BoxFuture<'a, io::Result<Box<dyn Wire>>> {
@@ -76,7 +87,7 @@ impl Net for TcpNet {
 
     fn listen(&self, port: u16) -> BoxFuture<'_, io::Result<Box<dyn Listener>>> {
         Box::pin(async move {
-            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            let address = SocketAddr::from((self.interface, port));
             Ok(Box::new(TcpListener::bind(address).await?) as Box<dyn Listener>)
         })
     }

@@ -12,7 +12,7 @@ use crate::announced::Announced;
 use crate::clock::Time;
 use crate::crl::RevocationReason;
 use crate::error::CaError;
-use crate::identity::LeafFacts;
+use crate::identity::{LeafFacts, SpiffeId};
 use crate::issue::{AUTHORITY_BACKDATE, Ca};
 use crate::journaled::{Revoked, RevokedKind};
 use crate::profile::Validity;
@@ -122,7 +122,7 @@ impl Ca {
     /// As [`Self::revoke_leaf`].
     pub fn revoke_workload(
         &mut self,
-        id: &crate::identity::SpiffeId,
+        id: &SpiffeId,
         reason: RevocationReason,
         now: Time,
     ) -> Result<Vec<Revoked>, CaError> {
@@ -159,7 +159,7 @@ impl Ca {
                 continue;
             }
             let member = members.entry(leaf.spiffe_id.clone()).or_default();
-            member.acknowledged = self.acknowledged.get(&leaf.spiffe_id).copied();
+            member.acknowledged = self.acknowledged_by(&leaf.spiffe_id);
             member.leaves.push(LiveLeaf {
                 issuer: leaf.issuer,
                 not_after,
@@ -170,6 +170,14 @@ impl Ca {
             token_life: self.config.token_life,
             ..Facts::default()
         }
+    }
+
+    /// What a member has put in force. The CA itself believes what it announces.
+    fn acknowledged_by(&self, member: &SpiffeId) -> Option<u64> {
+        let own = member.path() == crate::node::PATH;
+        let announced = || self.announced.borrow().bundle.generation;
+        own.then(announced)
+            .or_else(|| self.acknowledged.get(member).copied())
     }
 
     /// How the authorities stand, and who blocks what.

@@ -86,6 +86,33 @@ fn blocked<T: std::fmt::Debug>(result: Result<T, CaError>) -> String {
 }
 
 #[test]
+fn the_ca_itself_believes_what_it_announces_and_blocks_no_activation() {
+    let mut ca = open(&MemDisk::new()).unwrap();
+    enrolled(&mut ca, crate::node::PATH, NOW);
+    for kind in [AuthorityKind::Root, AuthorityKind::X509] {
+        let prepare = ca.prepare_act(kind, NOW);
+        ca.command(&prepare.into(), NOW).unwrap();
+        let status = ca.status(NOW);
+        assert_eq!((status.members, status.up_to_date), (1, 1));
+        ca.command(&activate(kind), NOW).unwrap();
+    }
+    let taint = Act::Taint {
+        kind: AuthorityKind::X509,
+        id: 1,
+    };
+    ca.command(&taint.into(), NOW).unwrap();
+    let revoke = Act::Revoke {
+        kind: AuthorityKind::X509,
+        id: 1,
+    };
+    let why = blocked(ca.command(&revoke.into(), NOW));
+    assert!(
+        why.contains("clinic.example/ca"),
+        "its own leaf is not renewed yet: {why}"
+    );
+}
+
+#[test]
 fn an_issuer_signs_only_once_everyone_holds_it_and_goes_only_once_nobody_needs_it() {
     let mut ca = open(&MemDisk::new()).unwrap();
     let old = enrolled(&mut ca, "/records.south", NOW);

@@ -37,7 +37,7 @@ impl Seams {
             disk: Arc::new(FsDisk::new(root)),
             journal: Arc::new(LogJournal),
             keys: Arc::new(RingKeys),
-            net: Arc::new(TcpNet),
+            net: Arc::new(TcpNet::default()),
             rng: Arc::new(OsRng::default()),
             work: Arc::new(RealWork),
         }

@@ -3,9 +3,12 @@
 //! Commands return what they have to say; [`printer`] alone prints. Whatever is wrong with the
 //! words, or with a file that they name, is said in one line before anything runs.
 
+mod agent;
 mod answer;
 mod archive;
 mod ask;
+mod authority;
+mod daemon;
 mod demo;
 mod front;
 mod interrupt;
@@ -47,6 +50,8 @@ struct Words {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Agent(agent::Words),
+    Ca(authority::Words),
     Demo(demo::Words),
     Lab(lab::Words),
     Posture(posture::Words),
@@ -146,6 +151,8 @@ fn run(words: impl IntoIterator<Item = OsString>, place: &Place, printer: &mut P
 fn obey(words: Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
     match words.command {
         None => front::show(place, printer),
+        Some(Command::Agent(words)) => agent::run(&words, printer),
+        Some(Command::Ca(words)) => authority::run(&words, printer),
         Some(Command::Demo(words)) => demo::run(&words, place, printer),
         Some(Command::Lab(words)) => lab::run(&words, place, printer),
         Some(Command::Posture(words)) => posture::run(&words, place, printer),

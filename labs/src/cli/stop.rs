@@ -18,6 +18,9 @@ use crate::workspace::WorkspaceError;
 /// Why a command stopped.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Stop {
+    /// A CA that would not, or could not.
+    #[error("{0}")]
+    Declined(String),
     /// A file that cannot be read, written, or understood.
     #[error("`{0}`: {1}")]
     File(String, String),
@@ -50,6 +53,9 @@ pub(super) enum Stop {
         /// What went wrong.
         why: RunError,
     },
+    /// The key of a root is needed, and it is sealed.
+    #[error("{0}")]
+    Sealed(String),
     /// A broken scenario.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
@@ -82,6 +88,7 @@ impl Stop {
                 why: RunError::Interrupted,
                 ..
             } => Exit::Interrupted,
+            Self::Declined(_) | Self::Sealed(_) => Exit::Broken,
             Self::File(..)
             | Self::Folder(_)
             | Self::Keys(..)
@@ -94,5 +101,11 @@ impl Stop {
             | Self::Usage(_)
             | Self::Workspace(_) => Exit::BadInput,
         }
+    }
+}
+
+impl From<ca::error::CaError> for Stop {
+    fn from(error: ca::error::CaError) -> Self {
+        Self::Declined(error.to_string())
     }
 }

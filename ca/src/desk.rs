@@ -1,0 +1,401 @@
+//! The desk: what an operator may order of a CA, by value, and what is answered.
+//!
+//! An order comes from a command line, directly or through the socket of a CA that is being served;
+//! either way it is carried out here, whole, on the CA's own clock. An answer is words for people
+//! and the same as JSON for tools. It never holds a private key; a join code is in the answer to
+//! [`Order::Join`] alone.
+
+use std::fmt::{self, Write as _};
+use std::str::FromStr as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use crate::clock::Time;
+use crate::crl::RevocationReason;
+use crate::disk::Disk;
+use crate::error::CaError;
+use crate::identity::SpiffeId;
+use crate::invitation::Invitation;
+use crate::issue::Ca;
+use crate::pem;
+use crate::rotation::{Act, AuthorityKind, Command, Phase, Reason, Status};
+use crate::sealed_keys::SealedRootKeys;
+
+/// What an operator orders.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Order {
+    /// An invitation for one workload.
+    Join {
+        /// Whom it is for.
+        spiffe_id: SpiffeId,
+    },
+    /// A leaf for a workload that has no agent; the operator vouches for it.
+    Issue {
+        /// Whom it is for.
+        spiffe_id: SpiffeId,
+        /// The signing request, DER in base64.
+        csr: String,
+    },
+    /// How the authorities stand, and who blocks what.
+    Status,
+    /// The roots.
+    Bundle,
+    /// The newest revocation lists.
+    Crl,
+    /// The issuance log, from that entry on.
+    Log {
+        /// The first entry.
+        from: u64,
+    },
+    /// Something is to become of an authority.
+    Act {
+        /// What.
+        act: Deed,
+        /// Of which kind: `root`, `x509` or `jwt`.
+        authority: String,
+        /// Which one of its kind; without it, the one that the deed can only mean.
+        id: Option<u64>,
+        /// Why a gate that blocks may be skipped.
+        override_reason: Option<String>,
+        /// What opens the roots' keys, where one is needed.
+        passphrase: Option<Passphrase>,
+    },
+    /// A leaf is revoked.
+    RevokeLeaf {
+        /// Its serial, hexadecimal.
+        serial: String,
+        /// Why, in the words of RFC 5280.
+        reason: String,
+    },
+}
+
+/// A passphrase on its way. It does not print itself.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Passphrase(String);
+
+impl Passphrase {
+    /// One that was given in that text.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    fn reveal(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.0.clone())
+    }
+}
+
+impl Drop for Passphrase {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(..)")
+    }
+}
+
+/// What may become of an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "each is explained at `Act`")]
+pub enum Deed {
+    Prepare,
+    Activate,
+    Retire,
+    Taint,
+    Revoke,
+    RollBack,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// For people; ends in a newline.
+    pub words: String,
+    /// For tools.
+    pub json: Value,
+}
+
+/// Why an order was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Declined {
+    /// The order does not make sense.
+    #[error("{0}")]
+    Order(String),
+    /// The CA would not, or could not.
+    #[error(transparent)]
+    Ca(#[from] CaError),
+}
+
+impl Order {
+    /// Carries it out on a CA whose sealed keys lie on `keys`.
+    ///
+    /// # Errors
+    /// When the order does not make sense, or the CA refuses it or fails.
+    pub fn carry_out(
+        self,
+        ca: &mut Ca,
+        keys: &Arc<dyn Disk>,
+        now: Time,
+    ) -> Result<Answer, Declined> {
+        match self {
+            Self::Join { spiffe_id } => join(ca, spiffe_id, now),
+            Self::Issue { spiffe_id, csr } => issue(ca, &spiffe_id, &csr, now),
+            Self::Status => Ok(status(ca, now)),
+            Self::Bundle => Ok(bundle(ca)),
+            Self::Crl => Ok(lists(ca)),
+            Self::Log { from } => Ok(log(ca, from)),
+            Self::Act {
+                act,
+                authority,
+                id,
+                override_reason,
+                passphrase,
+            } => {
+                let kind = AuthorityKind::from_str(&authority);
+                let kind = kind.map_err(|error| Declined::Order(error.to_string()))?;
+                let act = deed(ca, act, kind, id, now)?;
+                let mut command = Command::from(act);
+                if let Some(reason) = override_reason {
+                    let reason = Reason::new(&reason);
+                    let reason = reason.map_err(|error| Declined::Order(error.to_string()))?;
+                    command = command.overriding(reason);
+                }
+                let passphrase = passphrase.map(|it| it.reveal());
+                let opened = SealedRootKeys::new(Arc::clone(keys), passphrase)?;
+                let shut = ca.swap_root_keys(Box::new(opened));
+                let done = ca.command(&command, now);
+                ca.swap_root_keys(shut);
+                acted(ca, &done?)
+            }
+            Self::RevokeLeaf { serial, reason } => revoke(ca, &serial, &reason, now),
+        }
+    }
+}
+
+fn join(ca: &mut Ca, spiffe_id: SpiffeId, now: Time) -> Result<Answer, Declined> {
+    let code = ca.new_join_code(&spiffe_id, now)?;
+    let invitation = Invitation {
+        code: Zeroizing::new(code.reveal().to_owned()),
+        bundle: ca.bundle(),
+        spiffe_id,
+    };
+    let (text, until) = (invitation.reveal(), now + ca.config().join_ttl);
+    Ok(Answer {
+        words: format!("{}\n", *text),
+        json: json!({
+            "spiffe_id": invitation.spiffe_id,
+            "invitation": &*text,
+            "until_us": until.as_micros(),
+        }),
+    })
+}
+
+fn issue(ca: &mut Ca, id: &SpiffeId, csr: &str, now: Time) -> Result<Answer, Declined> {
+    let csr = BASE64_STANDARD.decode(csr);
+    let csr = csr.map_err(|_| Declined::Order("the signing request is no base64".to_owned()))?;
+    let code = ca.new_join_code(id, now)?;
+    let identity = ca.enroll(code.reveal(), &csr, now)?;
+    let chain = pem::certificates(&identity.chain);
+    Ok(Answer {
+        json: json!({
+            "spiffe_id": id,
+            "serial": crate::nonce::hex(&identity.facts.serial),
+            "not_after_us": identity.facts.not_after.as_micros(),
+            "log_index": identity.log_index,
+            "chain_pem": chain,
+        }),
+        words: chain,
+    })
+}
+
+/// The act that a deed means. Which authority, it says itself where only one can be meant.
+fn deed(
+    ca: &Ca,
+    deed: Deed,
+    kind: AuthorityKind,
+    id: Option<u64>,
+    now: Time,
+) -> Result<Act, Declined> {
+    let slots = ca.status(now).slots;
+    let the = |phases: &[Phase]| {
+        let mut fitting = slots.iter().filter(|it| {
+            let slot = &it.slot;
+            slot.kind == kind && phases.contains(&slot.phase)
+        });
+        match (id, fitting.next(), fitting.next()) {
+            (Some(id), ..) => Ok(id),
+            (None, Some(one), None) => Ok(one.slot.id),
+            (None, ..) => Err(Declined::Order(format!(
+                "say which {kind} authority with `--id`: `schism ca status` numbers them"
+            ))),
+        }
+    };
+    Ok(match deed {
+        Deed::Prepare => ca.prepare_act(kind, now),
+        Deed::Activate => Act::Activate { kind, id },
+        Deed::Retire => Act::Retire {
+            kind,
+            id: the(&[Phase::Active])?,
+        },
+        Deed::Taint => Act::Taint {
+            kind,
+            id: the(&[Phase::Retired])?,
+        },
+        Deed::Revoke => Act::Revoke {
+            kind,
+            id: the(&[Phase::Tainted])?,
+        },
+        Deed::RollBack => Act::RollBack { kind },
+    })
+}
+
+fn acted(ca: &Ca, transitions: &[crate::rotation::Transition]) -> Result<Answer, Declined> {
+    let mut words = String::new();
+    for it in transitions {
+        let _ = writeln!(words, "{} {} is {}", it.kind, it.id, it.to);
+    }
+    let journal = serde_json::to_value(transitions).map_err(|error| {
+        // A transition was just written to the journal as JSON.
+        Declined::Ca(CaError::encoding(error))
+    })?;
+    Ok(Answer {
+        words,
+        json: json!({ "transitions": journal, "generation": ca.bundle().generation }),
+    })
+}
+
+fn revoke(ca: &mut Ca, serial: &str, reason: &str, now: Time) -> Result<Answer, Declined> {
+    let known = RevocationReason::from_name(reason).ok_or_else(|| {
+        let names: Vec<&str> = RevocationReason::ALL.iter().map(|it| it.name()).collect();
+        Declined::Order(format!(
+            "`{reason}` is no reason: there are {}",
+            names.join(", ")
+        ))
+    })?;
+    let serial = serial.replace(':', "").to_lowercase();
+    let one = ca.revoke_leaf(&serial, known, now)?;
+    Ok(Answer {
+        words: format!("revoked {serial} of {}\n", one.spiffe_id),
+        json: json!({ "serial": serial, "spiffe_id": one.spiffe_id, "reason": one.reason }),
+    })
+}
+
+fn bundle(ca: &Ca) -> Answer {
+    let bundle = ca.bundle();
+    let words = pem::certificates(&bundle.roots);
+    Answer {
+        json: json!({
+            "trust_domain": bundle.trust_domain,
+            "generation": bundle.generation,
+            "roots_pem": words,
+        }),
+        words,
+    }
+}
+
+fn lists(ca: &Ca) -> Answer {
+    let announced = ca.announced();
+    let lists = &announced.borrow().listed;
+    let words: String = lists.iter().map(|list| pem::crl(&list.crl)).collect();
+    Answer {
+        json: json!({ "lists_pem": words }),
+        words,
+    }
+}
+
+fn log(ca: &Ca, from: u64) -> Answer {
+    let log = ca.log();
+    let from = from.min(log.committed());
+    let entries = log.entries(from..log.committed());
+    let lines: Vec<String> = entries
+        .map(|entry| String::from_utf8_lossy(entry).into_owned())
+        .collect();
+    let parsed = lines.iter().map(|line| {
+        // What is in the log was written as JSON, by whatever version.
+        serde_json::from_str(line).unwrap_or_else(|_| Value::String(line.clone()))
+    });
+    Answer {
+        json: json!({ "from": from, "size": log.committed(), "entries": parsed.collect::<Vec<_>>() }),
+        words: lines.iter().map(|line| format!("{line}\n")).collect(),
+    }
+}
+
+fn status(ca: &Ca, now: Time) -> Answer {
+    let status = ca.status(now);
+    let json = json!({
+        "trust_domain": ca.config().trust_domain,
+        "now_us": now.as_micros(),
+        "status": status,
+        "members": ca.facts(now).members.iter().map(|(id, member)| json!({
+            "spiffe_id": id,
+            "acknowledged": member.acknowledged,
+            "leaves": member.leaves.len(),
+        })).collect::<Vec<_>>(),
+    });
+    Answer {
+        words: status_words(ca, &status, now),
+        json,
+    }
+}
+
+fn status_words(ca: &Ca, status: &Status, now: Time) -> String {
+    let Status {
+        generation,
+        members,
+        up_to_date,
+        ..
+    } = status;
+    let mut words = format!(
+        "{}: generation {generation}, held by {up_to_date} of {members} members\n\n",
+        ca.config().trust_domain
+    );
+    let _ = writeln!(words, "authority  phase     ends in     next step");
+    for it in &status.slots {
+        let slot = &it.slot;
+        let name = format!("{} {}", slot.kind, slot.id);
+        let ends = if it.expired {
+            "over".to_owned()
+        } else {
+            span(slot.not_after.since(now))
+        };
+        let next = match &it.next {
+            None => "none".to_owned(),
+            Some(next) => match &next.obstacle {
+                None => format!("{}: nothing is in the way", next.to),
+                Some(obstacle) => format!("{}: {}", next.to, obstacle.message),
+            },
+        };
+        let _ = writeln!(
+            words,
+            "{name:<10} {:<9} {ends:<11} {next}",
+            slot.phase.to_string()
+        );
+    }
+    words
+}
+
+/// A span in its two largest units.
+fn span(span: Duration) -> String {
+    let secs = span.as_secs();
+    match (secs / 86_400, secs / 3600 % 24, secs / 60 % 60) {
+        (0, 0, 0) => format!("{secs} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", secs % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+#[path = "desk_tests.rs"]
+mod tests;

@@ -1,0 +1,177 @@
+//! A CA's folder: its settings, its lock, and what is opened in it.
+//!
+//! One process at a time has the CA open; the lock goes with the process. Settings are a file for
+//! people, `ca.toml`, written once at the founding. Roots' keys lie in a folder of their own, which
+//! may be on another disk.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ca::disk::{Disk, FsDisk};
+use ca::identity::TrustDomain;
+use ca::issue::{Ca, CaConfig};
+use ca::sealed_keys::SealedRootKeys;
+use ca::seams::Seams;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::super::stop::Stop;
+
+const SETTINGS: &str = "ca.toml";
+const FORMAT: u32 = 1;
+
+/// What is settled at the founding.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    pub(super) format: u32,
+    pub(super) trust_domain: String,
+    /// Life of a leaf, in seconds.
+    pub(super) leaf_ttl_s: u64,
+    /// Where roots' keys are, from the CA's folder.
+    pub(super) root_keys: PathBuf,
+}
+
+/// The folder of a CA that was founded.
+#[derive(Debug)]
+pub(super) struct Folder {
+    pub(super) path: PathBuf,
+    settings: Settings,
+}
+
+/// The right to have the CA open; it ends with this value.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "held, and let go of when dropped")] File);
+
+impl Settings {
+    pub(super) const fn new(trust_domain: String, leaf_ttl_s: u64, root_keys: PathBuf) -> Self {
+        Self {
+            format: FORMAT,
+            trust_domain,
+            leaf_ttl_s,
+            root_keys,
+        }
+    }
+}
+
+impl Folder {
+    /// The CA in that folder.
+    pub(super) fn of(path: &Path) -> Result<Self, Stop> {
+        let file = path.join(SETTINGS);
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Stop::Usage(format!(
+                    "there is no CA in `{}`: `schism ca init` founds one",
+                    path.display()
+                )));
+            }
+            read => read.map_err(|error| Stop::file(&file, error))?,
+        };
+        let settings: Settings = toml::from_str(&text).map_err(|error| {
+            let at = error.message().to_owned();
+            Stop::file(&file, at)
+        })?;
+        if settings.format != FORMAT {
+            return Err(Stop::file(&file, "it is of another format than 1"));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            settings,
+        })
+    }
+
+    /// Founds a CA there: nothing may be there before.
+    pub(super) fn found(
+        path: &Path,
+        settings: Settings,
+        passphrase: Zeroizing<String>,
+    ) -> Result<Ca, Stop> {
+        let file = path.join(SETTINGS);
+        if file.exists() {
+            return Err(Stop::file(&file, "there is a CA already"));
+        }
+        let folder = Self {
+            path: path.to_owned(),
+            settings,
+        };
+        let config = folder.config()?;
+        make_private(path).map_err(|error| Stop::file(path, error))?;
+        let keys = SealedRootKeys::new(folder.keys(), Some(passphrase))?;
+        let ca = Ca::open_with(&folder.seams(), config, Box::new(keys))?;
+        // Last: without it there is no CA here, and the founding can be tried again.
+        let text = toml::to_string(&folder.settings).map_err(|error| Stop::file(&file, error))?;
+        let disk = FsDisk::new(path);
+        disk.replace(SETTINGS, text.as_bytes())
+            .map_err(|error| Stop::file(&file, error))?;
+        Ok(ca)
+    }
+
+    /// Takes the lock; nothing if somebody else has it.
+    pub(super) fn lock(&self) -> Result<Option<Lock>, Stop> {
+        let path = self.path.join("lock");
+        let failed = |error| Stop::file(&path, error);
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
+        let file = file.map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// Takes the lock, and waits a while for a command that has it.
+    pub(super) fn lock_soon(&self) -> Result<Option<Lock>, Stop> {
+        let (turns, pause) = super::line::TURNS;
+        for _ in 0..turns {
+            if let Some(lock) = self.lock()? {
+                return Ok(Some(lock));
+            }
+            #[cfg(unix)]
+            if super::socket_unix::find(self).is_some() {
+                return Ok(None);
+            }
+            std::thread::sleep(pause);
+        }
+        Ok(None)
+    }
+
+    /// Opens the CA, roots' keys shut. The lock is needed for it.
+    pub(super) fn open(&self, _lock: &Lock) -> Result<Ca, Stop> {
+        let keys = SealedRootKeys::new(self.keys(), None)?;
+        Ok(Ca::open_with(
+            &self.seams(),
+            self.config()?,
+            Box::new(keys),
+        )?)
+    }
+
+    /// Where roots' keys are.
+    pub(super) fn keys(&self) -> Arc<dyn Disk> {
+        Arc::new(FsDisk::new(self.path.join(&self.settings.root_keys)))
+    }
+
+    pub(super) fn seams(&self) -> Seams {
+        Seams::real(&self.path)
+    }
+
+    pub(super) fn config(&self) -> Result<CaConfig, Stop> {
+        let domain = TrustDomain::new(&self.settings.trust_domain);
+        let domain = domain.map_err(|error| Stop::Usage(error.to_string()))?;
+        let leaf_ttl = Duration::from_secs(self.settings.leaf_ttl_s);
+        Ok(CaConfig::working(domain, leaf_ttl))
+    }
+}
+
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    super::socket_unix::private(&mut builder);
+    builder.create(path)
+}

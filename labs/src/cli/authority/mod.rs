@@ -1,0 +1,169 @@
+//! `schism ca`: a CA of one's own, from its founding to the last revocation.
+//!
+//! Each command but `init` and `serve` is an order at the CA's desk: carried out on the folder
+//! itself, or, while the CA is being served, by whoever serves it.
+
+mod folder;
+mod init;
+mod line;
+mod order;
+mod passphrase;
+mod serve;
+#[cfg(unix)]
+mod socket_unix;
+
+use std::path::PathBuf;
+
+use ca::desk::Deed;
+use ca::identity::SpiffeId;
+use clap::Subcommand;
+
+use super::Exit;
+use super::answer::Answer;
+use super::printer::Printer;
+use super::stop::Stop;
+
+pub(super) use line::Addressee;
+
+/// Found, serve and command a CA of your own
+#[derive(Debug, clap::Args)]
+#[command(subcommand_required = true)]
+pub(super) struct Words {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Words),
+    Serve(serve::Words),
+    Join(Join),
+    Issue(Issue),
+    Status(Look),
+    Bundle(Look),
+    Crl(Look),
+    Log(Log),
+    Prepare(Act),
+    Activate(Act),
+    Retire(Act),
+    Taint(Act),
+    Revoke(Act),
+    RollBack(Act),
+    RevokeLeaf(RevokeLeaf),
+}
+
+/// Which CA
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// The CA's folder
+    #[arg(long, value_name = "FOLDER")]
+    dir: PathBuf,
+}
+
+/// Invite a workload: one text, to be used once, within ten minutes
+#[derive(Debug, clap::Args)]
+struct Join {
+    #[command(flatten)]
+    which: Which,
+    /// Whom it is for, as in spiffe://clinic.example/records
+    #[arg(long, value_name = "ID")]
+    spiffe_id: SpiffeId,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+/// Issue a leaf for a signing request; you vouch for whom it is
+#[derive(Debug, clap::Args)]
+struct Issue {
+    #[command(flatten)]
+    which: Which,
+    /// The signing request, PKCS#10, in PEM or DER
+    #[arg(long, value_name = "FILE")]
+    csr: PathBuf,
+    /// Whom the leaf is for
+    #[arg(long, value_name = "ID")]
+    spiffe_id: SpiffeId,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+/// Look at what the CA has: its authorities and who blocks what, its roots, its revocation lists
+#[derive(Debug, clap::Args)]
+struct Look {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+/// The issuance log: every certificate, every step of an authority, every revocation, one a line
+#[derive(Debug, clap::Args)]
+struct Log {
+    #[command(flatten)]
+    which: Which,
+    /// The first entry to show
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    from: u64,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+/// Take an authority a step on: prepared, active, retired, tainted, revoked
+///
+/// A step that would cut somebody off is refused, and says whom. A root's key is needed to prepare
+/// and to revoke; it is asked for.
+#[derive(Debug, clap::Args)]
+struct Act {
+    #[command(flatten)]
+    which: Which,
+    /// Of which kind: root or x509
+    #[arg(long, value_name = "KIND")]
+    authority: String,
+    /// Which one, if more than one can be meant
+    #[arg(long, value_name = "N")]
+    id: Option<u64>,
+    /// Do it although somebody blocks it, for this reason, which is logged
+    #[arg(long = "override", value_name = "REASON")]
+    reason: Option<String>,
+    /// A file with the passphrase of the roots' keys, which is asked for otherwise
+    #[arg(long, value_name = "FILE")]
+    passphrase_file: Option<PathBuf>,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+/// Revoke one leaf, by its serial
+#[derive(Debug, clap::Args)]
+struct RevokeLeaf {
+    #[command(flatten)]
+    which: Which,
+    /// Its serial, hexadecimal
+    #[arg(long, value_name = "HEX")]
+    serial: String,
+    /// Why, in the words of RFC 5280
+    #[arg(long, value_name = "REASON", default_value = "unspecified")]
+    reason: String,
+    #[command(flatten)]
+    answer: Answer,
+}
+
+/// Obeys.
+pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
+    match &words.command {
+        Command::Init(init) => init::run(init, printer),
+        Command::Serve(serve) => serve::run(serve, printer),
+        Command::Join(join) => order::join(join, printer),
+        Command::Issue(issue) => order::issue(issue, printer),
+        Command::Status(look) => order::look(look, ca::desk::Order::Status, printer),
+        Command::Bundle(look) => order::look(look, ca::desk::Order::Bundle, printer),
+        Command::Crl(look) => order::look(look, ca::desk::Order::Crl, printer),
+        Command::Log(log) => order::log(log, printer),
+        Command::Prepare(act) => order::act(act, Deed::Prepare, printer),
+        Command::Activate(act) => order::act(act, Deed::Activate, printer),
+        Command::Retire(act) => order::act(act, Deed::Retire, printer),
+        Command::Taint(act) => order::act(act, Deed::Taint, printer),
+        Command::Revoke(act) => order::act(act, Deed::Revoke, printer),
+        Command::RollBack(act) => order::act(act, Deed::RollBack, printer),
+        Command::RevokeLeaf(leaf) => order::revoke_leaf(leaf, printer),
+    }
+}
