@@ -132,4 +132,4 @@ fn point(folder: &Path, name: &str) -> io::Result<()> {
 
 #[cfg(test)]
 #[path = "delivery_tests.rs"]
-mod tests;
+pub(crate) mod tests;

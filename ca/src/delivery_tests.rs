@@ -10,7 +10,8 @@ use crate::profile::Validity;
 use crate::revocation::Revocation;
 use crate::trusted::Trusted;
 
-fn published() -> Published {
+/// What an agent publishes.
+pub(crate) fn published() -> Published {
     let clinic = Clinic::new("clinic.example");
     let key = RingKeys.p256().unwrap();
     let csr = crate::csr::request(&key).unwrap();
@@ -86,17 +87,4 @@ fn a_delivery_that_was_cut_off_leaves_what_was_current_and_does_not_stop_the_nex
         fs::read(scratch.path().join("current/key.pem")).unwrap(),
         before
     );
-}
-
-#[cfg(unix)]
-#[test]
-fn the_key_is_its_owners_alone() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let scratch = tempfile::tempdir().unwrap();
-    let folder = Delivery::to(scratch.path().join("out"))
-        .deliver(&published())
-        .unwrap();
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&folder.join("key.pem")), 0o600);
-    assert_eq!(mode(&folder), 0o700);
 }

@@ -19,3 +19,23 @@ pub(crate) fn private_file(options: &mut OpenOptions) {
 pub(crate) fn link(name: &str, link: &Path) -> io::Result<()> {
     symlink(name, link)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::metadata;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::delivery::Delivery;
+    use crate::delivery::tests::published;
+
+    #[test]
+    fn the_key_is_its_owners_alone() {
+        let scratch = tempfile::tempdir().unwrap();
+        let delivery = Delivery::to(scratch.path().join("out"));
+        let folder = delivery.deliver(&published()).unwrap();
+        let mode = |path: &Path| metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&folder.join("key.pem")), 0o600);
+        assert_eq!(mode(&folder), 0o700);
+    }
+}

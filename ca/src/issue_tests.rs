@@ -12,6 +12,7 @@ use crate::chain::{InvalidChain, verify_chain};
 use crate::clock::ManualClock;
 use crate::csr;
 use crate::disk::{Disk, MemDisk};
+use crate::identity::TrustDomain;
 use crate::keys::{Keys, RingKeys};
 use crate::nonce::hex;
 use crate::p256::P256;

@@ -50,6 +50,7 @@ mod rotate;
 pub mod rotation;
 pub mod sealed_keys;
 pub mod seams;
+mod settings;
 mod signed_before;
 mod store;
 pub mod svid;

@@ -20,7 +20,8 @@ pub(super) struct Words {
     #[arg(long, value_name = "NAME")]
     trust_domain: TrustDomain,
     /// Life of a leaf, in seconds: 10 or more
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(10..=7_776_000))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    #[arg(value_parser = clap::value_parser!(u64).range(10..=7_776_000))]
     leaf_ttl: u64,
     /// Where roots' keys are kept, in or outside the CA's folder
     #[arg(long, value_name = "FOLDER", default_value = "root-keys")]

@@ -1,5 +1,7 @@
 //! What an operator orders, and what comes of it.
 
+use std::time::Duration;
+
 use super::*;
 use crate::clock::ManualClock;
 use crate::disk::MemDisk;

@@ -5,10 +5,11 @@
 //! and the same as JSON for tools. It never holds a private key; a join code is in the answer to
 //! [`Order::Join`] alone.
 
-use std::fmt::{self, Write as _};
+mod answers;
+
+use std::fmt;
 use std::str::FromStr as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -24,7 +25,7 @@ use crate::identity::SpiffeId;
 use crate::invitation::Invitation;
 use crate::issue::Ca;
 use crate::pem;
-use crate::rotation::{Act, AuthorityKind, Command, Phase, Reason, Status};
+use crate::rotation::{Act, AuthorityKind, Command, Phase, Reason};
 use crate::sealed_keys::SealedRootKeys;
 
 /// What an operator orders.
@@ -151,10 +152,10 @@ impl Order {
         match self {
             Self::Join { spiffe_id } => join(ca, spiffe_id, now),
             Self::Issue { spiffe_id, csr } => issue(ca, &spiffe_id, &csr, now),
-            Self::Status => Ok(status(ca, now)),
-            Self::Bundle => Ok(bundle(ca)),
-            Self::Crl => Ok(lists(ca)),
-            Self::Log { from } => Ok(log(ca, from)),
+            Self::Status => Ok(answers::status(ca, now)),
+            Self::Bundle => Ok(answers::bundle(ca)),
+            Self::Crl => Ok(answers::lists(ca)),
+            Self::Log { from } => Ok(answers::log(ca, from)),
             Self::Act {
                 act,
                 authority,
@@ -176,7 +177,7 @@ impl Order {
                 let shut = ca.swap_root_keys(Box::new(opened));
                 let done = ca.command(&command, now);
                 ca.swap_root_keys(shut);
-                acted(ca, &done?)
+                answers::acted(ca, &done?)
             }
             Self::RevokeLeaf { serial, reason } => revoke(ca, &serial, &reason, now),
         }
@@ -260,21 +261,6 @@ fn deed(
     })
 }
 
-fn acted(ca: &Ca, transitions: &[crate::rotation::Transition]) -> Result<Answer, Declined> {
-    let mut words = String::new();
-    for it in transitions {
-        let _ = writeln!(words, "{} {} is {}", it.kind, it.id, it.to);
-    }
-    let journal = serde_json::to_value(transitions).map_err(|error| {
-        // A transition was just written to the journal as JSON.
-        Declined::Ca(CaError::encoding(error))
-    })?;
-    Ok(Answer {
-        words,
-        json: json!({ "transitions": journal, "generation": ca.bundle().generation }),
-    })
-}
-
 fn revoke(ca: &mut Ca, serial: &str, reason: &str, now: Time) -> Result<Answer, Declined> {
     let known = RevocationReason::from_name(reason).ok_or_else(|| {
         let names: Vec<&str> = RevocationReason::ALL.iter().map(|it| it.name()).collect();
@@ -291,111 +277,5 @@ fn revoke(ca: &mut Ca, serial: &str, reason: &str, now: Time) -> Result<Answer, 
     })
 }
 
-fn bundle(ca: &Ca) -> Answer {
-    let bundle = ca.bundle();
-    let words = pem::certificates(&bundle.roots);
-    Answer {
-        json: json!({
-            "trust_domain": bundle.trust_domain,
-            "generation": bundle.generation,
-            "roots_pem": words,
-        }),
-        words,
-    }
-}
-
-fn lists(ca: &Ca) -> Answer {
-    let announced = ca.announced();
-    let lists = &announced.borrow().listed;
-    let words: String = lists.iter().map(|list| pem::crl(&list.crl)).collect();
-    Answer {
-        json: json!({ "lists_pem": words }),
-        words,
-    }
-}
-
-fn log(ca: &Ca, from: u64) -> Answer {
-    let log = ca.log();
-    let from = from.min(log.committed());
-    let entries = log.entries(from..log.committed());
-    let lines: Vec<String> = entries
-        .map(|entry| String::from_utf8_lossy(entry).into_owned())
-        .collect();
-    let parsed = lines.iter().map(|line| {
-        // What is in the log was written as JSON, by whatever version.
-        serde_json::from_str(line).unwrap_or_else(|_| Value::String(line.clone()))
-    });
-    Answer {
-        json: json!({ "from": from, "size": log.committed(), "entries": parsed.collect::<Vec<_>>() }),
-        words: lines.iter().map(|line| format!("{line}\n")).collect(),
-    }
-}
-
-fn status(ca: &Ca, now: Time) -> Answer {
-    let status = ca.status(now);
-    let json = json!({
-        "trust_domain": ca.config().trust_domain,
-        "now_us": now.as_micros(),
-        "status": status,
-        "members": ca.facts(now).members.iter().map(|(id, member)| json!({
-            "spiffe_id": id,
-            "acknowledged": member.acknowledged,
-            "leaves": member.leaves.len(),
-        })).collect::<Vec<_>>(),
-    });
-    Answer {
-        words: status_words(ca, &status, now),
-        json,
-    }
-}
-
-fn status_words(ca: &Ca, status: &Status, now: Time) -> String {
-    let Status {
-        generation,
-        members,
-        up_to_date,
-        ..
-    } = status;
-    let mut words = format!(
-        "{}: generation {generation}, held by {up_to_date} of {members} members\n\n",
-        ca.config().trust_domain
-    );
-    let _ = writeln!(words, "authority  phase     ends in     next step");
-    for it in &status.slots {
-        let slot = &it.slot;
-        let name = format!("{} {}", slot.kind, slot.id);
-        let ends = if it.expired {
-            "over".to_owned()
-        } else {
-            span(slot.not_after.since(now))
-        };
-        let next = match &it.next {
-            None => "none".to_owned(),
-            Some(next) => match &next.obstacle {
-                None => format!("{}: nothing is in the way", next.to),
-                Some(obstacle) => format!("{}: {}", next.to, obstacle.message),
-            },
-        };
-        let _ = writeln!(
-            words,
-            "{name:<10} {:<9} {ends:<11} {next}",
-            slot.phase.to_string()
-        );
-    }
-    words
-}
-
-/// A span in its two largest units.
-fn span(span: Duration) -> String {
-    let secs = span.as_secs();
-    match (secs / 86_400, secs / 3600 % 24, secs / 60 % 60) {
-        (0, 0, 0) => format!("{secs} s"),
-        (0, 0, minutes) => format!("{minutes} min {} s", secs % 60),
-        (0, hours, minutes) => format!("{hours} h {minutes} min"),
-        (days, hours, _) => format!("{days} d {hours} h"),
-    }
-}
-
 #[cfg(test)]
-#[path = "desk_tests.rs"]
 mod tests;
