@@ -256,3 +256,30 @@ fn provider() -> Arc<CryptoProvider> {
 fn key(own: &Credential) -> rustls::pki_types::PrivateKeyDer<'static> {
     PrivatePkcs8KeyDer::from(own.key.to_vec()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Time;
+
+    #[test]
+    fn each_refusal_of_revocation_is_told_apart() {
+        let next_update = Time::from_secs(1);
+        for (invalid, told) in [
+            (
+                InvalidChain::Revoked("05".to_owned()),
+                CertificateError::Revoked,
+            ),
+            (
+                InvalidChain::RevocationUnknown,
+                CertificateError::UnknownRevocationStatus,
+            ),
+            (
+                InvalidChain::RevocationStale { next_update },
+                CertificateError::ExpiredRevocationList,
+            ),
+        ] {
+            assert_eq!(alert(&invalid), told, "{invalid}");
+        }
+    }
+}

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca::keys::{Keys as _, RingKeys};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, SanType};
 use services::posture::Posture;
-use tests::properties::{ALL, Property, csr, folder, note, token};
+use tests::properties::{ALL, Property, crl, csr, folder, note, token};
 use toml::Table;
 
 fn root() -> PathBuf {
@@ -240,10 +240,38 @@ fn signed() -> Vec<Seed> {
     ]
 }
 
+/// Lists that are good, and one for each way in which one must be refused.
+fn lists() -> Vec<Seed> {
+    let [root, empty, revoking, last] = crl::signed();
+    let patched = |old: &[u8], new: &[u8]| {
+        let at = revoking.windows(old.len()).position(|it| it == old);
+        let at = at.unwrap();
+        let mut list = revoking.clone();
+        list[at..at + new.len()].copy_from_slice(new);
+        list
+    };
+    let (serial, extension) = (b"\x02\x01\x02\x17", b"\x55\x1d");
+    let number = [&extension[..], b"\x14"].concat();
+    let key_id = [&extension[..], b"\x23"].concat();
+    vec![
+        seed("crl", "root", &root),
+        seed("crl", "empty", &empty),
+        seed("crl", "revoking", &revoking),
+        seed("crl", "last", &last),
+        seed("crl", "longer", [&revoking[..], b"\0"].concat()),
+        seed("crl", "forged", changed(&revoking, revoking.len() - 1)),
+        seed("crl", "tampered", patched(serial, b"\x02\x01\x03\x17")),
+        seed("crl", "twice", patched(serial, b"\x02\x01\x01\x17")),
+        seed("crl", "unnumbered", patched(&number, b"\x55\x1d\x12")),
+        seed("crl", "delta", patched(&key_id, b"\x55\x1d\x1b")),
+    ]
+}
+
 #[test]
 #[ignore = "writes tests/fuzz/seeds/, what is not there yet"]
 fn write_the_seeds() {
-    for (target, name, content) in [logs(), notes(), proofs(), texts(), signed()].concat() {
+    for (target, name, content) in [lists(), logs(), notes(), proofs(), texts(), signed()].concat()
+    {
         let path = root().join("seeds").join(target).join(name);
         if !path.exists() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -86,6 +86,15 @@ fn a_stolen_issuer_key_speaks_for_no_other_issuer() {
     let way = [below.clone(), clinic.issuer.certificate().clone()];
     let deep = InvalidCrl::Signer("its certificate stands too deep");
     assert_eq!(list.verify(&way, &clinic.bundle()), Err(deep));
+    // Under its own certificate, and the other's name.
+    let params = profile::issuer(&clinic.domain, 2, &specimen::day()).unwrap();
+    let stolen = rcgen::Issuer::new(params, P256::from_pkcs8(clinic.issuer.key()).unwrap());
+    let other = Crl::parse(&sign(&stolen, u64::MAX, &[], NOW, NOW + HOUR).unwrap()).unwrap();
+    let forged = InvalidCrl::Forged(other.issuer().to_owned());
+    assert_eq!(
+        other.verify(&clinic.signers(), &clinic.bundle()),
+        Err(forged)
+    );
     let long = vec![below; MAX_CHAIN];
     let many = InvalidCrl::Signer("too many certificates");
     assert_eq!(list.verify(&long, &clinic.bundle()), Err(many));

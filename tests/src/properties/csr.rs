@@ -10,6 +10,8 @@ use ca::error::IssueRefusal;
 use ca::identity::SpiffeId;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 
+use super::der::value;
+
 /// Whom the accepted request is for.
 pub static ALICE: LazyLock<SpiffeId> = LazyLock::new(|| id("alice"));
 
@@ -21,18 +23,6 @@ const P256_KEY: &[u8] = b"\x30\x59\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\
 
 fn id(user: &str) -> SpiffeId {
     SpiffeId::parse(&format!("spiffe://clinic.example/user/{user}")).expect("it is one")
-}
-
-/// One value of DER: all of it, what is in it, and what follows.
-fn value(der: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
-    let (head, size) = match *der {
-        [_, size @ ..=0x7f, ..] => (2, usize::from(size)),
-        [_, 0x81, size, ..] => (3, usize::from(size)),
-        [_, 0x82, high, low, ..] => (4, usize::from(high) << 8 | usize::from(low)),
-        _ => return None,
-    };
-    let (whole, rest) = der.split_at_checked(head + size)?;
-    Some((whole, &whole[head..], rest))
 }
 
 /// Whether the request is signed with the key that is in it.

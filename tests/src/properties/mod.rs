@@ -5,7 +5,9 @@
 //! signed in them is signed with throw-away keys, so that whatever verifies must be what was
 //! signed here.
 
+pub mod crl;
 pub mod csr;
+mod der;
 pub mod folder;
 pub mod note;
 pub mod proof;
@@ -16,9 +18,10 @@ pub mod token;
 pub type Property = fn(&[u8]);
 
 /// Every property, by the name of its fuzz target, in order of name.
-pub const ALL: [(&str, Property); 12] = [
+pub const ALL: [(&str, Property); 13] = [
     ("audit", folder::audit),
     ("checkpoint", note::checkpoint),
+    ("crl", crl::crl),
     ("csr", csr::csr),
     ("entry", text::entry),
     ("jwks", token::jwks),
