@@ -188,7 +188,8 @@ fn draw(
         match keys.heard() {
             Some(Key::On) if done => return Ok(true),
             Some(Key::End) => return Ok(false),
-            _ => thread::sleep(FRAME),
+            // Nothing moves any more but the size of the terminal.
+            _ => thread::sleep(if done { FRAME * 5 } else { FRAME }),
         }
     }
 }
