@@ -21,8 +21,9 @@ use serde_json::Value;
 
 use program::{Desk, Ended};
 
-/// How long anything may take: a renewal of a leaf of ten seconds is the longest of it.
-const PATIENCE: u32 = 400;
+/// How often anything is looked for, ten times a second: the end of a leaf of thirty seconds is the
+/// longest of it.
+const PATIENCE: u32 = 1200;
 
 /// A program that runs until it is killed, at the latest at the end of the test.
 struct Running(Child);
@@ -45,7 +46,7 @@ impl Clinic {
     fn founded() -> Self {
         let desk = Desk::new();
         desk.write("pass", "correct horse battery\n");
-        let founding = "ca init --dir clinic --trust-domain clinic.example --leaf-ttl 10";
+        let founding = "ca init --dir clinic --trust-domain clinic.example --leaf-ttl 30";
         let founded = desk.run(&format!("{founding} --passphrase-file pass"));
         assert_eq!(founded.status, Some(0), "{}", founded.err);
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -251,6 +252,8 @@ fn killed_at_any_moment_ca_and_agent_go_on_with_what_they_had() {
             key(&clinic).filter(|key| Some(key) != last.as_ref())
         })
         .into();
+        let second = format!("agent --ca 127.0.0.1:{} --out records", clinic.port);
+        clinic.desk.refuses(&second, &["another agent"]);
         // SIGKILL, both: nothing is said, nothing is tidied.
         drop(agent);
         clinic.served = None;
@@ -305,6 +308,14 @@ fn what_makes_no_sense_is_said_in_one_line_and_changes_nothing() {
         &format!("{founding} --passphrase-file pass"),
         &["d/ca.toml", "already"],
     );
+    // A founding that was cut off at its end, and somebody who remembers another passphrase.
+    fs::remove_file(desk.path("d/ca.toml")).unwrap();
+    desk.write("other", "another horse battery\n");
+    let other = desk.run(&format!("{founding} --passphrase-file other"));
+    assert_eq!(other.status, Some(1), "{}", other.err);
+    assert!(other.err.contains("does not open"), "{}", other.err);
+    let again = desk.run(&format!("{founding} --passphrase-file pass"));
+    assert_eq!(again.status, Some(0), "{}", again.err);
     desk.refuses("ca taint --dir d --authority x509", &["--id"]);
     desk.refuses("ca prepare --dir d --authority ssh", &["`ssh`", "x509"]);
     desk.refuses("ca serve --dir d --listen nowhere", &["--listen"]);

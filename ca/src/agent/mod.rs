@@ -82,7 +82,7 @@ pub enum AgentError {
     #[error(transparent)]
     Dial(#[from] DialError),
     /// The CA refused.
-    #[error("the CA refused: {0}")]
+    #[error("the CA refused: {}", said(.0))]
     Refused(Box<tonic::Status>),
     /// No answer in time.
     #[error("no answer from the CA in time")]
@@ -105,6 +105,15 @@ pub enum AgentError {
     /// No token over the new leaf.
     #[error("no token for the new leaf: {0}")]
     Bearer(String),
+}
+
+/// A status in words: its message, if it has one.
+fn said(status: &tonic::Status) -> String {
+    let message = status.message();
+    if message.is_empty() {
+        return status.code().to_string();
+    }
+    message.to_owned()
 }
 
 impl AgentError {

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use super::Exit;
 use super::authority::Addressee;
 use super::daemon::{self, Warnings};
+use super::lock::Lock;
 use super::origin;
 use super::printer::Printer;
 use super::stop::Stop;
@@ -60,6 +61,9 @@ pub(super) struct Words {
 pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     let seams = Seams::real(words.out.join("state"));
     let invitation = invitation(words, &seams)?;
+    let Some(lock) = Lock::take(&words.out.join("state"))? else {
+        return Err(Stop::file(&words.out, "another agent works there"));
+    };
     let domain = invitation.spiffe_id.trust_domain();
     let ca_id = SpiffeId::new(domain, ca::node::PATH);
     let config = AgentConfig {
@@ -91,6 +95,7 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
             () = hand.deliver(published, warnings) => {}
         }
     });
+    drop(lock);
     Ok(Exit::Done)
 }
 

@@ -78,10 +78,13 @@ impl Subscriber for Ear {
         event.record(&mut words);
         let level = event.metadata().level().as_str().to_lowercase();
         let told = level.replace("warn", "warning");
+        let what = if words.message.is_empty() {
+            words.kind
+        } else {
+            words.message
+        };
         // Nobody is there to hear it when the program ends.
-        let _ = self
-            .0
-            .send(format!("{told}: {}{}", words.message, words.rest));
+        let _ = self.0.send(format!("{told}: {what}{}", words.rest));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -101,6 +104,8 @@ impl Subscriber for Ear {
 #[derive(Default)]
 struct Sentence {
     message: String,
+    /// What stands in the place of a message, where there is none.
+    kind: String,
     rest: String,
 }
 
@@ -110,6 +115,7 @@ impl Visit for Sentence {
         // Writing to a string cannot fail.
         let _ = match field.name() {
             "message" => write!(self.message, "{value}"),
+            "kind" => write!(self.kind, "{}", value.trim_matches('"').replace('-', " ")),
             "error" => write!(self.rest, ": {value}"),
             name => write!(self.rest, " ({name} {value})"),
         };
@@ -124,15 +130,15 @@ mod tests {
     fn a_warning_of_ours_is_told_in_words_and_nothing_else_is() {
         let (said, mut heard) = unbounded_channel();
         tracing::subscriber::with_default(Ear(said), || {
-            tracing::warn!(error = %"no route", kind = "enrolment-failed", "not enrolled");
+            tracing::warn!(error = %"no route", port = 7, "not enrolled");
+            tracing::warn!(error = %"no route", kind = "enrolment-failed");
             tracing::info!("not this");
             tracing::warn!(target: "h2::codec", "nor this");
         });
         let told = heard.try_recv().unwrap();
-        assert_eq!(
-            told,
-            "warning: not enrolled: no route (kind \"enrolment-failed\")"
-        );
+        assert_eq!(told, "warning: not enrolled: no route (port 7)");
+        let told = heard.try_recv().unwrap();
+        assert_eq!(told, "warning: enrolment failed: no route");
         assert!(heard.try_recv().is_err());
     }
 }

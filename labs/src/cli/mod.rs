@@ -14,6 +14,7 @@ mod front;
 mod interrupt;
 mod kept;
 mod lab;
+mod lock;
 mod next;
 mod origin;
 mod posture;

@@ -4,7 +4,7 @@
 //! people, `ca.toml`, written once at the founding. Roots' keys lie in a folder of their own, which
 //! may be on another disk.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,13 @@ use std::time::Duration;
 use ca::disk::{Disk, FsDisk};
 use ca::identity::TrustDomain;
 use ca::issue::{Ca, CaConfig};
+use ca::root_keys::RootKeys as _;
 use ca::sealed_keys::SealedRootKeys;
 use ca::seams::Seams;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::super::lock::Lock;
 use super::super::stop::Stop;
 
 const SETTINGS: &str = "ca.toml";
@@ -40,10 +42,6 @@ pub(super) struct Folder {
     pub(super) path: PathBuf,
     settings: Settings,
 }
-
-/// The right to have the CA open; it ends with this value.
-#[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "held, and let go of when dropped")] File);
 
 impl Settings {
     pub(super) const fn new(trust_domain: String, leaf_ttl_s: u64, root_keys: PathBuf) -> Self {
@@ -98,8 +96,10 @@ impl Folder {
         };
         let config = folder.config()?;
         make_private(path).map_err(|error| Stop::file(path, error))?;
-        let keys = SealedRootKeys::new(folder.keys(), Some(passphrase))?;
-        let ca = Ca::open_with(&folder.seams(), config, Box::new(keys))?;
+        let keys = || SealedRootKeys::new(folder.keys(), Some(passphrase.clone()));
+        let ca = Ca::open_with(&folder.seams(), config, Box::new(keys()?))?;
+        // A founding that was cut off may have sealed it under another passphrase.
+        keys()?.key(1)?;
         // Last: without it there is no CA here, and the founding can be tried again.
         let text = toml::to_string(&folder.settings).map_err(|error| Stop::file(&file, error))?;
         let disk = FsDisk::new(path);
@@ -110,19 +110,7 @@ impl Folder {
 
     /// Takes the lock; nothing if somebody else has it.
     pub(super) fn lock(&self) -> Result<Option<Lock>, Stop> {
-        let path = self.path.join("lock");
-        let failed = |error| Stop::file(&path, error);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path);
-        let file = file.map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
-        }
+        Lock::take(&self.path)
     }
 
     /// Takes the lock, and waits a while for a command that has it.
