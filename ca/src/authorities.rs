@@ -349,11 +349,14 @@ impl Authorities {
         let issuer = one.issuer;
         store.write_journal(&[Journaled::Revoked(one.clone())], &[])?;
         self.revoked.insert(serial, one);
-        self.lists.remove(&issuer);
+        // The last one counts until its successor is there.
+        if let Some((_, until)) = self.lists.get_mut(&issuer) {
+            *until = Time::from_micros(0);
+        }
         self.sign_lists(store, now)
     }
 
-    /// Signs every issuer's list that is missing or past half of its life; says whether any was.
+    /// Signs every issuer's list that is missing or past a quarter of its life.
     pub(crate) fn sign_lists(&mut self, store: &Store, now: Time) -> Result<(), CaError> {
         let ids: Vec<u64> = self.slots.issuers().map(|slot| slot.id).collect();
         self.lists.retain(|id, _| ids.contains(id));
@@ -374,9 +377,13 @@ impl Authorities {
         Ok(())
     }
 
-    /// Forgets lists that count as fresh beyond that time.
-    pub(crate) fn forget_lists(&mut self, beyond: Time) {
-        self.lists.retain(|_, (_, until)| *until <= beyond);
+    /// Takes lists that count as fresh beyond that time for due.
+    pub(crate) fn doubt_lists(&mut self, beyond: Time) {
+        for (_, until) in self.lists.values_mut() {
+            if *until > beyond {
+                *until = Time::from_micros(0);
+            }
+        }
     }
 
     /// When the first list is due to be signed again; at once, if one is missing.

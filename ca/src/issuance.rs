@@ -180,15 +180,13 @@ impl Issuances {
     /// Adds the journal's entries that the log has not got yet. The journal comes first: what is in
     /// force is logged even if the power went in between.
     pub(crate) fn catch_up(&mut self, missing: &[Vec<u8>]) -> Result<(), CaError> {
-        if missing.is_empty() {
-            return Ok(());
-        }
         let failed = |error: crate::tlog::log::LogError| CaError::Log(error.to_string());
         for entry in missing {
             self.log.append(entry).map_err(failed)?;
+            // It waits in the log from here on, whether the commit succeeds now or later.
+            self.journaled += 1;
         }
         self.log.commit().map_err(failed)?;
-        self.journaled += missing.len() as u64;
         Ok(())
     }
 

@@ -142,7 +142,7 @@ impl Ca {
         // A list that is fresh for longer than lists are was signed on a wrong clock.
         let fresh = |due| now < due && due <= now + self.config.crl_life;
         if !fresh(self.authorities.next_list(now)) {
-            self.authorities.forget_lists(now + self.config.crl_life);
+            self.authorities.doubt_lists(now + self.config.crl_life);
             self.authorities.sign_lists(&self.store, now)?;
             self.announce();
         }

@@ -113,6 +113,25 @@ fn the_ca_itself_believes_what_it_announces_and_blocks_no_activation() {
 }
 
 #[test]
+fn a_revocation_whose_list_cannot_be_signed_leaves_the_last_list_announced() {
+    let mut failed_in_force = 0;
+    for changes in 0..60 {
+        let disk = MemDisk::new();
+        let mut ca = open(&disk).unwrap();
+        let leaf = enrolled(&mut ca, "/user/mallory", NOW);
+        disk.cut_power_after(changes);
+        let serial = crate::nonce::hex(&leaf.facts.serial);
+        let revoked = ca.revoke_leaf(&serial, RevocationReason::KeyCompromise, NOW);
+        assert_eq!(ca.announced().borrow().listed.len(), 2, "{changes}");
+        failed_in_force += usize::from(revoked.is_err() && ca.has_revoked(&leaf.facts));
+    }
+    assert!(
+        failed_in_force > 0,
+        "the power never went between journal and list"
+    );
+}
+
+#[test]
 fn an_issuer_signs_only_once_everyone_holds_it_and_goes_only_once_nobody_needs_it() {
     let mut ca = open(&MemDisk::new()).unwrap();
     let old = enrolled(&mut ca, "/records.south", NOW);

@@ -57,19 +57,23 @@ impl SignedBefore {
     }
 
     fn remember(&self, public_key: &[u8], message: &[u8], signature: &[u8]) {
-        let mut valid = self.locked();
-        valid.retain(|it| it.signature != signature);
-        valid.push_back(Arc::new(Valid {
+        // What is long is copied before others wait, and let go of after.
+        let mut gone = Vec::new();
+        let known = Arc::new(Valid {
             signature: signature.to_vec(),
             public_key: public_key.to_vec(),
             message: message.to_vec(),
-        }));
+        });
+        let mut valid = self.locked();
+        valid.retain(|it| it.signature != signature);
+        valid.push_back(known);
         let mut bytes: usize = valid.iter().map(|it| it.message.len()).sum();
         while valid.len() > MAX_SIGNATURES || bytes > MAX_BYTES {
             let Some(oldest) = valid.pop_front() else {
                 return;
             };
             bytes -= oldest.message.len();
+            gone.push(oldest);
         }
     }
 }

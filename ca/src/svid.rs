@@ -209,6 +209,13 @@ pub(crate) fn issuer_and_serial(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((tbs.issuer.as_raw().to_vec(), serial(tbs)))
 }
 
+/// The last second of a certificate's validity.
+pub(crate) fn not_after(der: &[u8]) -> Option<Time> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let secs = u64::try_from(certificate.validity().not_after.timestamp()).ok()?;
+    Some(Time::from_secs(secs))
+}
+
 /// Raw DER of any certificate's own name; nothing if it is unreadable.
 pub(crate) fn subject(der: &[u8]) -> Option<Vec<u8>> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;

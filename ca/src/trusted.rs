@@ -155,7 +155,14 @@ impl Trusted {
             lists: lists.map(stored_list).collect(),
             tainted: tainted.collect(),
         };
-        disk.replace(file, &serde_json::to_vec(&stored)?)
+        let text = serde_json::to_vec(&stored)?;
+        if text.len() > MAX_FILE {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("`{file}`: {} bytes would not be read again", text.len()),
+            ));
+        }
+        disk.replace(file, &text)
     }
 
     /// Loads what [`Self::persist`] left; nothing if there is no such file.

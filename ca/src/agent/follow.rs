@@ -67,7 +67,9 @@ impl Agent {
             let word = Acknowledgement { generation };
             acknowledge.send(word).await.map_err(|_| AgentError::Ended)
         };
-        say(self.own_bundle().generation).await?;
+        if let Some(generation) = self.acknowledgeable() {
+            say(generation).await?;
+        }
         let mut client = TrustClient::new(connection).max_decoding_message_size(MAX_STATE);
         let following = client.follow(ReceiverStream::new(acknowledgements));
         let mut states = self
@@ -97,6 +99,13 @@ impl Agent {
             *kept = true;
         }
         Ok(())
+    }
+
+    /// The generation that this node has in force and would have again after a power cut; nothing
+    /// while it has one that is not kept.
+    fn acknowledgeable(&self) -> Option<u64> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.then(|| self.own_bundle().generation)
     }
 
     /// Puts a state in force in memory; says whether anything changed.

@@ -151,8 +151,14 @@ fn a_full_disk_keeps_no_revocation_from_being_in_force_and_none_is_acknowledged(
     ));
     let facts = leaf.unwrap().facts;
     assert!(agent.beliefs().revocation.crls.revokes(&facts));
+    assert_eq!(
+        agent.acknowledgeable(),
+        None,
+        "not on the next stream either"
+    );
     disk.fail(false);
     agent.believe(told).unwrap();
     let kept = Trusted::load(&disk, BELIEFS).unwrap().unwrap();
     assert!(kept.revocation.crls.revokes(&facts), "kept once it can be");
+    assert_eq!(agent.acknowledgeable(), Some(ca.bundle().generation));
 }

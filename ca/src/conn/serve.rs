@@ -132,9 +132,13 @@ impl Door {
             Some(chain @ [leaf, ..]) => {
                 let facts = LeafFacts::from_der(leaf).ok()?;
                 end = end.min(facts.not_after);
-                let standing = Standing::of(chain);
+                let mut standing = Standing::of(chain);
+                if self.deadline != Deadline::None {
+                    // Where nothing judges it again, it would keep these beliefs for ever.
+                    standing = standing.met(facts.clone(), &self.trust, trusted, began);
+                }
                 Some(PeerIdentity {
-                    standing: standing.met(facts.clone(), &self.trust, trusted, began),
+                    standing,
                     facts,
                     generation: own.credential.generation,
                 })

@@ -12,6 +12,7 @@ use rustls::pki_types::CertificateDer;
 use crate::chain::InvalidChain;
 use crate::clock::Time;
 use crate::identity::LeafFacts;
+use crate::svid;
 use crate::tls::Trust;
 use crate::trusted::Trusted;
 
@@ -22,6 +23,8 @@ pub struct Standing(Arc<Peer>);
 #[derive(Debug)]
 struct Peer {
     chain: Vec<CertificateDer<'static>>,
+    /// When the first of its issuers ends, as far as it shows them.
+    issuers_end: Option<Time>,
     last: Mutex<Option<Judged>>,
 }
 
@@ -36,9 +39,12 @@ struct Judged {
 impl Standing {
     /// The standing of a peer that showed this chain, leaf first.
     pub fn of(chain: &[CertificateDer<'_>]) -> Self {
-        let chain = chain.iter().map(|der| der.clone().into_owned()).collect();
+        let issuers = chain.iter().skip(1);
+        // One that cannot be read ended long ago.
+        let ends = issuers.map(|der| svid::not_after(der).unwrap_or_default());
         Self(Arc::new(Peer {
-            chain,
+            issuers_end: ends.min(),
+            chain: chain.iter().map(|der| der.clone().into_owned()).collect(),
             last: Mutex::new(None),
         }))
     }
@@ -52,7 +58,11 @@ impl Standing {
         trusted: &Arc<Trusted>,
         at: Time,
     ) -> Self {
-        let judged = Judged::new(trust, trusted, at, Ok(facts));
+        if trust.clock.now() < at {
+            // The clock was set back meanwhile, and nobody knows when it was judged.
+            return self;
+        }
+        let judged = self.0.judged(trust, trusted, at, Ok(facts));
         *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(judged);
         self
     }
@@ -65,10 +75,10 @@ impl Standing {
         let now = trust.clock.now();
         let mut last = self.0.last.lock().unwrap_or_else(PoisonError::into_inner);
         let held = last.take().filter(|judged| now >= judged.at);
-        let judged = held.and_then(|judged| judged.renewed(trust, trusted, now));
+        let judged = held.and_then(|judged| self.0.renewed(judged, trust, trusted, now));
         let judged = judged.unwrap_or_else(|| {
             let verdict = trust.judge(&self.0.chain, trusted);
-            Judged::new(trust, trusted, now, verdict)
+            self.0.judged(trust, trusted, now, verdict)
         });
         let verdict = judged.verdict.clone();
         *last = Some(judged);
@@ -76,24 +86,25 @@ impl Standing {
     }
 }
 
-impl Judged {
-    fn new(
+impl Peer {
+    fn judged(
+        &self,
         trust: &Trust,
         by: &Arc<Trusted>,
         at: Time,
         verdict: Result<LeafFacts, InvalidChain>,
-    ) -> Self {
+    ) -> Judged {
         let until = match &verdict {
             Ok(facts) => {
-                let end = facts.not_after + trust.tolerance;
                 let domain = facts.spiffe_id.trust_domain();
                 let lists = by.revocation.runs_out(domain, at, trust.tolerance);
+                let end = self.end(facts, trust);
                 lists.map_or(end, |lists| lists.min(end))
             }
             // What is not valid yet may be in a moment.
             Err(_) => at,
         };
-        Self {
+        Judged {
             by: Arc::clone(by),
             at,
             until,
@@ -101,17 +112,29 @@ impl Judged {
         }
     }
 
+    /// When the chain ends, whatever is believed.
+    fn end(&self, facts: &LeafFacts, trust: &Trust) -> Time {
+        let leaf = facts.not_after + trust.tolerance;
+        self.issuers_end.map_or(leaf, |issuers| issuers.min(leaf))
+    }
+
     /// The same verdict, if it holds still. New lists that say what the last ones said are no
     /// reason to verify a chain anew, nor their own signatures over perhaps megabytes.
-    fn renewed(self, trust: &Trust, trusted: &Arc<Trusted>, now: Time) -> Option<Self> {
-        if Arc::ptr_eq(&self.by, trusted) && now <= self.until {
-            return Some(self);
+    fn renewed(
+        &self,
+        judged: Judged,
+        trust: &Trust,
+        trusted: &Arc<Trusted>,
+        now: Time,
+    ) -> Option<Judged> {
+        if Arc::ptr_eq(&judged.by, trusted) && now <= judged.until {
+            return Some(judged);
         }
-        let facts = self.verdict.ok()?;
+        let facts = judged.verdict.ok()?;
         let domain = facts.spiffe_id.trust_domain();
-        let holds = now <= facts.not_after + trust.tolerance
-            && trusted.only_renews(&self.by, domain, now, trust.tolerance);
-        holds.then(|| Self::new(trust, trusted, now, Ok(facts)))
+        let holds = now <= self.end(&facts, trust)
+            && trusted.only_renews(&judged.by, domain, now, trust.tolerance);
+        holds.then(|| self.judged(trust, trusted, now, Ok(facts)))
     }
 }
 
@@ -214,5 +237,44 @@ mod tests {
         assert_eq!(peer.judge(&trust, &lasting()), Ok(()));
         clock.set(facts.not_after + Duration::from_secs(1));
         assert!(peer.judge(&trust, &lasting()).is_err(), "the leaf is over");
+    }
+
+    #[test]
+    fn a_verdict_is_carried_to_lists_that_say_the_same_and_not_under_another_dial() {
+        let clinic = Clinic::new("clinic.example");
+        let (chain, facts) = clinic.leaf();
+        let (_, trust) = judge();
+        let believing = || trusted(clinic.bundle(), clinic.lists(&[], &[]), Stale::Refuse);
+        // A chain that no verification would take: what says yes to it was carried.
+        let begun = believing();
+        let peer = Standing::of(&chain[..1]).met(facts, &trust, &begun, NOW);
+        assert_eq!(peer.judge(&trust, &believing()), Ok(()));
+        let mut preferring = (*believing()).clone();
+        preferring.revocation.lists = Lists::Prefer;
+        assert!(peer.judge(&trust, &Arc::new(preferring)).is_err());
+    }
+
+    #[test]
+    fn a_verdict_ends_with_the_issuer_though_the_leaf_says_otherwise() {
+        let clinic = Clinic::new("clinic.example");
+        let (chain, mut facts) = clinic.leaf();
+        let issuer_end = svid::not_after(&chain[1]).unwrap();
+        facts.not_after = issuer_end + HOUR * 24;
+        let (clock, trust) = judge();
+        let believing = || trusted(clinic.bundle(), clinic.lists(&[], &[]), Stale::Accept);
+        let peer = Standing::of(&chain).met(facts, &trust, &believing(), NOW);
+        assert_eq!(peer.judge(&trust, &believing()), Ok(()));
+        clock.set(issuer_end + Duration::from_secs(1));
+        assert!(peer.judge(&trust, &believing()).is_err());
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_in_the_handshake_leaves_no_verdict_behind() {
+        let clinic = Clinic::new("clinic.example");
+        let (chain, facts) = clinic.leaf();
+        let (_, trust) = judge();
+        let believed = trusted(clinic.bundle(), clinic.lists(&[], &[]), Stale::Refuse);
+        let peer = Standing::of(&chain[..1]).met(facts, &trust, &believed, NOW + HOUR);
+        assert!(peer.judge(&trust, &believed).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Who signed a list: its issuer's certificate, and the certificates from there to a root.
 //!
 //! webpki verifies no path that ends in a signing certificate, so the few steps of this one are
-//! here; the paths of leaves are webpki's alone (see [`crate::chain`]), which verifies a list's
+//! here; the paths of leaves are webpki's alone (see [`crate::chain`]), which asks for a list's
 //! signature once more at every use. No clock is asked: what an expired issuer says of its leaves
 //! can do no harm, for they have expired with it.
 
