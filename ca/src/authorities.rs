@@ -379,11 +379,8 @@ impl Authorities {
 
     /// Takes lists that count as fresh beyond that time for due.
     pub(crate) fn doubt_lists(&mut self, beyond: Time) {
-        for (_, until) in self.lists.values_mut() {
-            if *until > beyond {
-                *until = Time::from_micros(0);
-            }
-        }
+        let doubted = self.lists.values_mut().filter(|list| list.1 > beyond);
+        doubted.for_each(|list| list.1 = Time::from_micros(0));
     }
 
     /// When the first list is due to be signed again; at once, if one is missing.

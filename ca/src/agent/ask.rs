@@ -1,7 +1,7 @@
 //! What an agent asks the CA: a first leaf, and the next one.
 //!
-//! The key never leaves the node. Nothing that the CA answers is used before it was verified, and no
-//! credential that was not kept first.
+//! The key never leaves the node. Nothing that the CA answers is used before it was verified, and
+//! no credential that was not kept first.
 
 use std::sync::Arc;
 
