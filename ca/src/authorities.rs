@@ -169,9 +169,9 @@ impl Authorities {
         roots.chain(issuers).collect()
     }
 
-    /// Whether a leaf with that serial was revoked.
-    pub(crate) fn has_revoked(&self, serial: &[u8]) -> bool {
-        self.revoked.contains_key(serial)
+    /// What was revoked under that serial, if anything was.
+    pub(crate) fn revoked(&self, serial: &[u8]) -> Option<&Revoked> {
+        self.revoked.get(serial)
     }
 
     /// Follows a command: decided, made durable, and only then in force. `root_key` gives the

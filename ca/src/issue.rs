@@ -27,7 +27,7 @@ use crate::keys::Keys;
 use crate::profile::Validity;
 use crate::root_keys::{RootKeyFiles, RootKeys};
 use crate::seams::Seams;
-pub use crate::settings::CaConfig;
+pub use crate::settings::{CaConfig, WORKING_LEAF_TTL_S, WORKING_TOLERANCE};
 use crate::store::{self, State, Store};
 use crate::svid::{self, sha256};
 use crate::tlog::log::Log;
@@ -278,7 +278,7 @@ impl Ca {
         if self.issuances.leaf(&peer.leaf_sha256).is_none() {
             return Err(IssueRefusal::LeafUnlogged.into());
         }
-        if self.authorities.has_revoked(&peer.serial) {
+        if self.authorities.revoked(&peer.serial).is_some() {
             return Err(IssueRefusal::LeafRevoked.into());
         }
         Ok(())

@@ -98,14 +98,14 @@ impl Ca {
             at_us: now.as_micros(),
         };
         let serial = one.serial_bytes().map_err(CaError::damaged)?;
-        let revoked = if self.authorities.has_revoked(&serial) {
+        let before = self.authorities.revoked(&serial).cloned();
+        let revoked = match &before {
             // Its list may have failed then.
-            self.authorities.sign_lists(&self.store, now)
-        } else {
-            self.authorities.revoke_leaf(&self.store, one.clone(), now)
+            Some(_) => self.authorities.sign_lists(&self.store, now),
+            None => self.authorities.revoke_leaf(&self.store, one.clone(), now),
         };
         self.follow_up(revoked)?;
-        Ok(one)
+        Ok(before.unwrap_or(one))
     }
 
     /// Announces and logs what became durable, even if what came after it failed.
@@ -187,7 +187,7 @@ impl Ca {
 
     /// Whether a leaf was revoked, by itself.
     pub fn has_revoked(&self, leaf: &LeafFacts) -> bool {
-        self.authorities.has_revoked(&leaf.serial)
+        self.authorities.revoked(&leaf.serial).is_some()
     }
 
     fn catch_up(&mut self) -> Result<(), CaError> {

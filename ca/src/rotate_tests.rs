@@ -65,11 +65,7 @@ fn believing(ca: &Ca) -> Trusted {
 }
 
 fn judged(identity: &Identity, trusted: &Trusted, now: Time) -> Result<(), InvalidChain> {
-    let Trusted {
-        bundles,
-        revocation,
-        ..
-    } = trusted;
+    let (bundles, revocation) = (&trusted.bundles, &trusted.revocation);
     verify_chain(&identity.chain, bundles, revocation, now, Duration::ZERO).map(|_| ())
 }
 
@@ -129,6 +125,37 @@ fn a_revocation_whose_list_cannot_be_signed_leaves_the_last_list_announced() {
         failed_in_force > 0,
         "the power never went between journal and list"
     );
+}
+
+#[test]
+fn a_revocation_that_the_log_has_no_room_for_is_logged_once_and_hides_no_later_one() {
+    let (disk, reason) = (MemDisk::new(), RevocationReason::KeyCompromise);
+    let mut ca = open(&disk).unwrap();
+    let leaves = ["/a", "/b"].map(|path| enrolled(&mut ca, path, NOW).facts);
+    let [first, second] = leaves
+        .each_ref()
+        .map(|leaf| crate::nonce::hex(&leaf.serial));
+    // The database has pages to spare; the log has to grow.
+    disk.limit(Some(disk.used()));
+    for _ in 0..3 {
+        let full = ca.revoke_leaf(&first, reason, NOW);
+        assert!(matches!(full, Err(CaError::Log(_))), "{full:?}");
+        assert!(ca.has_revoked(&leaves[0]), "in force all the same");
+    }
+    disk.limit(None);
+    ca.revoke_leaf(&first, reason, NOW).unwrap();
+    drop(ca);
+    let mut ca = open(&disk).unwrap();
+    ca.revoke_leaf(&second, reason, NOW).unwrap();
+    let logged: Vec<_> = ca
+        .log()
+        .entries(0..ca.log().committed())
+        .filter_map(|entry| match Journaled::parse(entry) {
+            Ok(Journaled::Revoked(one)) => Some(one.spiffe_id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(logged, [id("/a"), id("/b")]);
 }
 
 #[test]
@@ -324,7 +351,8 @@ fn a_power_cut_at_any_change_leaves_no_step_half_done_and_no_revocation_lost() {
         }
         for one in &revoked {
             assert!(logged.contains(&Journaled::Revoked(one.clone())), "{one:?}");
-            assert!(ca.authorities.has_revoked(&one.serial_bytes().unwrap()));
+            let serial = one.serial_bytes().unwrap();
+            assert!(ca.authorities.revoked(&serial).is_some());
         }
         let active = |kind| {
             let slots = ca.authorities.slots().of(kind);

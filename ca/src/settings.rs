@@ -1,5 +1,6 @@
 //! The CA's settings: the lives of what it issues, and how much clocks may be off.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::error::CaError;
@@ -32,6 +33,12 @@ pub struct CaConfig {
     pub token_life: Duration,
 }
 
+/// How far clocks may be off where real machines are served, at a CA and its agents alike.
+pub const WORKING_TOLERANCE: Duration = Duration::from_secs(2);
+
+/// Lives that a leaf may be given where real machines are served, in seconds.
+pub const WORKING_LEAF_TTL_S: RangeInclusive<u64> = 10..=90 * 24 * 60 * 60;
+
 impl CaConfig {
     /// The lab's settings: leaves of 100 s, first ones up to 45 s old.
     pub const fn lab(trust_domain: TrustDomain) -> Self {
@@ -49,7 +56,8 @@ impl CaConfig {
         }
     }
 
-    /// Settings for work, by the life of a leaf: first leaves are up to a quarter of it old.
+    /// Settings for work, by the life of a leaf, within [`WORKING_LEAF_TTL_S`]: first leaves are up
+    /// to a quarter of it old, issuers live 90 days or six leaves, and lists count an hour.
     pub fn working(trust_domain: TrustDomain, leaf_ttl: Duration) -> Self {
         const HOUR: Duration = Duration::from_secs(60 * 60);
         Self {
@@ -57,7 +65,7 @@ impl CaConfig {
             backdate: (leaf_ttl / 10).min(Duration::from_secs(60)),
             stagger: leaf_ttl / 4,
             issuer_ttl: Duration::from_secs(90 * 24 * 60 * 60).max(leaf_ttl * 6),
-            tolerance: Duration::from_secs(2),
+            tolerance: WORKING_TOLERANCE,
             crl_life: HOUR,
             ..Self::lab(trust_domain)
         }

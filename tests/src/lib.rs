@@ -3,5 +3,6 @@
 pub mod clerk;
 pub mod flagship;
 pub mod ground;
+pub mod openssl;
 pub mod program;
 pub mod properties;

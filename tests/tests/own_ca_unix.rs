@@ -20,6 +20,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use program::{Desk, Ended};
+use tests::openssl;
 
 /// How often anything is looked for, ten times a second: the end of a leaf of thirty seconds is the
 /// longest of it.
@@ -175,23 +176,13 @@ fn verified(folder: &Path) -> Result<(), String> {
     output.status.success().then_some(()).ok_or(said)
 }
 
-#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
-fn can_ask() -> bool {
-    let version = Command::new("openssl").arg("version").output();
-    let there = version.is_ok_and(|output| output.status.success());
-    if !there {
-        println!("SKIPPED: there is no `openssl` to read the files");
-    }
-    there
-}
-
 #[test]
 fn root_and_issuer_rotate_under_an_agent_and_a_revoked_leaf_is_revoked_to_openssl() {
     let clinic = Clinic::founded();
     let _agent = clinic.agent("records");
     let leaf = clinic.file("records", "certificate.pem");
     until("the first delivery", || leaf.exists().then_some(()));
-    if !can_ask() {
+    if !openssl::is_there() {
         return;
     }
     let current = || fs::canonicalize(clinic.desk.path("records/current")).unwrap();
@@ -289,6 +280,18 @@ fn what_makes_no_sense_is_said_in_one_line_and_changes_nothing() {
     desk.write("bad/ca.toml", "format = 1\ncolour = \"red\"\n");
     desk.refuses("ca status --dir none", &["none", "ca init"]);
     desk.refuses("ca status --dir bad", &["bad/ca.toml", "colour"]);
+    let endless = u64::MAX;
+    desk.write(
+        "endless/ca.toml",
+        format!(
+            "format=1\ntrust_domain='a'\nroot_keys='k'\nleaf_ttl_s={}\n",
+            endless / 2
+        ),
+    );
+    desk.refuses(
+        "ca status --dir endless",
+        &["endless/ca.toml", "leaf_ttl_s"],
+    );
     desk.refuses(
         "ca init --dir d --trust-domain a/b --passphrase-file pass",
         &["a/b"],

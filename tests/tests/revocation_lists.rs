@@ -20,6 +20,7 @@ use ca::profile::Validity;
 use ca::revocation::Revocation;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
+use tests::openssl;
 use tests::properties::crl;
 
 const NOW: Time = Time::from_secs(1_767_225_600);
@@ -162,20 +163,9 @@ fn pem(kind: &str, der: &[u8]) -> String {
     format!("-----BEGIN {kind}-----\n{lines}-----END {kind}-----\n")
 }
 
-/// Whether OpenSSL is there to be asked; if not, it says so.
-#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
-fn can_ask() -> bool {
-    let version = Command::new("openssl").arg("version").output();
-    let there = version.is_ok_and(|output| output.status.success());
-    if !there {
-        println!("SKIPPED: there is no `openssl` to agree with");
-    }
-    there
-}
-
 #[test]
 fn openssl_agrees_on_good_and_revoked_chains_the_issuer_included() {
-    if !can_ask() {
+    if !openssl::is_there() {
         return;
     }
     for revoked in [Revoked::Nobody, Revoked::AnotherLeaf] {
@@ -199,7 +189,7 @@ fn openssl_agrees_on_good_and_revoked_chains_the_issuer_included() {
 
 #[test]
 fn openssl_agrees_on_lists_that_are_missing_or_stale() {
-    if !can_ask() {
+    if !openssl::is_there() {
         return;
     }
     let clinic = clinic(Revoked::Nobody);

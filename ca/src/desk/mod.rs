@@ -19,6 +19,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::clock::Time;
 use crate::crl::RevocationReason;
+use crate::csr::Request;
 use crate::disk::Disk;
 use crate::error::CaError;
 use crate::identity::SpiffeId;
@@ -108,13 +109,18 @@ impl fmt::Debug for Passphrase {
 /// What may become of an authority.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "each is explained at `Act`")]
 pub enum Deed {
+    /// [`Act::Prepare`], with the life that the CA's settings give.
     Prepare,
+    /// [`Act::Activate`].
     Activate,
+    /// [`Act::Retire`].
     Retire,
+    /// [`Act::Taint`].
     Taint,
+    /// [`Act::Revoke`].
     Revoke,
+    /// [`Act::RollBack`].
     RollBack,
 }
 
@@ -184,7 +190,16 @@ impl Order {
     }
 }
 
+/// Whoever had the CA's own name would be the CA to every member.
+fn not_the_ca(id: &SpiffeId) -> Result<(), Declined> {
+    if id.path() == crate::node::PATH {
+        return Err(Declined::Order(format!("`{id}` is the CA's own name")));
+    }
+    Ok(())
+}
+
 fn join(ca: &mut Ca, spiffe_id: SpiffeId, now: Time) -> Result<Answer, Declined> {
+    not_the_ca(&spiffe_id)?;
     let code = ca.new_join_code(&spiffe_id, now)?;
     let invitation = Invitation {
         code: Zeroizing::new(code.reveal().to_owned()),
@@ -205,6 +220,9 @@ fn join(ca: &mut Ca, spiffe_id: SpiffeId, now: Time) -> Result<Answer, Declined>
 fn issue(ca: &mut Ca, id: &SpiffeId, csr: &str, now: Time) -> Result<Answer, Declined> {
     let csr = BASE64_STANDARD.decode(csr);
     let csr = csr.map_err(|_| Declined::Order("the signing request is no base64".to_owned()))?;
+    not_the_ca(id)?;
+    // Before a code is made that nobody would use.
+    Request::verify(&csr, id).map_err(CaError::from)?;
     let code = ca.new_join_code(id, now)?;
     let identity = ca.enroll(code.reveal(), &csr, now)?;
     let chain = pem::certificates(&identity.chain);

@@ -73,6 +73,11 @@ fn a_leaf_is_issued_by_order_and_revoked_by_its_serial() {
         revoked.json["spiffe_id"],
         "spiffe://clinic.example/old-printer"
     );
+    let again = order(Order::RevokeLeaf {
+        serial,
+        reason: "superseded".to_owned(),
+    });
+    assert_eq!(again.json["reason"], "key-compromise", "as it was revoked");
     let after = order(Order::Crl).words;
     assert_eq!(
         after.matches("BEGIN X509 CRL").count(),
@@ -150,6 +155,23 @@ fn an_order_that_makes_no_sense_is_declined_and_says_what_would() {
     assert!(said.contains("`ssh`") && said.contains("x509"), "{said}");
     let said = declined(act(Deed::Taint, "x509", None));
     assert!(said.contains("--id"), "{said}");
+    let spiffe_id = id(crate::node::PATH);
+    let said = declined(Order::Join {
+        spiffe_id: spiffe_id.clone(),
+    });
+    assert!(said.contains("the CA's own name"), "{said}");
+    let csr = BASE64_STANDARD.encode(b"no request");
+    let said = declined(Order::Issue {
+        spiffe_id,
+        csr: csr.clone(),
+    });
+    assert!(said.contains("the CA's own name"), "{said}");
+    // Refused more often than codes may wait.
+    for _ in 0..2_000 {
+        let (spiffe_id, csr) = (id("/old-printer"), csr.clone());
+        let said = declined(Order::Issue { spiffe_id, csr });
+        assert!(said.contains("malformed"), "{said}");
+    }
     let foreign = SpiffeId::new(&TrustDomain::new("other.example").unwrap(), "/a").unwrap();
     let said = declined(Order::Join { spiffe_id: foreign });
     assert!(said.contains("other.example"), "{said}");

@@ -104,6 +104,13 @@ impl MemDisk {
         self.lock().room = bytes;
     }
 
+    /// How many bytes all files hold together.
+    pub fn used(&self) -> u64 {
+        let state = self.lock();
+        let lengths = state.files.values().map(|it| it.live.len() as u64);
+        lengths.sum()
+    }
+
     /// Makes every write and sync fail with an input/output error, or stops doing so.
     pub fn fail(&self, failing: bool) {
         self.lock().failing = failing;

@@ -1,5 +1,7 @@
 //! `schism agent`: an identity for a service that knows nothing of us, as files.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use ca::clock::{Clock, Time};
 use ca::delivery::{CURRENT, Delivery};
 use ca::identity::SpiffeId;
 use ca::invitation::Invitation;
+use ca::issue::WORKING_TOLERANCE;
 use ca::renewal::Retry;
 use ca::revocation::Revocation;
 use ca::seams::Seams;
@@ -27,10 +30,10 @@ use super::stop::Stop;
 
 /// Where the invitation is kept, so that it need not be given again.
 const INVITATION: &str = "agent/invitation";
-/// How far past its ends a leaf still counts.
-const TOLERANCE: Duration = Duration::from_secs(2);
 /// How long a command may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is looked whether a command has ended.
+const LOOK: Duration = Duration::from_millis(50);
 /// Until a failed delivery is tried again.
 const AGAIN: Duration = Duration::from_secs(2);
 
@@ -59,11 +62,17 @@ pub(super) struct Words {
 
 /// Obeys.
 pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
-    let seams = Seams::real(words.out.join("state"));
+    let state = words.out.join("state");
+    let seams = Seams::real(&state);
     let invitation = invitation(words, &seams)?;
-    let Some(lock) = Lock::take(&words.out.join("state"))? else {
+    fs::create_dir_all(&state).map_err(|error| Stop::file(&state, error))?;
+    let Some(lock) = Lock::take(&state)? else {
         return Err(Stop::file(&words.out, "another agent works there"));
     };
+    let kept = seams
+        .disk
+        .replace(INVITATION, invitation.reveal().as_bytes());
+    kept.map_err(|error| Stop::file(&state.join(INVITATION), error))?;
     let domain = invitation.spiffe_id.trust_domain();
     let ca_id = SpiffeId::new(domain, ca::node::PATH);
     let config = AgentConfig {
@@ -71,7 +80,7 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
         ca_id: ca_id.map_err(|error| Stop::Usage(error.to_string()))?,
         join_code: invitation.code.to_string(),
         bundle: invitation.bundle.clone(),
-        tolerance: TOLERANCE,
+        tolerance: WORKING_TOLERANCE,
         revocation: Revocation::default(),
         retry: Retry::Window,
         id: invitation.spiffe_id,
@@ -102,7 +111,7 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
 /// The invitation that was given now, or the first time.
 fn invitation(words: &Words, seams: &Seams) -> Result<Invitation, Stop> {
     let kept = words.out.join("state").join(INVITATION);
-    let failed = |error: std::io::Error| Stop::file(&kept, error);
+    let failed = |error: io::Error| Stop::file(&kept, error);
     let given = match (&words.join, &words.join_file) {
         (Some(text), _) => Some(text.clone()),
         (None, Some(file)) => {
@@ -113,12 +122,7 @@ fn invitation(words: &Words, seams: &Seams) -> Result<Invitation, Stop> {
     };
     if let Some(text) = given {
         let invitation = Invitation::parse(&text);
-        let invitation = invitation.map_err(|error| Stop::Usage(error.to_string()))?;
-        seams
-            .disk
-            .replace(INVITATION, invitation.reveal().as_bytes())
-            .map_err(failed)?;
-        return Ok(invitation);
+        return invitation.map_err(|error| Stop::Usage(error.to_string()));
     }
     let text = seams.disk.read(INVITATION).map_err(failed)?;
     let text = text.ok_or_else(|| {
@@ -202,15 +206,22 @@ impl Hand<'_> {
         }
     }
 
-    async fn wait(&self, mut child: Child) -> std::io::Result<ExitStatus> {
-        let until = self.clock.now() + PATIENCE;
-        while self.clock.now() < until {
-            if let Some(status) = child.try_wait()? {
-                return Ok(status);
+    async fn wait(&self, mut child: Child) -> io::Result<ExitStatus> {
+        let ended = async {
+            loop {
+                if let Some(status) = child.try_wait()? {
+                    return Ok(status);
+                }
+                self.clock.sleep(LOOK).await;
             }
-            self.clock.sleep(Duration::from_millis(50)).await;
+        };
+        // Not by the node's clock, which may be set.
+        if let Ok(ended) = tokio::time::timeout(PATIENCE, ended).await {
+            return ended;
         }
         child.kill()?;
-        child.wait()
+        child.wait()?;
+        let secs = PATIENCE.as_secs();
+        Err(io::Error::other(format!("it was ended after {secs} s")))
     }
 }

@@ -141,7 +141,7 @@ fn first(page: &mut Page<'_>, place: &Place) {
         return;
     };
     page.blank();
-    page.row(&[(Tone::Plain, "Begin here; it asks for your guess first:")]);
+    page.row(&[(Tone::Plain, "Begin here; you guess before you look:")]);
     page.command(&place.invocation.command(&["lab", "start", lab.id]));
     let spoils = "Or watch one without a guess, how it ends and all:";
     page.row(&[(Tone::Plain, spoils)]);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ca::disk::{Disk, FsDisk};
 use ca::identity::TrustDomain;
-use ca::issue::{Ca, CaConfig};
+use ca::issue::{Ca, CaConfig, WORKING_LEAF_TTL_S};
 use ca::root_keys::RootKeys as _;
 use ca::sealed_keys::SealedRootKeys;
 use ca::seams::Seams;
@@ -19,10 +19,13 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::super::lock::Lock;
+use super::super::origin;
 use super::super::stop::Stop;
 
 const SETTINGS: &str = "ca.toml";
 const FORMAT: u32 = 1;
+/// Largest file of settings that is read, in bytes.
+const MAX_SETTINGS: usize = 64 * 1024;
 
 /// What is settled at the founding.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,26 +61,23 @@ impl Folder {
     /// The CA in that folder.
     pub(super) fn of(path: &Path) -> Result<Self, Stop> {
         let file = path.join(SETTINGS);
-        let text = match fs::read_to_string(&file) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Stop::Usage(format!(
-                    "there is no CA in `{}`: `schism ca init` founds one",
-                    path.display()
-                )));
-            }
-            read => read.map_err(|error| Stop::file(&file, error))?,
-        };
-        let settings: Settings = toml::from_str(&text).map_err(|error| {
-            let at = error.message().to_owned();
-            Stop::file(&file, at)
-        })?;
+        if !file.exists() {
+            return Err(Stop::Usage(format!(
+                "there is no CA in `{}`: `schism ca init` founds one",
+                path.display()
+            )));
+        }
+        let text = origin::read(&file, MAX_SETTINGS)?.text;
+        let settings = toml::from_str(&text);
+        let settings: Settings = settings.map_err(|error| Stop::file(&file, error.message()))?;
         if settings.format != FORMAT {
             return Err(Stop::file(&file, "it is of another format than 1"));
         }
-        Ok(Self {
+        let folder = Self {
             path: path.to_owned(),
             settings,
-        })
+        };
+        folder.config().map(|_| folder)
     }
 
     /// Founds a CA there: nothing may be there before.
@@ -96,6 +96,9 @@ impl Folder {
         };
         let config = folder.config()?;
         make_private(path).map_err(|error| Stop::file(path, error))?;
+        let Some(_lock) = folder.lock()? else {
+            return Err(Stop::file(path, "a CA is being founded there"));
+        };
         let keys = || SealedRootKeys::new(folder.keys(), Some(passphrase.clone()));
         let ca = Ca::open_with(&folder.seams(), config, Box::new(keys()?))?;
         // A founding that was cut off may have sealed it under another passphrase.
@@ -149,10 +152,16 @@ impl Folder {
     }
 
     pub(super) fn config(&self) -> Result<CaConfig, Stop> {
+        let file = self.path.join(SETTINGS);
         let domain = TrustDomain::new(&self.settings.trust_domain);
-        let domain = domain.map_err(|error| Stop::Usage(error.to_string()))?;
-        let leaf_ttl = Duration::from_secs(self.settings.leaf_ttl_s);
-        Ok(CaConfig::working(domain, leaf_ttl))
+        let domain = domain.map_err(|error| Stop::file(&file, error))?;
+        let (secs, may_be) = (self.settings.leaf_ttl_s, WORKING_LEAF_TTL_S);
+        if !may_be.contains(&secs) {
+            let (least, most) = may_be.into_inner();
+            let why = format!("`leaf_ttl_s` is {secs}: it is {least} to {most} seconds");
+            return Err(Stop::file(&file, why));
+        }
+        Ok(CaConfig::working(domain, Duration::from_secs(secs)))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use ca::identity::TrustDomain;
+use ca::issue::WORKING_LEAF_TTL_S;
 
 use super::super::Exit;
 use super::super::printer::Printer;
@@ -21,7 +22,7 @@ pub(super) struct Words {
     trust_domain: TrustDomain,
     /// Life of a leaf, in seconds: 10 or more
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
-    #[arg(value_parser = clap::value_parser!(u64).range(10..=7_776_000))]
+    #[arg(value_parser = clap::value_parser!(u64).range(WORKING_LEAF_TTL_S))]
     leaf_ttl: u64,
     /// Where roots' keys are kept, in or outside the CA's folder
     #[arg(long, value_name = "FOLDER", default_value = "root-keys")]

@@ -1,17 +1,19 @@
 //! Passphrases: from a file's first line, or from whoever sits at the terminal.
 
-use std::fs;
 use std::io::IsTerminal as _;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use super::super::origin;
 use super::super::stop::Stop;
+
+/// Largest file that is read, in bytes.
+const MAX_FILE: usize = 4096;
 
 /// The first line of a file.
 pub(super) fn read(file: &Path) -> Result<Zeroizing<String>, Stop> {
-    let text = fs::read_to_string(file).map(Zeroizing::new);
-    let text = text.map_err(|error| Stop::file(file, error))?;
+    let text = Zeroizing::new(origin::read(file, MAX_FILE)?.text);
     let line = text.lines().next().unwrap_or_default();
     Ok(Zeroizing::new(line.to_owned()))
 }
