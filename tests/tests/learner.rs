@@ -292,7 +292,7 @@ fn an_own_attack_is_measured_and_kept_so_that_it_runs_again() {
     let told = ended.told();
     let reached = "Your own steps, on the posture that you started from: your attack reached 2";
     assert!(told.contains(reached), "{told}");
-    assert!(told.contains("20s were asked: that will do."), "{told}");
+    assert!(told.contains("20 s were asked: that will do."), "{told}");
     assert!(learner.progress().contains("stale-acl reached exposure "));
     let kept = learner.path(".schism/runs/stale-acl-3-1");
     let report = json(&fs::read_to_string(kept.join("report.json")).unwrap());

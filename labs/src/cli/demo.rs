@@ -15,8 +15,8 @@ use super::printer::Printer;
 use super::settings::{self, Settings};
 use super::stop::Stop;
 use super::{Exit, Place, archive, show};
-use crate::course::drawn::{self, SHOWN_SEED};
-use crate::course::variant;
+use crate::course::drawn;
+use crate::course::variant::{self, SHOWN_SEED};
 use crate::history::History;
 use crate::invariant::{Verdict, no_permit_after_revoke};
 use crate::report::html::{self, Extras};
@@ -210,12 +210,13 @@ fn give(
         return printer.page(&answer);
     };
     write_whole(out, &answer)?;
+    printer.note(&text::told(shown.report, shown.histories));
     printer.note(&format!("written to {}", out.display()));
     Ok(())
 }
 
 /// The command that follows the first wrongful permit of the kept runs, if there was one.
-fn follow(kept: &Path, histories: &[&History], place: &Place) -> Option<String> {
+pub(super) fn follow(kept: &Path, histories: &[&History], place: &Place) -> Option<String> {
     let name = kept.file_name()?.to_str()?;
     let mut found = histories
         .iter()

@@ -3,7 +3,8 @@
 //! A folder's files are read when they are asked for and never beyond their caps; what is read is
 //! text or refused, and is the same text whichever system it was written on.
 
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{self, Path, PathBuf};
 
@@ -144,6 +145,20 @@ impl Lab {
         Ok(Some((name.to_owned(), posture, policy)))
     }
 
+    /// The names of the lab's plausible fixes that fail, as `wrong/<name>`, in order.
+    pub(super) fn wrongs(&self) -> Vec<String> {
+        let names: BTreeSet<String> = match self {
+            Self::BuiltIn(lab) => lab.wrong.iter().map(|it| it.name.to_owned()).collect(),
+            Self::Folder(folder) => {
+                let entries = fs::read_dir(folder.join("wrong")).into_iter().flatten();
+                let folders = entries.flatten().filter(|it| it.path().is_dir());
+                let name = |it: fs::DirEntry| it.file_name().into_string().ok();
+                folders.filter_map(name).collect()
+            }
+        };
+        names.iter().map(|name| format!("wrong/{name}")).collect()
+    }
+
     /// The scenario, understood.
     pub(super) fn parsed(&self) -> Result<Scenario, Stop> {
         let text = self.scenario()?;
@@ -227,8 +242,6 @@ pub(super) fn read_bytes(path: &Path, most: usize) -> Result<Vec<u8>, Stop> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]

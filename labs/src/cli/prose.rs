@@ -57,7 +57,7 @@ pub(super) fn prose_with(page: &mut Page<'_>, text: &str, invocation: Option<&In
 }
 
 /// A line of a block that starts the program, as it is typed here.
-fn command(line: &str, invocation: Option<&Invocation>) -> Option<String> {
+pub(super) fn command(line: &str, invocation: Option<&Invocation>) -> Option<String> {
     let mut words = STARTS.iter().filter_map(|start| line.strip_prefix(start));
     let words: Vec<&str> = words.next()?.split_whitespace().collect();
     Some(invocation?.command(&words))

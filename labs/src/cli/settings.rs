@@ -6,7 +6,7 @@ use std::path::Path;
 
 use services::policy::check::check;
 use services::policy::entry::MAX_ENTRY;
-use services::posture::document::nearest;
+use services::posture::document::{instead, nearest};
 use services::posture::{MAX_POSTURE, Posture};
 
 use super::origin::{self, Lab, Side, Text};
@@ -85,12 +85,9 @@ pub(super) fn one(lab: &Lab, asked: &Path, policy: Option<&Path>) -> Result<Sett
             )
         }
         word => {
-            let near = word.and_then(|word| nearest(word, WORDS));
-            if let (Some(near), false) = (near, asked.exists()) {
-                return Err(Stop::file(
-                    asked,
-                    format!("no such file; the nearest word is `{near}`"),
-                ));
+            let meant = word.and_then(|word| meant(word, &lab.wrongs()));
+            if let (Some(meant), false) = (meant, asked.exists()) {
+                return Err(Stop::file(asked, format!("no such file; {meant}")));
             }
             let posture = origin::read(asked, MAX_POSTURE)?;
             let policy = policy_of(Side::Exposed)?;
@@ -102,6 +99,18 @@ pub(super) fn one(lab: &Lab, asked: &Path, policy: Option<&Path>) -> Result<Sett
             Ok(file)
         }
     }
+}
+
+/// What a word that is no file was meant to be, as far as one can tell.
+fn meant(word: &str, wrongs: &[String]) -> Option<String> {
+    let wrongs = wrongs.iter().map(String::as_str);
+    if word.starts_with("wrong") {
+        return Some(instead(word, wrongs));
+    }
+    let bare = |wrong: &&str| wrong.strip_prefix("wrong/") == Some(word);
+    let near = wrongs.clone().find(bare);
+    let near = near.or_else(|| nearest(word, WORDS.into_iter().chain(wrongs)))?;
+    Some(format!("the nearest is `{near}`"))
 }
 
 /// Settings from two texts, each refused with its own name and line.
@@ -199,10 +208,16 @@ mod tests {
         assert_eq!(one("hardened").unwrap().posture, Posture::hardened());
         assert!(one("solution").unwrap().is_secret);
         let said = one("exposd").unwrap_err().to_string();
-        assert_eq!(
-            said,
-            "`exposd`: no such file; the nearest word is `exposed`"
-        );
+        assert_eq!(said, "`exposd`: no such file; the nearest is `exposed`");
+        for (word, meant) in [
+            ("wrong/policy-edti", "; the nearest is `wrong/policy-edit`"),
+            ("policy-edit", "; the nearest is `wrong/policy-edit`"),
+            ("wrong", "; it is one of `wrong/everything-strict`, "),
+            ("wrong/", "; it is one of `wrong/everything-strict`, "),
+        ] {
+            let said = one(word).unwrap_err().to_string();
+            assert!(said.contains(meant), "{word}: {said}");
+        }
         assert!(one("no/such.toml").is_err());
         let wrong = one("wrong/policy-edit").unwrap();
         assert_eq!(wrong.name, "policy-edit");

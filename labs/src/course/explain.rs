@@ -5,13 +5,13 @@
 //! out. One cause is told in full, the others by name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::Serialize;
 use services::posture::{Dial, Freshness, OnStale, Posture};
 use services::refusal::Refusal;
 
 use super::trial::Trial;
-use super::variant::seconds;
 use crate::history::{History, Outcome, Request, When};
 use crate::invariant::{
     self, Violation, legitimate_users_served as served, no_permit_after_revoke as after_revoke,
@@ -487,13 +487,13 @@ fn effect(dial: &str, posture: &Posture, history: &History, strict: bool) -> Str
 fn too_old(posture: &Posture, history: &History) -> String {
     let mut effects = Vec::new();
     for (action, allowed_us) in &history.expect.exposure_us {
-        let allowed = figure::tick(*allowed_us);
+        let allowed = figure::span(Duration::from_micros(*allowed_us));
         match posture.policy.freshness.get(action) {
             Freshness::Any => effects.push(format!(
                 "a policy of any age may decide {action}; this lab allows {allowed}"
             )),
             Freshness::Within(bound) if bound.as_micros() > u128::from(*allowed_us) => {
-                let bound = seconds(bound);
+                let bound = figure::span(bound);
                 effects.push(format!(
                     "a policy {bound} old may still decide {action}; this lab allows {allowed}"
                 ));
@@ -526,7 +526,7 @@ fn too_young(posture: &Posture, history: &History) -> String {
         .filter_map(|action| match posture.policy.freshness.get(action) {
             Freshness::Within(bound) => Some(format!(
                 "{action} is refused to everyone once the policy is {} old",
-                seconds(bound)
+                figure::span(bound)
             )),
             Freshness::Latest => Some(format!(
                 "{action} is refused to everyone who cannot reach a quorum"

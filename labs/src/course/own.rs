@@ -9,10 +9,9 @@ use std::time::Duration;
 use services::posture::span;
 use toml::{Table, Value};
 
-use super::variant::seconds;
 use crate::report::RunReport;
 use crate::report::figure;
-use crate::scenario::{Act, Scenario, ScenarioError, Step, Task, When};
+use crate::scenario::{Act, KINDS, Scenario, ScenarioError, Step, Task, When};
 
 /// A learner's own faults and acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +99,7 @@ pub fn longest_ms(report: &RunReport) -> u64 {
 pub fn reached(task: &Task, report: &RunReport) -> (bool, String) {
     let longest = Duration::from_millis(longest_ms(report));
     let shown = figure::seconds(u64::try_from(longest.as_micros()).unwrap_or(u64::MAX));
-    let asked = seconds(task.reach);
+    let asked = figure::span(task.reach);
     let done = longest >= task.reach;
     let verdict = if done {
         "that will do"
@@ -125,7 +124,7 @@ pub fn template(scenario: &Scenario) -> String {
             format!(
                 "# Your own attack: {steps} that let someone revoked in for {} or longer,\n\
                  # with the posture that you started from.\n",
-                seconds(task.reach)
+                figure::span(task.reach)
             )
         },
     );
@@ -152,9 +151,81 @@ pub fn template(scenario: &Scenario) -> String {
          #   do = \"rejoin\"\n\
          #   node = \"witness.{last}\"\n\
          #\n\
-         # Other verbs: partition (between = [[..], [..]]), revoke, skew, crash, hold.\n",
+         {}",
+        words(scenario),
         last = scenario.world.regions.last().map_or("", String::as_str),
     )
+}
+
+/// What a step of an own attack may do and of what, as comments.
+fn words(scenario: &Scenario) -> String {
+    let world = &scenario.world;
+    let sides = world.regions.split_first().map(|(first, others)| {
+        let others: Vec<String> = others.iter().map(|it| format!("\"{it}\"")).collect();
+        format!("[[\"{first}\"], [{}]]", others.join(", "))
+    });
+    let between = format!("between = {}", sides.unwrap_or_default());
+    let kinds = format!("kind = {}", KINDS.map(|it| format!("\"{it}\"")).join(" | "));
+    let verbs = [
+        ("partition", between.as_str()),
+        (
+            "",
+            "and, if you like, one_way = true, how = \"drop\" | \"reset\"",
+        ),
+        ("heal", "ends every partition"),
+        ("isolate", "node: nobody hears it; rejoin undoes it"),
+        (
+            "crash",
+            "node, and power = true if it loses power too; restart undoes it",
+        ),
+        (
+            "skew",
+            "node, by = \"-5s\": its clock is wrong; sync undoes it",
+        ),
+        ("hold", &kinds),
+        (
+            "",
+            "and, if you like, from, to: messages wait; release undoes it",
+        ),
+        ("revoke", "principal, role: what an administrator does"),
+    ];
+    let nodes = world.nodes().join(", ");
+    let held = world
+        .users
+        .iter()
+        .map(|it| format!("{} ({})", it.name, it.role));
+    let users = held.collect::<Vec<_>>().join(", ");
+    let mut text =
+        "# Each step has `at` and `do`, and may have a `name`. A fault says how long it \
+                    lasts with\n# `for = \"5s\"`, or another step undoes it. What a step may do, \
+                    and of what:\n#\n"
+            .to_owned();
+    for (verb, fields) in verbs {
+        text.push_str(&format!("#  {verb:9}  {fields}\n"));
+    }
+    text.push_str("#\n");
+    for (lead, all) in [
+        ("The nodes:", nodes),
+        ("The principals, with their roles:", users),
+    ] {
+        text.push_str(&comment(&format!("{lead} {all}.")));
+    }
+    text
+}
+
+/// A text in lines of a comment.
+fn comment(text: &str) -> String {
+    let mut lines = vec!["#".to_owned()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always a line");
+        if line.len() + 1 + word.len() > 96 {
+            lines.push("#".to_owned());
+        }
+        let line = lines.last_mut().expect("there is always a line");
+        line.push(' ');
+        line.push_str(word);
+    }
+    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]
@@ -258,12 +329,20 @@ role = "nurse"
         assert_eq!(Own::parse(&lab(), "attack.toml", &template), Ok(None));
         let shown: String = template
             .lines()
+            .take_while(|line| !line.starts_with("# Each step"))
             .map(|line| line.strip_prefix("#   ").unwrap_or(line).to_owned() + "\n")
             .collect();
         let own = Own::parse(&lab(), "attack.toml", &shown).unwrap().unwrap();
         assert_eq!(own.steps().len(), 2);
         assert!(template.lines().all(|line| line.len() <= 100), "{template}");
-        assert!(template.contains("at most 2 steps") && template.contains("20s"));
+        assert!(template.contains("at most 2 steps") && template.contains("20 s"));
+        for verb in crate::scenario::BUILT_VERBS {
+            let is_theirs = ["grant", "put_entities", "put_policy", "request"].contains(&verb);
+            assert!(
+                is_theirs || template.contains(verb),
+                "{verb} is not told of"
+            );
+        }
     }
 
     #[test]
@@ -336,7 +415,7 @@ role = "nurse"
             reached(&task, &report),
             (
                 true,
-                "your attack reached 32.9 s; 20s were asked: that will do".to_owned()
+                "your attack reached 32.9 s; 20 s were asked: that will do".to_owned()
             )
         );
         report.exposure_ms = [("read".to_owned(), 19_999)].into();

@@ -11,6 +11,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::quiz::Score;
 use crate::workspace::{self, Workspace, WorkspaceError, unwritable};
 
 /// Something that a learner has done in a lab.
@@ -29,6 +30,11 @@ pub enum Fact {
         seconds: u64,
         /// What it was.
         measured_ms: u64,
+    },
+    /// Went on without a guess, on purpose.
+    Unguessed {
+        /// The lab's id.
+        lab: String,
     },
     /// Ran the attack.
     Attacked {
@@ -60,6 +66,15 @@ pub enum Fact {
         /// With the posture of this digest.
         posture_sha256: String,
     },
+    /// Answered one question of the quiz, before its end.
+    AnsweredOne {
+        /// The lab's id.
+        lab: String,
+        /// Which question, from 1.
+        n: u64,
+        /// Whether it was right.
+        right: bool,
+    },
     /// Answered the quiz to its end.
     Answered {
         /// The lab's id.
@@ -82,10 +97,12 @@ impl Fact {
         match self {
             Self::Started { lab }
             | Self::Predicted { lab, .. }
+            | Self::Unguessed { lab }
             | Self::Attacked { lab, .. }
             | Self::Reached { lab, .. }
             | Self::Hinted { lab, .. }
             | Self::Passed { lab, .. }
+            | Self::AnsweredOne { lab, .. }
             | Self::Answered { lab, .. }
             | Self::SolutionSeen { lab } => lab,
         }
@@ -104,6 +121,7 @@ impl Fact {
                 seconds: number(seconds)?,
                 measured_ms: number(measured)?,
             },
+            ["guess", "declined"] => Self::Unguessed { lab },
             ["attacked", "exposure", exposure, "ms"] => Self::Attacked {
                 lab,
                 exposure_ms: number(exposure)?,
@@ -117,6 +135,11 @@ impl Fact {
                 lab,
                 seeds: number(seeds)?,
                 posture_sha256: (*digest).to_owned(),
+            },
+            ["question", n, said @ ("right" | "wrong")] => Self::AnsweredOne {
+                lab,
+                n: number(n)?,
+                right: *said == "right",
             },
             ["answered", right, "of", of, "right"] => Self::Answered {
                 lab,
@@ -139,6 +162,7 @@ impl fmt::Display for Fact {
                 measured_ms,
                 ..
             } => write!(f, "predicted {seconds} s measured {measured_ms} ms"),
+            Self::Unguessed { .. } => f.write_str("guess declined"),
             Self::Attacked { exposure_ms, .. } => write!(f, "attacked exposure {exposure_ms} ms"),
             Self::Reached { exposure_ms, .. } => write!(f, "reached exposure {exposure_ms} ms"),
             Self::Hinted { n, .. } => write!(f, "hint {n} given"),
@@ -147,6 +171,9 @@ impl fmt::Display for Fact {
                 posture_sha256,
                 ..
             } => write!(f, "passed seeds {seeds} posture {posture_sha256}"),
+            Self::AnsweredOne { n, right, .. } => {
+                write!(f, "question {n} {}", if *right { "right" } else { "wrong" })
+            }
             Self::Answered { right, of, .. } => write!(f, "answered {right} of {of} right"),
             Self::SolutionSeen { .. } => f.write_str("solution seen"),
         }
@@ -238,6 +265,28 @@ impl Progress {
     pub fn has_passed(&self, lab: &str) -> bool {
         self.facts(lab)
             .any(|fact| matches!(fact, Fact::Passed { .. }))
+    }
+
+    /// The score of a quiz that was broken off: of its questions from the first on that were
+    /// answered. One answered twice, as in merged files, counts as wrong if either was.
+    pub fn begun_quiz(&self, lab: &str) -> Score {
+        let mut score = Score::default();
+        loop {
+            let n = score.of + 1;
+            let said = |wanted: bool| {
+                self.facts(lab).any(|fact| {
+                    matches!(fact, Fact::AnsweredOne { n: of, right, .. }
+                        if *of == n && *right == wanted)
+                })
+            };
+            match (said(true), said(false)) {
+                (false, false) => return score,
+                (right, wrong) => {
+                    score.of = n;
+                    score.right += u64::from(right && !wrong);
+                }
+            }
+        }
     }
 
     /// How many of its hints were given.

@@ -10,9 +10,9 @@ use services::policy::entry::Entity;
 
 use super::explain::{Cause, Smallest};
 use super::trial::{Entrant, Trial, trial};
-use super::variant::seconds;
 use crate::invariant::{self, Verdict, legitimate_users_served as served};
 use crate::report::control::Attack;
+use crate::report::figure;
 use crate::run::RunError;
 use crate::scenario::{Act, How, Messages, PolicyText, Scenario, Step};
 
@@ -175,10 +175,10 @@ pub fn in_words(step: &Step) -> String {
         .name
         .as_ref()
         .map_or(String::new(), |name| format!("{name}: "));
-    let at = format!("at {}", seconds(step.at));
+    let at = format!("at {}", figure::span(step.at));
     let lasts = step
         .lasts
-        .map_or(String::new(), |span| format!(" for {}", seconds(span)));
+        .map_or(String::new(), |span| format!(" for {}", figure::span(span)));
     let act = match &step.act {
         Act::Crash { node, power } => {
             let how = if *power {
@@ -242,12 +242,16 @@ pub fn in_words(step: &Step) -> String {
 
 fn times(step: &Step) -> String {
     let Some(every) = step.every else {
-        return format!("at {}", seconds(step.at));
+        return format!("at {}", figure::span(step.at));
     };
     let until = step
         .until
-        .map_or(String::new(), |it| format!(" until {}", seconds(it)));
-    format!("from {}{until} every {}", seconds(step.at), seconds(every))
+        .map_or(String::new(), |it| format!(" until {}", figure::span(it)));
+    format!(
+        "from {}{until} every {}",
+        figure::span(step.at),
+        figure::span(every)
+    )
 }
 
 fn lists(entities: &[Entity]) -> String {
@@ -328,9 +332,9 @@ mod tests {
         assert_eq!(
             told,
             [
-                "cut: partition south | north east at 10s",
-                "revocation: revoke nurse of mallory at 12s",
-                "mallory asks records.south to read, write from 1s until 58s every 200ms",
+                "cut: partition south | north east at 10 s",
+                "revocation: revoke nurse of mallory at 12 s",
+                "mallory asks records.south to read, write from 1 s until 58 s every 200 ms",
             ]
         );
         assert!(shrunk.runs <= 5, "{} runs", shrunk.runs);

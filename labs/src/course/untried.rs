@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use services::posture::{ACTIONS, Freshness};
 
 use super::trial::{Entrant, Trial};
-use super::variant::seconds;
+use crate::report::figure;
 use crate::scenario::Scenario;
 
 /// The dial whose value is a demand for each action.
@@ -34,11 +34,11 @@ fn beyond<'a>(
     let freshness = &entrant.posture.policy.freshness;
     let allowed = scenario.expect.exposure.iter();
     allowed.filter_map(move |(action, allowed)| {
-        let limit = seconds(*allowed);
+        let limit = figure::span(*allowed);
         let may = match freshness.get(action) {
             Freshness::Any => "a policy of any age".to_owned(),
             Freshness::Within(bound) if bound > *allowed => {
-                format!("a policy {} old", seconds(bound))
+                format!("a policy {} old", figure::span(bound))
             }
             Freshness::Within(_) | Freshness::Latest => return None,
         };
@@ -89,11 +89,11 @@ mod tests {
         assert_eq!(kept.len(), 1, "{kept:?}");
         let default = of("{ read = \"10s\" }");
         assert!(
-            default[0].contains("a policy 5s old may decide write, and this lab allows 3s"),
+            default[0].contains("a policy 5 s old may decide write, and this lab allows 3 s"),
             "{default:?}"
         );
         let both = of("{ read = \"12s\", write = \"5s\" }");
-        assert!(both[0].contains("12s old may decide read"), "{both:?}");
+        assert!(both[0].contains("12 s old may decide read"), "{both:?}");
         assert_eq!(both.len(), 3);
     }
 

@@ -8,17 +8,24 @@
 use std::time::Duration;
 
 use ca::rng::{Rng as _, SeededRng};
-use services::posture::span;
 
+use crate::report::figure;
 use crate::scenario::{Act, Messages, Part, Scenario, Step};
 
 /// Times are drawn in steps of this length, if one fits between the two ends.
 const STEP_MS: u64 = 100;
 
+/// The seed that a lab's pages tell of: whoever runs it, it draws the lab as it stands.
+pub const SHOWN_SEED: u64 = 7;
+
 /// The scenario with everything in `[vary]` drawn anew; one seed, one variant. Seed 0 is not
-/// special.
+/// special, and [`SHOWN_SEED`] draws what stands there.
 pub fn draw(scenario: &Scenario, seed: u64) -> Scenario {
     let mut drawn = scenario.clone();
+    drawn.vary.clear();
+    if seed == SHOWN_SEED {
+        return drawn;
+    }
     for vary in &scenario.vary {
         match &vary.part {
             Part::At(low, high) => {
@@ -39,12 +46,11 @@ pub fn draw(scenario: &Scenario, seed: u64) -> Scenario {
             }
         }
     }
-    drawn.vary.clear();
     end_inside(&mut drawn);
     drawn
 }
 
-/// How a variant differs from its scenario: `cut at 8.4s for 31.2s in east`.
+/// How a variant differs from its scenario: `cut at 8.4 s for 31.2 s in east`.
 pub fn in_words(scenario: &Scenario, drawn: &Scenario) -> String {
     let mut steps: Vec<(&str, Vec<String>)> = Vec::new();
     for vary in &scenario.vary {
@@ -52,8 +58,10 @@ pub fn in_words(scenario: &Scenario, drawn: &Scenario) -> String {
             continue;
         };
         let part = match &vary.part {
-            Part::At(..) => Some(format!("at {}", seconds(step.at))),
-            Part::For(..) => step.lasts.map(|lasts| format!("for {}", seconds(lasts))),
+            Part::At(..) => Some(format!("at {}", figure::span(step.at))),
+            Part::For(..) => step
+                .lasts
+                .map(|lasts| format!("for {}", figure::span(lasts))),
             Part::Region(_) => cut_region(drawn, &vary.step).map(|region| format!("in {region}")),
         };
         match steps.iter_mut().find(|(name, _)| *name == vary.step) {
@@ -68,16 +76,6 @@ pub fn in_words(scenario: &Scenario, drawn: &Scenario) -> String {
         .iter()
         .map(|(name, parts)| format!("{name} {}", parts.join(" ")));
     told.collect::<Vec<_>>().join("; ")
-}
-
-/// A span as people say it, `8.4s`, where a file would say `8400ms`.
-pub(super) fn seconds(span: Duration) -> String {
-    let ms = span.as_millis();
-    if ms < 1_000 || ms.is_multiple_of(1_000) {
-        return span::write(span);
-    }
-    let part = format!("{:03}", ms % 1_000);
-    format!("{}.{}s", ms / 1_000, part.trim_end_matches('0'))
 }
 
 fn source(seed: u64, step: &str, part: &str) -> SeededRng {
@@ -255,6 +253,14 @@ mod tests {
     }
 
     #[test]
+    fn the_seed_that_the_pages_tell_of_is_the_same_lab_for_every_command() {
+        let (lab, shown) = (lab(), draw(&lab(), SHOWN_SEED));
+        assert_eq!(shown.schedule, lab.schedule);
+        assert_eq!(shown.world, lab.world);
+        assert_ne!(draw(&lab, SHOWN_SEED + 1).schedule, lab.schedule);
+    }
+
+    #[test]
     fn one_more_line_in_vary_moves_none_of_the_others() {
         let mut fewer = lab();
         let all = draw(&fewer, 5);
@@ -316,14 +322,17 @@ mod tests {
             step.at = Duration::from_millis(8_400);
             step.lasts = Some(Duration::from_millis(31_000));
         });
-        assert_eq!(in_words(&scenario, &drawn), "cut at 8.4s for 31s in south");
+        assert_eq!(
+            in_words(&scenario, &drawn),
+            "cut at 8.4 s for 31 s in south"
+        );
         assert_eq!(
             in_words(&drawn, &{
                 let mut plain = drawn.clone();
                 plain.vary.clear();
                 plain
             }),
-            "cut at 8.4s for 31s in south"
+            "cut at 8.4 s for 31 s in south"
         );
         let plain = draw(&scenario, 0);
         assert_eq!(in_words(&plain, &plain), "as the lab has it");

@@ -70,7 +70,7 @@ pub fn check(placed: &Placed<'_>) -> Finding {
                     group.region,
                     group.when()
                 )),
-                Some(ratio) if ratio < spec.floor => violations.push(violation(group, ratio)),
+                Some(ratio) if ratio < spec.floor => violations.push(violation(group)),
                 Some(_) => {}
             }
         }
@@ -159,7 +159,7 @@ fn count<'a>(group: &mut Group<'a>, request: &'a Request) {
     }
 }
 
-fn violation(group: &Group<'_>, ratio: f64) -> Violation {
+fn violation(group: &Group<'_>) -> Violation {
     let most = group
         .heard
         .iter()
@@ -167,6 +167,8 @@ fn violation(group: &Group<'_>, ratio: f64) -> Violation {
     let heard = most.map_or(String::new(), |(name, count)| {
         format!("; {count} heard {name}")
     });
+    // Rounded down: what is below the floor never looks like it.
+    let tenths = group.ok.saturating_mul(1_000) / group.total.max(1);
     let first = group.first_unserved;
     Violation {
         at_us: first.map_or(0, |request| request.started_us),
@@ -174,13 +176,15 @@ fn violation(group: &Group<'_>, ratio: f64) -> Violation {
         request: first.map(|request| request.id.clone()),
         seq: None,
         evidence: format!(
-            "{} users in {}, {}: {} of {} served, {ratio:.4} where the floor is {:.4}{heard}",
+            "{} users in {}, {}: {} of {} served, {}.{} % where the floor is {:.1} %{heard}",
             group.spec.tag,
             group.region,
             group.when(),
             group.ok,
             group.total,
-            group.spec.floor,
+            tenths / 10,
+            tenths % 10,
+            group.spec.floor * 100.0,
         ),
     }
 }

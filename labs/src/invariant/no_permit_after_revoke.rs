@@ -289,7 +289,7 @@ fn from_client(request: &Request, acknowledged_us: u64, end_us: u64) -> Late {
 fn violation(history: &History, late: &Late, bound_us: u64) -> Violation {
     let held_to = match history.promise(&late.action) {
         Promise::Any => format!(
-            "the posture promises nothing, the scenario {}",
+            "the posture promises nothing, and the scenario allows {}",
             seconds(bound_us)
         ),
         Promise::Within(_) | Promise::Latest => format!("promised {}", seconds(bound_us)),

@@ -151,7 +151,11 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
     for finding in invariant::check_expected(history) {
         match finding.verdict {
             Verdict::Kept => {}
-            Verdict::Broken => broken.push(format!("{posture}: {} is broken", finding.name)),
+            Verdict::Broken => {
+                let first = finding.violations.first();
+                let first = first.map_or(String::new(), |it| format!(" ({})", it.evidence));
+                broken.push(format!("{posture}: {} is broken{first}", finding.name));
+            }
             Verdict::Unknown => doubts.extend(
                 finding
                     .doubts

@@ -3,10 +3,24 @@
 //! Integers only, so no float's printing decides what a reader sees. A share is rounded down:
 //! 96.9 % served is not 97 %.
 
+use std::time::Duration;
+
 /// Microseconds as seconds with one decimal, rounded to the nearest: `33.2 s`.
 pub fn seconds(us: u64) -> String {
     let tenths = us / 100_000 + u64::from(us % 100_000 >= 50_000);
     format!("{}.{} s", tenths / 10, tenths % 10)
+}
+
+/// A span as people say it, with as few decimals as are exact: `8.4 s`, `200 ms`.
+pub fn span(span: Duration) -> String {
+    let ms = span.as_millis();
+    if (1..1_000).contains(&ms) {
+        return format!("{ms} ms");
+    }
+    let part = format!("{:03}", ms % 1_000);
+    let part = part.trim_end_matches('0');
+    let point = if part.is_empty() { "" } else { "." };
+    format!("{}{point}{part} s", ms / 1_000)
 }
 
 /// Microseconds as seconds with as few decimals as are exact, at most three: `10s`, `0.5s`.
@@ -59,6 +73,15 @@ mod tests {
         assert_eq!(seconds(33_249_999), "33.2 s");
         assert_eq!(seconds(33_250_000), "33.3 s");
         assert_eq!(seconds(59_999_999), "60.0 s");
+    }
+
+    #[test]
+    fn a_span_is_said_as_short_as_is_exact() {
+        let said = |ms| span(Duration::from_millis(ms));
+        assert_eq!(
+            [said(0), said(200), said(8_400), said(60_000), said(2_005)],
+            ["0 s", "200 ms", "8.4 s", "60 s", "2.005 s"]
+        );
     }
 
     #[test]

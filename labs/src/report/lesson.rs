@@ -27,6 +27,12 @@ pub(super) fn lesson(runs: &[RunReport], histories: &[&History]) -> (Verdict, St
     (control.verdict, text)
 }
 
+/// An action as many of it are called: `reads`, `watches`.
+fn plural(action: &str) -> String {
+    let ending = if action.ends_with("ch") { "es" } else { "s" };
+    format!("{action}{ending}")
+}
+
 /// How the last run ended: the refusal, and the least share served outside and inside the cut.
 fn outcome(run: &RunReport, history: &History) -> String {
     let refusal = match run.attack {
@@ -42,15 +48,15 @@ fn outcome(run: &RunReport, history: &History) -> String {
         let least = of.min_by_key(|g| (u128::from(g.ok) << 32) / u128::from(g.total.max(1)))?;
         let (When::Inside(fault) | When::Outside(fault)) = &least.spec.when;
         let side = if inside { "inside" } else { "outside" };
-        Some(format!(
-            "{} served {side} the {fault}",
-            figure::percent(least.ok, least.total)
-        ))
+        let share = figure::percent(least.ok, least.total);
+        let of = least.spec.action.as_ref();
+        let of = of.map_or(String::new(), |action| format!(" of {}", plural(action)));
+        Some(format!("{share}{of} served {side} the {fault}"))
     };
     let shares: Vec<String> = [least(false), least(true)].into_iter().flatten().collect();
     let with = match run.posture.as_str() {
         "solution" => "with the solution".to_owned(),
-        "posture" => "with this posture".to_owned(),
+        "yours" => "with your settings".to_owned(),
         name => format!("with the posture `{name}`"),
     };
     [vec![format!("{refusal} {with}")], shares]

@@ -147,10 +147,14 @@ pub(crate) fn attacker(history: &History) -> Option<&str> {
     attacks.map(|request| request.principal.as_str()).min()
 }
 
-/// A legitimate user to follow: one in a cut-off region if there is one, the first by name.
+/// A legitimate user to follow: one in a cut-off region if there is one, the first by name. Where
+/// no floor says who is owed anything, it is whoever is no attacker.
 pub(super) fn legitimate(history: &History) -> Option<&str> {
-    let floors = &history.expect.floors;
-    let owed = |tag: &str| floors.iter().any(|floor| floor.tag == tag);
+    let expect = &history.expect;
+    let owed = |tag: &str| match expect.floors.as_slice() {
+        [] => *tag != expect.attack_tag,
+        floors => floors.iter().any(|floor| floor.tag == tag),
+    };
     let cut = |region: &String| history.faults.iter().any(|f| f.cut_off().contains(region));
     let users = history.requests.iter().filter(|request| owed(&request.tag));
     users

@@ -1,6 +1,7 @@
 //! What a learner does next in a lab, from what was done so far.
 //!
-//! It is one command that works when pasted, and it never leads back to what is done.
+//! Each is a command that works when pasted, and none leads back to what is done. The first is the
+//! one to take; after a pass there is more to do in the lab, in any order.
 
 use super::super::Place;
 use super::super::stop::Stop;
@@ -26,7 +27,7 @@ impl Ahead {
         }
     }
 
-    /// Finds it. The lab is the one last worked on.
+    /// Finds the one to take. The lab is the one last worked on.
     pub(in super::super) fn find(workspace: &Workspace, scenario: &Scenario) -> Result<Self, Stop> {
         let progress = Progress::read(workspace)?;
         let id = &scenario.metadata.id;
@@ -38,11 +39,7 @@ impl Ahead {
                     &["lab", "quiz"],
                 ));
             }
-            let labs = path::labs(Some(CORE))?;
-            return Ok(match path::next(&labs, &progress) {
-                Some(next) => Self::new("The next lab:", &["lab", "start", &next.id]),
-                None => Self::new("Every lab that there is:", &["lab", "list", "--all"]),
-            });
+            return Self::another(&progress);
         }
         if !Desk::of(workspace, id).is_laid() {
             return Ok(Self::new("Lay out your own settings:", &["lab", "start"]));
@@ -55,6 +52,39 @@ impl Ahead {
             "Read the README up to `Run`, then run the attack:",
             &["lab", "attack"],
         ))
+    }
+
+    /// The next lab of the core path, else one beside it, else the list of them all.
+    fn another(progress: &Progress) -> Result<Self, Stop> {
+        for (path, why) in [(Some(CORE), "The next lab:"), (None, "Another lab:")] {
+            if let Some(next) = path::next(&path::labs(path)?, progress) {
+                return Ok(Self::new(why, &["lab", "start", &next.id]));
+            }
+        }
+        Ok(Self::new(
+            "Every lab that there is:",
+            &["lab", "list", "--all"],
+        ))
+    }
+
+    /// What else there is to do in a lab that was passed.
+    pub(in super::super) fn besides(
+        workspace: &Workspace,
+        scenario: &Scenario,
+    ) -> Result<Vec<Self>, Stop> {
+        let progress = Progress::read(workspace)?;
+        let id = &scenario.metadata.id;
+        let did = |what: fn(&Fact) -> bool| progress.facts(id).any(what);
+        let mut besides = Vec::new();
+        if scenario.attack.is_some() && !did(|it| matches!(it, Fact::Reached { .. })) {
+            let why = "The other side: write the attack yourself, in attack.toml, and run it:";
+            besides.push(Self::new(why, &["lab", "attack"]));
+        }
+        if !did(|it| matches!(it, Fact::SolutionSeen { .. })) {
+            let why = "One good answer beside yours, and what really happened:";
+            besides.push(Self::new(why, &["lab", "solution"]));
+        }
+        Ok(besides)
     }
 
     /// Puts it on a page.
@@ -102,6 +132,17 @@ mod tests {
             posture_sha256: "0".repeat(64),
         });
         assert_eq!(next(), "lab quiz");
+        let besides = || {
+            let besides = Ahead::besides(&workspace, &scenario).unwrap().into_iter();
+            besides.map(|it| it.words.join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(besides(), ["lab attack", "lab solution"]);
+        record(Fact::Reached {
+            lab: lab(),
+            exposure_ms: 1,
+        });
+        record(Fact::SolutionSeen { lab: lab() });
+        assert!(besides().is_empty());
         record(Fact::Answered {
             lab: lab(),
             right: 1,

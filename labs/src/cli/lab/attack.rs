@@ -13,12 +13,14 @@ use super::super::origin::{Prose, Side};
 use super::super::printer::Printer;
 use super::super::settings::Settings;
 use super::super::stop::Stop;
-use super::super::{Exit, Place, archive, ask, demo, settings};
+use super::super::{Exit, Place, archive, demo, settings};
 use super::Ahead;
 use super::entered::Entered;
-use crate::course::drawn::{self, SHOWN_SEED};
+use super::guess::{self, Guess};
+use crate::course::drawn;
 use crate::course::own;
 use crate::course::progress::{Fact, Progress};
+use crate::course::variant::SHOWN_SEED;
 use crate::history::History;
 use crate::report::control::Attack;
 use crate::report::text::{Page, Style, Tone};
@@ -27,9 +29,6 @@ use crate::run::Ran;
 use crate::scenario::Scenario;
 use crate::trace::trace_hash;
 use crate::workspace::Workspace;
-
-/// How often a prediction that is no number is asked for again.
-const TRIES: usize = 3;
 
 /// Run the attack against your settings and look at what happens
 ///
@@ -44,9 +43,12 @@ pub(super) struct Words {
     #[arg(long, value_name = "N", default_value_t = SHOWN_SEED, value_parser = demo::seed,
           allow_negative_numbers = true)]
     seed: u64,
-    /// Do not ask for a prediction before the first look
+    /// Do not ask for a guess; it stays open for the next time
     #[arg(long)]
     no_ask: bool,
+    /// Run the lab's own attack, also when yours is written
+    #[arg(long)]
+    given: bool,
     /// The page's width in columns, 72 to 200
     #[arg(long, value_name = "COLUMNS", default_value_t = 80,
           value_parser = clap::value_parser!(u16).range(72..=200))]
@@ -70,8 +72,12 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let entered = Entered::read(words.lab.as_deref(), place, &workspace)?;
     words.answer.can_be_given()?;
     workspace.runs()?;
-    let staged = stage(words.seed, &entered, place)?;
-    let said = predicted(words, &staged, &entered, &workspace, printer)?;
+    let staged = stage(words, &entered, place)?;
+    let said = if words.no_ask || staged.is_own {
+        None
+    } else {
+        guess::asked(&entered.scenario, &Progress::read(&workspace)?, printer)?
+    };
     let interrupt = Interrupt::listen()?;
     if let Some(warning) = settings::warning(&staged.settings) {
         printer.note(&warning);
@@ -96,19 +102,29 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         let told = text::render(&report, &[&ran.history], &style);
         let end = match &reached {
             Some(reached) => own_attack(reached, &entered, &workspace, (&style, place))?,
-            None => looked(&entered, &staged, &report, &ran.history, (&style, place)),
+            None => looked(
+                &entered,
+                &staged,
+                (&report, &ran.history, &kept),
+                (&style, place),
+            ),
         };
-        guess(said, &report, &style) + &told + "\n" + &end
+        beside(said, &report, &style) + &told + "\n" + &end
     };
     words.answer.give(&answer, printer)?;
     printer.note(&format!("kept in {}", place.shown(&kept)));
     Ok(if is_done { Exit::Done } else { Exit::Broken })
 }
 
-fn stage(seed: u64, entered: &Entered, place: &Place) -> Result<Staged, Stop> {
+fn stage(words: &Words, entered: &Entered, place: &Place) -> Result<Staged, Stop> {
     let lab = &entered.scenario_text.text;
-    let Some((own, file)) = entered.own(place)? else {
-        let (scenario, text) = drawn::world(&entered.scenario, lab, seed);
+    let own = if words.given {
+        None
+    } else {
+        entered.own(place)?
+    };
+    let Some((own, file)) = own else {
+        let (scenario, text) = drawn::world(&entered.scenario, lab, words.seed);
         let settings = entered.settings.clone();
         return Ok(Staged {
             scenario,
@@ -129,82 +145,6 @@ fn stage(seed: u64, entered: &Entered, place: &Place) -> Result<Staged, Stop> {
         settings,
         is_own: true,
     })
-}
-
-/// What the learner expects, if this is the first look and someone is there to be asked.
-fn predicted(
-    words: &Words,
-    staged: &Staged,
-    entered: &Entered,
-    workspace: &Workspace,
-    printer: &mut Printer,
-) -> Result<Option<u64>, Stop> {
-    let Some(predict) = &entered.scenario.predict else {
-        return Ok(None);
-    };
-    let looked = |fact: &Fact| matches!(fact, Fact::Predicted { .. } | Fact::Attacked { .. });
-    let progress = Progress::read(workspace)?;
-    let is_first = !progress.facts(&entered.scenario.metadata.id).any(looked);
-    if words.no_ask || staged.is_own || !is_first || !ask::may_ask() {
-        return Ok(None);
-    }
-    let guess = prediction(&predict.ask, &mut |question| ask::line(printer, question))?;
-    if guess == Guess::NoNumber {
-        printer.note("going on without a guess");
-    }
-    Ok(match guess {
-        Guess::Seconds(seconds) => Some(seconds),
-        Guess::None | Guess::NoNumber => None,
-    })
-}
-
-/// What was said when a guess was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Guess {
-    Seconds(u64),
-    /// Nothing, on purpose.
-    None,
-    /// Never a number.
-    NoNumber,
-}
-
-/// Asks until the answer is a number of seconds; an empty one goes on without.
-fn prediction(
-    question: &str,
-    line: &mut dyn FnMut(&str) -> Result<Option<String>, Stop>,
-) -> Result<Guess, Stop> {
-    let mut asked = format!("Before you look: {question} Your guess in seconds:");
-    for _ in 0..TRIES {
-        let said = line(&asked)?.unwrap_or_default();
-        if said.trim().is_empty() {
-            return Ok(Guess::None);
-        }
-        if let Some(seconds) = seconds(&said) {
-            return Ok(Guess::Seconds(seconds));
-        }
-        "A number of seconds, such as 12, or nothing to go on without a guess:"
-            .clone_into(&mut asked);
-    }
-    Ok(Guess::NoNumber)
-}
-
-/// A guess as people type it: `12`, `12s`, `12.5 s`, `12,5`, to the nearest second.
-fn seconds(said: &str) -> Option<u64> {
-    let said = said.trim().to_lowercase();
-    let number = said
-        .trim_end_matches(|c: char| c.is_ascii_alphabetic())
-        .trim();
-    let unit = said.strip_prefix(number)?.trim();
-    if !["", "s", "sec", "secs", "second", "seconds"].contains(&unit) {
-        return None;
-    }
-    let (whole, part) = number.split_once(['.', ',']).unwrap_or((number, "0"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
-    if !digits(whole) || !digits(part) || whole.len() > 6 {
-        return None;
-    }
-    let up = u64::from(part.as_bytes().first().is_some_and(|digit| *digit >= b'5'));
-    whole.parse::<u64>().ok().map(|whole| whole + up)
 }
 
 /// What is told of one run of a learner's.
@@ -231,16 +171,19 @@ pub(super) fn judge(scenario: &Scenario, settings: &Settings, seed: u64, ran: &R
 fn record(
     workspace: &Workspace,
     report: &DemoReport,
-    said: Option<u64>,
+    said: Option<Guess>,
     has_reached: bool,
 ) -> Result<(), Stop> {
     let (lab, exposure_ms) = (report.lab.clone(), own::longest_ms(&report.runs[0]));
-    if let Some(seconds) = said {
-        let fact = Fact::Predicted {
+    let guessed = said.map(|said| match said {
+        Guess::Seconds(seconds) => Fact::Predicted {
             lab: lab.clone(),
             seconds,
             measured_ms: exposure_ms,
-        };
+        },
+        Guess::Declined => Fact::Unguessed { lab: lab.clone() },
+    });
+    if let Some(fact) = guessed {
         Progress::record(workspace, &fact)?;
     }
     if has_reached {
@@ -254,8 +197,8 @@ fn record(
 }
 
 /// The guess beside the figure, if there was one.
-fn guess(said: Option<u64>, report: &DemoReport, style: &Style) -> String {
-    let Some(said) = said else {
+fn beside(said: Option<Guess>, report: &DemoReport, style: &Style) -> String {
+    let Some(Guess::Seconds(said)) = said else {
         return String::new();
     };
     let mut page = Page::new(style);
@@ -270,8 +213,7 @@ fn guess(said: Option<u64>, report: &DemoReport, style: &Style) -> String {
 fn looked(
     entered: &Entered,
     staged: &Staged,
-    report: &DemoReport,
-    history: &History,
+    (report, history, kept): (&DemoReport, &History, &Path),
     (style, place): (&Style, &Place),
 ) -> String {
     let mut end = Page::new(style);
@@ -303,6 +245,9 @@ fn looked(
     }
     end.heading("Next:");
     let command = |words: &[&str]| place.invocation.command(words);
+    if let Some(follow) = demo::follow(kept, &[history], place) {
+        end.command(&follow);
+    }
     if !closed {
         let file = place.shown(&entered.desk.posture());
         end.wrapped(Tone::Plain, "  ", &format!("change {file}, then"));
@@ -334,6 +279,8 @@ fn own_attack(
     let file = place.shown(&entered.desk.attack());
     page.wrapped(Tone::Plain, "  ", &format!("change {file}, then"));
     page.command(&place.invocation.command(&["lab", "attack"]));
+    page.row(&[(Tone::Plain, "The lab's own attack again:")]);
+    page.command(&place.invocation.command(&["lab", "attack", "--given"]));
     Ok(page.finish())
 }
 

@@ -24,6 +24,7 @@ use crate::course::shrink::{self, MAX_RUNS};
 use crate::course::trial::Trial;
 use crate::invariant::Verdict;
 use crate::report::json;
+use crate::report::text::{Page, Style, Tone};
 use crate::run::RunError;
 use crate::workspace::Workspace;
 
@@ -109,12 +110,18 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let text = if words.answer.json {
         answer.json().map_err(|why| Stop::Report(why.into()))?
     } else {
+        let style = words.answer.style(printer);
         let next = match answer.verdict {
-            Verdict::Kept if !is_enough => vec![place.invocation.command(&["lab", "check"])],
-            _ => next(&entered, &workspace, &answer, place)?,
+            Verdict::Kept if is_enough => Vec::new(),
+            Verdict::Kept => vec![place.invocation.command(&["lab", "check"])],
+            Verdict::Broken | Verdict::Unknown => next(&answer, place),
         };
-        let page = answer.page(&words.answer.style(printer), &next);
-        luck(&answer, is_enough) + &page
+        let page = luck(&answer, is_enough) + &answer.page(&style, &next);
+        if answer.verdict == Verdict::Kept && is_enough {
+            page + &passed(&entered, &workspace, &style, place)?
+        } else {
+            page
+        }
     };
     words.answer.give(&text, printer)?;
     if interrupt.heard() {
@@ -198,25 +205,33 @@ fn so_far(answer: &Answer, of: usize) -> String {
     )
 }
 
-fn next(
+/// What to do after a pass: one thing to go on with, and what else the lab has.
+fn passed(
     entered: &Entered,
     workspace: &Workspace,
-    answer: &Answer,
+    style: &Style,
     place: &Place,
-) -> Result<Vec<String>, Stop> {
-    let command = |words: &[&str]| place.invocation.command(words);
-    if answer.verdict == Verdict::Kept {
-        let ahead = Ahead::find(workspace, &entered.scenario)?;
-        let words: Vec<&str> = ahead.words.iter().map(String::as_str).collect();
-        return Ok(vec![command(&words)]);
+) -> Result<String, Stop> {
+    let mut page = Page::new(style);
+    page.row(&[(Tone::Plain, "")]);
+    let first = Ahead::find(workspace, &entered.scenario)?;
+    let besides = Ahead::besides(workspace, &entered.scenario)?;
+    for ahead in std::iter::once(first).chain(besides) {
+        ahead.tell(&mut page, place);
     }
+    Ok(page.finish())
+}
+
+/// What to type after a check that did not pass.
+fn next(answer: &Answer, place: &Place) -> Vec<String> {
+    let command = |words: &[&str]| place.invocation.command(words);
     let told = answer.explanation.as_ref();
     let look = told.and_then(|told| {
         let request = told.first.as_ref()?.request.as_deref()?;
         Some(command(&["trace", request, "--run", told.run.as_deref()?]))
     });
     let others = [command(&["lab", "hint"]), command(&["lab", "attack"])];
-    Ok(look.into_iter().chain(others).collect())
+    look.into_iter().chain(others).collect()
 }
 
 /// Keeps the run that is explained, so that what is named of it can be looked at: a check keeps no

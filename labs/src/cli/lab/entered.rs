@@ -22,7 +22,7 @@ use crate::scenario::{MAX_SCENARIO, Scenario};
 use crate::workspace::Workspace;
 
 /// What the run of a learner's settings is called, in reports and as a folder.
-const NAME: &str = "posture";
+const NAME: &str = "yours";
 
 /// A lab and the learner's own settings for it.
 #[derive(Clone, Debug)]

@@ -35,6 +35,9 @@ struct List {
     path: Option<String>,
     next: Option<String>,
     labs: Vec<Entry>,
+    /// Built labs that are not on the path, for people only.
+    #[serde(skip)]
+    beside: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -56,6 +59,7 @@ impl List {
             format: 1,
             path: path.map(str::to_owned),
             next,
+            beside: path::labs(None)?.len() - labs.len(),
             labs: labs.into_iter().map(entry).collect(),
         })
     }
@@ -73,13 +77,14 @@ impl List {
         let widest = self.labs.iter().map(|it| it.lab.id.len()).max();
         for Entry { state, lab } in &self.labs {
             let is_next = self.next.as_ref() == Some(&lab.id);
+            // How long it takes is not known before people have taken it.
             let minutes = match lab.minutes {
-                Minutes::Untried => "minutes untried".to_owned(),
-                Minutes::Median(minutes) => format!("{minutes} minutes"),
+                Minutes::Untried => String::new(),
+                Minutes::Median(minutes) => format!(", {minutes} minutes"),
             };
             let mark = if is_next { "> " } else { "  " };
             let id = format!("{mark}{:1$}  ", lab.id, widest.unwrap_or(0));
-            let facts = format!("{:9}level {}, {minutes}", state.word(), lab.level);
+            let facts = format!("{:9}level {}{minutes}", state.word(), lab.level);
             page.row(&[(Tone::Strong, id), (Tone::Plain, facts)]);
             page.wrapped(Tone::Plain, "    ", &lab.title);
         }
@@ -92,9 +97,11 @@ impl List {
             (None, true) => page.wrapped(Tone::Plain, "", "No lab of this path is built yet."),
             (None, false) => page.wrapped(Tone::Plain, "", "All of them are passed."),
         }
-        if self.path.is_some() {
+        if self.beside > 0 {
             let all = place.invocation.command(&["lab", "list", "--all"]);
-            page.row(&[(Tone::Plain, "Every lab that there is:")]);
+            let labs = if self.beside == 1 { "lab" } else { "labs" };
+            let more = format!("{} more {labs} on no path or another:", self.beside);
+            page.row(&[(Tone::Plain, more)]);
             page.command(&all);
         }
         page.finish()

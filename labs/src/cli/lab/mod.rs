@@ -4,6 +4,7 @@ mod ahead;
 mod attack;
 mod check;
 mod entered;
+mod guess;
 mod hint;
 mod lint;
 mod list;

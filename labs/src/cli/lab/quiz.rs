@@ -1,7 +1,7 @@
 //! `schism lab quiz`: the lab's questions, answered with a letter, at a terminal or from a pipe.
 //!
-//! A score is recorded when every question was answered, and only then: a quiz broken off leaves
-//! nothing. A right answer is never shown before one was given, unless asked for.
+//! Each answer is recorded as it is given, the first time through, so that a quiz broken off goes on
+//! where it was. A right answer is never shown before one was given, unless asked for.
 
 use super::super::printer::Printer;
 use super::super::stop::Stop;
@@ -42,11 +42,41 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         printer.page(&sheet(quiz, words.answers, &style(printer)))?;
         return Ok(Exit::Done);
     }
-    let (score, is_whole) = put(quiz, printer, &mut ask::line)?;
+    let progress = Progress::read(&workspace)?;
+    let mut answered = progress
+        .facts(id)
+        .map(|it| matches!(it, Fact::Answered { .. }));
+    let is_first = !answered.any(|it| it);
+    let begun = if is_first {
+        progress.begun_quiz(id)
+    } else {
+        Score::default()
+    };
+    if begun.of > 0 {
+        let Score { right, of } = begun;
+        printer.note(&format!("going on after {of}, {right} of them right"));
+    }
+    let mut keep = |n, right| match is_first {
+        true => {
+            let lab = id.clone();
+            Ok(Progress::record(
+                &workspace,
+                &Fact::AnsweredOne { lab, n, right },
+            )?)
+        }
+        false => Ok(()),
+    };
+    let (score, is_whole) = put(quiz, begun, printer, &mut ask::line, &mut keep)?;
     if !is_whole {
-        let left = quiz.len() as u64 - score.of;
+        let quiz_again = place.invocation.command(&["lab", "quiz"]);
+        let at = if is_first {
+            "where it was"
+        } else {
+            "from the first"
+        };
         printer.note(&format!(
-            "broken off with {left} of {} questions open: no score is recorded",
+            "broken off after {} of {}; it goes on {at}: {quiz_again}",
+            score.of,
             quiz.len()
         ));
         return Ok(Exit::Unknown);
@@ -72,10 +102,19 @@ fn style(printer: &Printer) -> Style {
 /// Reads a line in answer to a question.
 type Ask<'a> = &'a mut dyn FnMut(&mut Printer, &str) -> Result<Option<String>, Stop>;
 
-/// Asks until every question is answered, or the input ends.
-fn put(quiz: &[Question], printer: &mut Printer, ask: Ask<'_>) -> Result<(Score, bool), Stop> {
-    let mut score = Score::default();
-    for (at, question) in quiz.iter().enumerate() {
+/// Keeps how a question was answered.
+type Keep<'a> = &'a mut dyn FnMut(u64, bool) -> Result<(), Stop>;
+
+/// Asks, after those that were answered before, until every question is answered or the input ends.
+fn put(
+    quiz: &[Question],
+    begun: Score,
+    printer: &mut Printer,
+    ask: Ask<'_>,
+    keep: Keep<'_>,
+) -> Result<(Score, bool), Stop> {
+    let (mut score, answered) = (begun, usize::try_from(begun.of).unwrap_or(usize::MAX));
+    for (at, question) in quiz.iter().enumerate().skip(answered) {
         let style = style(printer);
         printer.page(&asked(question, at, quiz.len(), &style))?;
         let letters = letters(question);
@@ -89,6 +128,7 @@ fn put(quiz: &[Question], printer: &mut Printer, ask: Ask<'_>) -> Result<(Score,
             printer.note(&format!("type {letters}; Ctrl-D or Ctrl-C breaks off"));
         };
         let is_right = score.count(question, &letter);
+        keep(score.of, is_right)?;
         let mut page = Page::new(&style);
         let (tone, verdict) = if is_right {
             (Tone::Good, "Right.".to_owned())
@@ -144,11 +184,23 @@ mod tests {
 
     /// What is printed and the outcome, with these lines typed.
     fn typed(lines: &[&str]) -> (String, Score, bool) {
+        typed_after(Score::default(), lines)
+    }
+
+    fn typed_after(begun: Score, lines: &[&str]) -> (String, Score, bool) {
         let out = Paper::default();
         let (mut printer, _) = printer(out.clone(), false);
         let mut lines = lines.iter();
         let mut next = |_: &mut Printer, _: &str| Ok(lines.next().map(|it| (*it).to_owned()));
-        let (score, is_whole) = put(&quiz(), &mut printer, &mut next).unwrap();
+        let mut kept = begun.of;
+        let mut keep = |n, _| {
+            kept += 1;
+            assert_eq!(n, kept, "each in its turn");
+            Ok(())
+        };
+        let (quiz, printer) = (quiz(), &mut printer);
+        let (score, is_whole) = put(&quiz, begun, printer, &mut next, &mut keep).unwrap();
+        assert_eq!(score.of, kept);
         (written(&out), score, is_whole)
     }
 
@@ -181,6 +233,16 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains(&quiz()[1].because[..20]), "{text}");
+    }
+
+    #[test]
+    fn what_was_answered_before_is_not_asked_again() {
+        let begun = Score { right: 1, of: 2 };
+        let (text, score, is_whole) = typed_after(begun, &["c", "b"]);
+        assert!(is_whole && text.contains("3 of 4.") && !text.contains("2 of 4."));
+        assert_eq!((score.of, score.right >= begun.right), (4, true));
+        let (text, score, is_whole) = typed_after(Score { right: 4, of: 4 }, &[]);
+        assert_eq!((text.as_str(), score.right, is_whole), ("", 4, true));
     }
 
     #[test]

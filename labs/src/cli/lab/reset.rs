@@ -33,7 +33,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let lab = super::chosen(words.lab.as_deref(), place, &workspace)?;
     let scenario = lab.parsed()?;
     let id = &scenario.metadata.id;
-    let files = start::files(&lab, &scenario)?;
+    let files = start::files(&lab, &scenario, place)?;
     let desk = Desk::of(&workspace, id);
     if !desk.folder().exists() {
         let start = place.invocation.command(&["lab", "start"]);

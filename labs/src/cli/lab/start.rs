@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
+use super::super::next::Invocation;
 use super::super::origin::{Lab, Prose, Side};
 use super::super::printer::Printer;
-use super::super::prose::is_aside;
+use super::super::prose::{command, is_aside};
 use super::super::settings;
 use super::super::stop::Stop;
 use super::super::{Exit, Place};
@@ -27,21 +28,22 @@ pub(super) struct Words {
 }
 
 /// What a lab puts on a desk.
-pub(super) fn files(lab: &Lab, scenario: &Scenario) -> Result<DeskFiles, Stop> {
+pub(super) fn files(lab: &Lab, scenario: &Scenario, place: &Place) -> Result<DeskFiles, Stop> {
     // A learner is not to find the author's mistakes on their own desk.
     settings::one(lab, Path::new(Side::Exposed.name()), None)?;
     Ok(DeskFiles {
         posture: lab.posture(Side::Exposed)?.text,
         policy: lab.policy(Side::Exposed)?.text,
         attack: own::template(scenario),
-        readme: story(&lab.prose(Prose::Readme)?.text),
+        readme: story(&lab.prose(Prose::Readme)?.text, &place.invocation),
     })
 }
 
-/// The story without its author's remarks to the lint.
-fn story(readme: &str) -> String {
+/// The story without its author's remarks to the lint, its commands as they are typed here.
+fn story(readme: &str, invocation: &Invocation) -> String {
     let lines = readme.lines().filter(|line| !is_aside(line));
-    lines.map(|line| format!("{line}\n")).collect()
+    let typed = |line: &str| command(line, Some(invocation)).unwrap_or_else(|| line.to_owned());
+    lines.map(|line| typed(line) + "\n").collect()
 }
 
 /// Obeys.
@@ -49,7 +51,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let workspace = place.workspace()?;
     let lab = super::chosen(words.lab.as_deref(), place, &workspace)?;
     let scenario = lab.parsed()?;
-    let files = files(&lab, &scenario)?;
+    let files = files(&lab, &scenario, place)?;
     let desk = Desk::of(&workspace, &scenario.metadata.id);
     let (was_begun, missing) = (desk.is_begun(), desk.missing());
     desk.lay(&files).map_err(|why| {
@@ -112,8 +114,14 @@ fn tell(page: &mut Page<'_>, scenario: &Scenario, laid: &str) {
             "README.md",
             "the story: read it up to `Run`, and guess".to_owned(),
         ),
-        ("posture.toml", format!("yours: only {dials} may change")),
-        ("policy.cedar", "yours: who may do what".to_owned()),
+        (
+            "posture.toml",
+            format!("yours: of its dials, {dials} may change"),
+        ),
+        (
+            "policy.cedar",
+            "yours: who may do what, if you need to change it".to_owned(),
+        ),
         ("attack.toml", task),
     ];
     for (file, what) in &files {

@@ -89,7 +89,7 @@ fn a_bound_beyond_the_labs_is_named_with_both_figures() {
     let told = explained(&exposed(), LONG);
     let effect = &told.dials[0].effect;
     assert!(
-        effect.contains("a policy 60s old may still decide read; this lab allows 10s"),
+        effect.contains("a policy 60 s old may still decide read; this lab allows 10 s"),
         "{effect}"
     );
     assert_eq!(told.dials[1].effect, "", "deny is no fault");
@@ -127,7 +127,7 @@ fn a_posture_that_is_too_strict_is_told_whom_it_locked_out() {
     assert!(
         told.dials[0]
             .effect
-            .contains("read is refused to everyone once the policy is 2.6s")
+            .contains("read is refused to everyone once the policy is 2.6 s")
     );
 }
 
@@ -188,9 +188,9 @@ fn a_pass_is_one_sentence_of_its_own_figures() {
         page.split_whitespace().collect::<Vec<_>>().join(" "),
         "Kept on 2 seeds: mallory was refused (policy-stale) on every one, let in for at most read \
          6.9 s, write 1.4 s after the revocation; served at the least: 100 % of legit outside cut, \
-         25 % of legit inside cut, read. - Beyond the promise: a policy 60s old may decide read, \
-         and this lab allows 10s. That no seed here caught it was luck. - Beyond the promise: a \
-         policy 60s old may decide write, and this lab allows 3s. That no seed here caught it was \
+         25 % of legit inside cut, read. - Beyond the promise: a policy 60 s old may decide read, \
+         and this lab allows 10 s. That no seed here caught it was luck. - Beyond the promise: a \
+         policy 60 s old may decide write, and this lab allows 3 s. That no seed here caught it was \
          luck. - Nobody asked to share or watch: what your settings say of that was not tried."
     );
     assert_eq!(answer.explanation, None);
@@ -209,10 +209,10 @@ fn the_first_that_failed_is_explained_whole_and_each_other_has_its_line() {
     );
     for line in [
         "Broken on 2 of 4 seeds.",
-        "Seed 2: cut at 10s for 35s in south",
+        "Seed 2: cut at 10 s for 35 s in south",
         "  dial       policy.freshness = any (posture.toml:2): a policy of any age may",
         "The other seeds",
-        "  seed 4     broken: the attack succeeded (cut at 10s for 35s in south)",
+        "  seed 4     broken: the attack succeeded (cut at 10 s for 35 s in south)",
         "  kept       seed 1, 3",
         "  next",
     ] {

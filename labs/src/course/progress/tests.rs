@@ -15,6 +15,7 @@ fn every_fact() -> Vec<Fact> {
             seconds: 5,
             measured_ms: 33_210,
         },
+        Fact::Unguessed { lab: lab() },
         Fact::Attacked {
             lab: lab(),
             exposure_ms: 33_210,
@@ -28,6 +29,11 @@ fn every_fact() -> Vec<Fact> {
             lab: lab(),
             seeds: 8,
             posture_sha256: "3f".repeat(32),
+        },
+        Fact::AnsweredOne {
+            lab: lab(),
+            n: 2,
+            right: false,
         },
         Fact::Answered {
             lab: lab(),
@@ -122,4 +128,27 @@ fn the_last_lab_is_one_word_or_none() {
     fs::create_dir(last_file(&workspace)).unwrap();
     let error = Progress::read(&workspace).unwrap_err().to_string();
     assert!(error.contains("/last`: "), "{error}");
+}
+
+#[test]
+fn a_quiz_that_was_broken_off_goes_on_where_it_was() {
+    let temp = tempfile::tempdir().unwrap();
+    let workspace = workspace(&temp);
+    let score = || Progress::read(&workspace).unwrap().begun_quiz("a-lab");
+    let answer = |n, right| {
+        let lab = "a-lab".to_owned();
+        Progress::record(&workspace, &Fact::AnsweredOne { lab, n, right }).unwrap();
+    };
+    assert_eq!(score(), Score::default());
+    answer(1, true);
+    answer(3, true);
+    assert_eq!(score(), Score { right: 1, of: 1 }, "the second is open");
+    answer(2, false);
+    assert_eq!(score(), Score { right: 2, of: 3 });
+    answer(1, false);
+    assert_eq!(
+        score(),
+        Score { right: 1, of: 3 },
+        "of two answers the worse"
+    );
 }

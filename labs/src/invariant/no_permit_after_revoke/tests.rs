@@ -52,7 +52,7 @@ fn a_posture_without_promise_is_held_to_the_scenario() {
     assert!(
         finding.violations[0]
             .evidence
-            .contains("promises nothing, the scenario 10.000 s")
+            .contains("promises nothing, and the scenario allows 10.000 s")
     );
 }
 

@@ -37,6 +37,11 @@ pub fn render(report: &DemoReport, histories: &[&History], style: &Style) -> Str
     page.finish()
 }
 
+/// The last sentence of the page alone.
+pub fn told(report: &DemoReport, histories: &[&History]) -> String {
+    lesson(&report.runs, histories).1
+}
+
 /// The one sentence that everything comes to.
 fn verdict(page: &mut Page<'_>, runs: &[RunReport], histories: &[&History]) {
     let (verdict, sentence) = lesson(runs, histories);
@@ -201,7 +206,7 @@ mod tests {
         assert_eq!(lines[..expected.len()], expected);
         let last = [
             "The lesson stands: the attack worked exposed, was refused (policy-stale) with",
-            "the solution, 100 % served outside the cut, 28 % served inside the cut.",
+            "the solution, 100 % served outside the cut, 28 % of reads served inside the cut.",
             "Next:",
             "  schism lab start stale-acl",
         ];
