@@ -180,7 +180,9 @@ fn a_check_explains_the_exposed_posture_and_passes_the_solution() {
             .out
             .starts_with("Kept on 8 seeds: mallory was refused (policy-stale)")
     );
-    assert!(ended.told().ends_with(" lab quiz"), "{}", ended.out);
+    for next in [" lab quiz ", " lab attack ", " lab solution"] {
+        assert!(ended.told().contains(next), "{next}: {}", ended.out);
+    }
     assert!(
         learner
             .progress()
@@ -331,7 +333,23 @@ fn an_own_attack_is_tried_on_what_one_started_from_also_after_the_pass() {
         "{}",
         ended.out
     );
-    assert!(ended.told().ends_with(" lab attack"), "{}", ended.out);
+    assert!(
+        ended.told().ends_with(" lab attack --given"),
+        "{}",
+        ended.out
+    );
+    assert!(
+        ended.told().contains("price: alice (south)"),
+        "{}",
+        ended.out
+    );
+    let ended = learner.run("lab attack --given");
+    assert_eq!(ended.status, Some(0), "{}", ended.err);
+    assert!(
+        ended.told().contains("This was the lab's own attack"),
+        "{}",
+        ended.out
+    );
 }
 
 /// Sends what Ctrl-C sends.

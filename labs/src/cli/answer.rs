@@ -32,10 +32,13 @@ impl Answer {
 
     /// How words are to look.
     pub(super) fn style(&self, printer: &Printer) -> Style {
+        let style = match self.out {
+            Some(_) => Style::default(),
+            None => printer.style(),
+        };
         Style {
             ascii: self.ascii,
-            color: self.out.is_none() && printer.color(),
-            ..Style::default()
+            ..style
         }
     }
 

@@ -55,10 +55,9 @@ pub(super) struct Words {
     /// Only ASCII, in the marks too
     #[arg(long)]
     ascii: bool,
-    /// The page's width in columns, 72 to 200
-    #[arg(long, value_name = "COLUMNS", default_value_t = 80,
-          value_parser = clap::value_parser!(u16).range(72..=200))]
-    width: u16,
+    /// The page's width in columns, 72 to 200; the terminal's if left out, at most 110
+    #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(72..=200))]
+    width: Option<u16>,
     #[command(flatten)]
     show: show::Showing,
 }
@@ -122,9 +121,6 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     // Who shows it asks the question before anything answers it.
     if !words.show.is_shown() {
         warnings.iter().for_each(|warning| printer.note(warning));
-    }
-    if let Some(words) = &plan.is_drawn {
-        printer.note(&format!("another world: {words}"));
     }
     let runs = run_all(&plan, words.seed, &interrupt, printer)?;
     let mut report = judge(&plan, words, place, &runs);
@@ -265,6 +261,7 @@ pub(super) fn run_one(
 
 fn judge(plan: &Plan, words: &Words, place: &Place, runs: &[Ran]) -> DemoReport {
     let facts = DemoFacts {
+        drawn: plan.is_drawn.clone().unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         lab: plan.scenario.metadata.id.clone(),
         title: plan.scenario.metadata.title.clone(),
@@ -339,10 +336,17 @@ fn extras(plan: &Plan, words: &Words, place: &Place, out: &Path) -> Extras {
 }
 
 fn style(words: &Words, printer: &Printer) -> Style {
+    let style = printer.style();
+    let is_file = words.out.is_some();
+    let own = if is_file {
+        Style::default().width
+    } else {
+        style.width
+    };
     Style {
-        width: usize::from(words.width),
+        width: words.width.map_or(own, usize::from),
         ascii: words.ascii,
-        color: words.out.is_none() && printer.color(),
+        color: !is_file && style.color,
     }
 }
 

@@ -44,11 +44,7 @@ const COMMANDS: [(&str, &str); 8] = [
 
 /// Shows the front page.
 pub(super) fn show(place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
-    let style = Style {
-        color: printer.color(),
-        ..Style::default()
-    };
-    printer.page(&page(place, &style)?)?;
+    printer.page(&page(place, &printer.style())?)?;
     Ok(Exit::Done)
 }
 

@@ -115,6 +115,15 @@ impl Place {
         Workspace::find(self.folder.as_deref(), self.data.clone())
     }
 
+    /// Where else a lab was begun: in the user's data folder, which a `.schism/` found here hides.
+    fn hidden(&self, has: impl Fn(&Workspace) -> bool) -> Option<String> {
+        let here = self.workspace().ok()?;
+        let other = Workspace::find(None, self.data.clone()).ok()?;
+        let root = other.root().display();
+        let is_hidden = other != here && has(&other);
+        is_hidden.then(|| format!("; what you began elsewhere lies in {root}"))
+    }
+
     /// A path as it is shown: from here, if it is below.
     fn shown(&self, path: &std::path::Path) -> String {
         let below = self

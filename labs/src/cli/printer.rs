@@ -8,7 +8,10 @@ use std::env;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 use super::stop::Stop;
-use crate::report::text::width;
+use crate::report::text::{Style, width};
+
+/// The widest that a page gets by itself, in columns.
+const WIDEST: usize = 110;
 
 /// The widest that a progress line gets, in columns.
 const PROGRESS_COLUMNS: usize = 72;
@@ -22,6 +25,8 @@ pub(super) struct Printer {
     shown: Option<u8>,
     /// Columns of the terminal that standard error is, if it is one.
     columns: Option<usize>,
+    /// Columns of the terminal that standard output is, if it is one.
+    page: Option<usize>,
 }
 
 impl Printer {
@@ -37,6 +42,8 @@ impl Printer {
             shown: None,
             columns: terminal_size::terminal_size_of(io::stderr())
                 .map(|(columns, _)| usize::from(columns.0)),
+            page: terminal_size::terminal_size_of(io::stdout())
+                .map(|(columns, _)| usize::from(columns.0)),
         }
     }
 
@@ -46,9 +53,14 @@ impl Printer {
         io::stdout().is_terminal() && !dumb
     }
 
-    /// Whether the answer may be coloured.
-    pub(super) const fn color(&self) -> bool {
-        self.color
+    /// How a page looks where the answer goes: as wide as the terminal, but no line longer than one
+    /// reads with ease, and 80 columns where there is none.
+    pub(super) fn style(&self) -> Style {
+        Style {
+            width: self.page.map_or(80, |columns| columns.clamp(72, WIDEST)),
+            ascii: false,
+            color: self.color,
+        }
     }
 
     /// Prints the answer. That nobody reads it is no error.
@@ -207,6 +219,7 @@ pub(super) mod tests {
             progress,
             shown: None,
             columns: None,
+            page: None,
         };
         (printer, err)
     }

@@ -5,6 +5,7 @@
 
 pub mod admit;
 pub mod answer;
+pub mod blank;
 pub mod check;
 pub mod desk;
 pub mod difference;

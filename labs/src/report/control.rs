@@ -151,6 +151,9 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
     for finding in invariant::check_expected(history) {
         match finding.verdict {
             Verdict::Kept => {}
+            // A successful attack is that very thing, and is said already.
+            Verdict::Broken
+                if run.attack == Attack::Succeeded && finding.name == after_revoke::NAME => {}
             Verdict::Broken => {
                 let first = finding.violations.first();
                 let first = first.map_or(String::new(), |it| format!(" ({})", it.evidence));

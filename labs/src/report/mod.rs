@@ -52,6 +52,9 @@ pub struct DemoReport {
     /// The lab's title, for people only.
     #[serde(skip)]
     pub title: String,
+    /// How the seed's world differs from the lab, for people only; empty if it does not.
+    #[serde(skip)]
+    pub drawn: String,
     /// Commands to type next, for people only.
     #[serde(skip)]
     pub next: Vec<String>,
@@ -129,6 +132,8 @@ pub struct DemoFacts {
     pub title: String,
     /// The seed.
     pub seed: u64,
+    /// How its world differs from the lab; empty if it does not.
+    pub drawn: String,
     /// What the runs ran on.
     pub fabric: String,
     /// SHA-256 of the scenario, lower-case hex.
@@ -192,6 +197,7 @@ impl DemoReport {
             control: control::control(&runs, histories).verdict,
             runs,
             title: facts.title,
+            drawn: facts.drawn,
             next: facts.next,
         }
     }

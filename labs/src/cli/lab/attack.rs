@@ -20,7 +20,7 @@ use super::guess::{self, Guess};
 use crate::course::drawn;
 use crate::course::own;
 use crate::course::progress::{Fact, Progress};
-use crate::course::variant::SHOWN_SEED;
+use crate::course::variant::{self, SHOWN_SEED};
 use crate::history::History;
 use crate::report::control::Attack;
 use crate::report::text::{Page, Style, Tone};
@@ -49,10 +49,9 @@ pub(super) struct Words {
     /// Run the lab's own attack, also when yours is written
     #[arg(long)]
     given: bool,
-    /// The page's width in columns, 72 to 200
-    #[arg(long, value_name = "COLUMNS", default_value_t = 80,
-          value_parser = clap::value_parser!(u16).range(72..=200))]
-    width: u16,
+    /// The page's width in columns, 72 to 200; the terminal's if left out, at most 110
+    #[arg(long, value_name = "COLUMNS", value_parser = clap::value_parser!(u16).range(72..=200))]
+    width: Option<u16>,
     #[command(flatten)]
     answer: Answer,
 }
@@ -62,6 +61,8 @@ pub(super) struct Words {
 struct Staged {
     scenario: Scenario,
     text: String,
+    /// How the world differs from the lab's, if it was drawn.
+    drawn: String,
     settings: Settings,
     is_own: bool,
 }
@@ -84,7 +85,12 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     }
     let (scenario, seed) = (&staged.scenario, words.seed);
     let ran = demo::run_one(scenario, &staged.settings, seed, &interrupt, printer)?;
-    let report = judge(scenario, &staged.settings, seed, &ran);
+    let report = judge(
+        (scenario, staged.drawn.clone()),
+        &staged.settings,
+        seed,
+        &ran,
+    );
     let json = json::render(&report)?;
     let files = archive::files(&json, &staged.text, &[(&staged.settings, &ran)]);
     let kept = workspace.keep(&format!("{}-{}", report.lab, report.seed), &files)?;
@@ -95,9 +101,10 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let answer = if words.answer.json {
         json
     } else {
+        let style = words.answer.style(printer);
         let style = Style {
-            width: usize::from(words.width),
-            ..words.answer.style(printer)
+            width: words.width.map_or(style.width, usize::from),
+            ..style
         };
         let told = text::render(&report, &[&ran.history], &style);
         let end = match &reached {
@@ -126,9 +133,15 @@ fn stage(words: &Words, entered: &Entered, place: &Place) -> Result<Staged, Stop
     let Some((own, file)) = own else {
         let (scenario, text) = drawn::world(&entered.scenario, lab, words.seed);
         let settings = entered.settings.clone();
+        let drawn = if scenario == entered.scenario {
+            String::new()
+        } else {
+            variant::in_words(&entered.scenario, &scenario)
+        };
         return Ok(Staged {
             scenario,
             text,
+            drawn,
             settings,
             is_own: false,
         });
@@ -142,14 +155,21 @@ fn stage(words: &Words, entered: &Entered, place: &Place) -> Result<Staged, Stop
     Ok(Staged {
         scenario: own.onto(&entered.scenario),
         text,
+        drawn: String::new(),
         settings,
         is_own: true,
     })
 }
 
 /// What is told of one run of a learner's.
-pub(super) fn judge(scenario: &Scenario, settings: &Settings, seed: u64, ran: &Ran) -> DemoReport {
+pub(super) fn judge(
+    (scenario, drawn): (&Scenario, String),
+    settings: &Settings,
+    seed: u64,
+    ran: &Ran,
+) -> DemoReport {
     let facts = DemoFacts {
+        drawn,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         lab: scenario.metadata.id.clone(),
         title: scenario.metadata.title.clone(),

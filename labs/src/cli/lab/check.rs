@@ -22,6 +22,7 @@ use crate::course::drawn;
 use crate::course::progress::{Fact, Progress};
 use crate::course::shrink::{self, MAX_RUNS};
 use crate::course::trial::Trial;
+use crate::course::variant;
 use crate::invariant::Verdict;
 use crate::report::json;
 use crate::report::text::{Page, Style, Tone};
@@ -111,17 +112,9 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         answer.json().map_err(|why| Stop::Report(why.into()))?
     } else {
         let style = words.answer.style(printer);
-        let next = match answer.verdict {
-            Verdict::Kept if is_enough => Vec::new(),
-            Verdict::Kept => vec![place.invocation.command(&["lab", "check"])],
-            Verdict::Broken | Verdict::Unknown => next(&answer, place),
-        };
-        let page = luck(&answer, is_enough) + &answer.page(&style, &next);
-        if answer.verdict == Verdict::Kept && is_enough {
-            page + &passed(&entered, &workspace, &style, place)?
-        } else {
-            page
-        }
+        page(&answer, is_enough, &style, place, || {
+            passed(&entered, &workspace, &style, place)
+        })?
     };
     words.answer.give(&text, printer)?;
     if interrupt.heard() {
@@ -174,6 +167,22 @@ fn seeds(first: u64, count: u16) -> Result<Vec<u64>, Stop> {
         ))
     })?;
     Ok((first..=last).collect())
+}
+
+/// The answer, and what to do next.
+fn page(
+    answer: &Answer,
+    is_enough: bool,
+    style: &Style,
+    place: &Place,
+    passed: impl FnOnce() -> Result<String, Stop>,
+) -> Result<String, Stop> {
+    let next = match answer.verdict {
+        Verdict::Kept if is_enough => return Ok(answer.page(style, &[]) + &passed()?),
+        Verdict::Kept => vec![place.invocation.command(&["lab", "check"])],
+        Verdict::Broken | Verdict::Unknown => next(answer, place),
+    };
+    Ok(luck(answer, is_enough) + &answer.page(style, &next))
 }
 
 /// What stands before a pass that may be luck.
@@ -246,7 +255,8 @@ fn keep(
     let (scenario, seed, settings) = (&trial.scenario, trial.seed, &entered.settings);
     let text = drawn::written(&entered.scenario, &entered.scenario_text.text, scenario)?;
     let ran = demo::run_one(scenario, settings, seed, interrupt, printer).ok()?;
-    let report = attack::judge(scenario, settings, seed, &ran);
+    let drawn = variant::in_words(&entered.scenario, scenario);
+    let report = attack::judge((scenario, drawn), settings, seed, &ran);
     let json = json::render(&report).ok()?;
     let files = archive::files(&json, &text, &[(settings, &ran)]);
     match workspace.keep(&format!("{}-{seed}", report.lab), &files) {

@@ -63,7 +63,9 @@ impl Entered {
                 let files = missing.join("` and `");
                 format!("`{files}` is missing from {folder}; `{start}` puts it back")
             } else {
-                format!("`{id}` is not laid out in {folder}; type `{start}`")
+                let elsewhere = place.hidden(|it| Desk::of(it, id).is_begun());
+                let elsewhere = elsewhere.unwrap_or_default();
+                format!("`{id}` is not laid out in {folder}; type `{start}`{elsewhere}")
             };
             return Err(Stop::Usage(why));
         }

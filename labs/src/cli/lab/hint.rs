@@ -10,7 +10,7 @@ use super::super::stop::Stop;
 use super::super::{Exit, Place};
 use crate::course::hints::hints;
 use crate::course::progress::{Fact, Progress};
-use crate::report::text::{Page, Style, Tone};
+use crate::report::text::{Page, Tone};
 
 /// The next hint, from a question to almost the answer
 #[derive(Debug, clap::Args)]
@@ -33,10 +33,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         .unwrap_or(usize::MAX)
         .min(hints.len());
     let at = if words.again { given.max(1) } else { given + 1 };
-    let style = Style {
-        color: printer.color(),
-        ..Style::default()
-    };
+    let style = printer.style();
     let mut page = Page::new(&style);
     if let Some(hint) = hints.get(at - 1) {
         let n = at as u64;

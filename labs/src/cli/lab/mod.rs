@@ -103,7 +103,11 @@ pub(super) fn chosen(
     let Some(last) = progress.last() else {
         let first = catalog::all().first().map_or("LAB", |lab| lab.id);
         let start = place.invocation.command(&["lab", "start", first]);
-        return Err(Stop::Usage(format!("no lab is begun here; type `{start}`")));
+        let begun = |it: &Workspace| Progress::read(it).is_ok_and(|it| it.last().is_some());
+        let elsewhere = place.hidden(begun).unwrap_or_default();
+        return Err(Stop::Usage(format!(
+            "no lab is begun here; type `{start}`{elsewhere}"
+        )));
     };
     Lab::find(last).map_err(|_| {
         let list = place.invocation.command(&["lab", "list"]);
@@ -142,6 +146,16 @@ mod tests {
         assert_eq!(said(Some("stale-acls")), misspelt);
         let lab = chosen(None, &place, &workspace).unwrap();
         assert_eq!(lab.word().unwrap(), "stale-acl");
+        // A folder made later hides what was begun before, and says where that is.
+        let here = temp.path().join("here");
+        std::fs::create_dir_all(here.join(crate::workspace::FOLDER)).unwrap();
+        let later = Place {
+            folder: Some(here),
+            ..place.clone()
+        };
+        let hidden = chosen(None, &later, &later.workspace().unwrap()).unwrap_err();
+        let root = workspace.root().display().to_string();
+        assert!(hidden.to_string().ends_with(&root), "{hidden}");
     }
 
     #[test]

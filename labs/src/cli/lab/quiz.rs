@@ -1,7 +1,7 @@
 //! `schism lab quiz`: the lab's questions, answered with a letter, at a terminal or from a pipe.
 //!
-//! Each answer is recorded as it is given, the first time through, so that a quiz broken off goes on
-//! where it was. A right answer is never shown before one was given, unless asked for.
+//! Each answer is recorded as it is given, the first time through, so that a quiz broken off goes
+//! on where it was. A right answer is never shown before one was given, unless asked for.
 
 use super::super::printer::Printer;
 use super::super::stop::Stop;
@@ -93,10 +93,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
 }
 
 fn style(printer: &Printer) -> Style {
-    Style {
-        color: printer.color(),
-        ..Style::default()
-    }
+    printer.style()
 }
 
 /// Reads a line in answer to a question.

@@ -30,10 +30,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     let lab = super::chosen(words.lab.as_deref(), place, &workspace)?;
     let scenario = lab.parsed()?;
     let id = scenario.metadata.id.clone();
-    let style = Style {
-        color: printer.color(),
-        ..Style::default()
-    };
+    let style = printer.style();
     let text = page(&id, &lab, &style)?;
     let progress = Progress::read(&workspace)?;
     let seen = Fact::SolutionSeen { lab: id.clone() };

@@ -12,11 +12,11 @@ use super::super::settings;
 use super::super::stop::Stop;
 use super::super::{Exit, Place};
 use super::Ahead;
+use crate::course::blank;
 use crate::course::desk::{Desk, DeskFiles};
-use crate::course::own;
 use crate::course::path::State;
 use crate::course::progress::{Fact, Progress};
-use crate::report::text::{Page, Style, Tone};
+use crate::report::text::{Page, Tone};
 use crate::scenario::Scenario;
 use crate::workspace::FOLDER;
 
@@ -34,7 +34,7 @@ pub(super) fn files(lab: &Lab, scenario: &Scenario, place: &Place) -> Result<Des
     Ok(DeskFiles {
         posture: lab.posture(Side::Exposed)?.text,
         policy: lab.policy(Side::Exposed)?.text,
-        attack: own::template(scenario),
+        attack: blank::template(scenario),
         readme: story(&lab.prose(Prose::Readme)?.text, &place.invocation),
     })
 }
@@ -62,10 +62,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     if State::of(&Progress::read(&workspace)?, &id) == State::New {
         Progress::record(&workspace, &Fact::Started { lab: id })?;
     }
-    let style = Style {
-        color: printer.color(),
-        ..Style::default()
-    };
+    let style = printer.style();
     let laid = match (was_begun, missing.is_empty()) {
         (true, true) => "It is already laid out, and nothing was changed, in".to_owned(),
         (true, false) => format!(

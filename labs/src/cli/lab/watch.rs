@@ -16,6 +16,8 @@ use super::super::stop::Stop;
 use super::super::{Exit, Place};
 use super::check::{cores, tried};
 use super::entered::Entered;
+use ca::clock::{Clock as _, SystemClock};
+
 use crate::course::answer::Answer;
 use crate::course::desk::Desk;
 use crate::invariant::Verdict;
@@ -63,8 +65,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     ));
     let style = Style {
         ascii: words.ascii,
-        color: printer.color(),
-        ..Style::default()
+        ..printer.style()
     };
     let mut before = None;
     while !interrupt.heard() {
@@ -121,7 +122,17 @@ fn provisional(answer: &Answer, style: &Style, place: &Place) -> String {
             format!("Provisional, on {} seeds:\n", SEEDS.len())
         }
     };
-    format!("{decides}{}\n", answer.page(style, &[]))
+    format!("{}\n{decides}{}\n", rule(style), answer.page(style, &[]))
+}
+
+/// A line with the time of day: which answer is the last one is seen at a glance.
+fn rule(style: &Style) -> String {
+    let seconds = SystemClock.now().as_secs() % (24 * 60 * 60);
+    let (hour, minute) = (seconds / 3_600, seconds / 60 % 60);
+    let time = format!("{hour:02}:{minute:02}:{:02} UTC ", seconds % 60);
+    let line = if style.ascii { "-" } else { "─" };
+    let rest = style.width.clamp(72, 200) - time.len();
+    time + &line.repeat(rest)
 }
 
 #[cfg(test)]

@@ -190,8 +190,8 @@ fn a_pass_is_one_sentence_of_its_own_figures() {
          6.9 s, write 1.4 s after the revocation; served at the least: 100 % of legit outside cut, \
          25 % of legit inside cut, read. - Beyond the promise: a policy 60 s old may decide read, \
          and this lab allows 10 s. That no seed here caught it was luck. - Beyond the promise: a \
-         policy 60 s old may decide write, and this lab allows 3 s. That no seed here caught it was \
-         luck. - Nobody asked to share or watch: what your settings say of that was not tried."
+         policy 60 s old may decide write, and this lab allows 3 s. That no seed here caught it \
+         was luck. - Nobody asked to share or watch: what your settings say of that was not tried."
     );
     assert_eq!(answer.explanation, None);
 }

@@ -83,7 +83,11 @@ fn head(markup: &mut Markup, report: &DemoReport) {
 fn header(markup: &mut Markup, report: &DemoReport, histories: &[&History]) {
     let headline = headline::headline(&report.runs, histories);
     markup.element("header", &[], |markup| {
-        let kicker = [report.lab.as_str(), report.title.as_str()];
+        let kicker = [
+            report.lab.as_str(),
+            report.title.as_str(),
+            report.drawn.as_str(),
+        ];
         let kicker: Vec<&str> = kicker.into_iter().filter(|part| !part.is_empty()).collect();
         markup.leaf("p", &[("class", "kicker")], &kicker.join(" · "));
         markup.leaf("h1", &[], &headline.what);

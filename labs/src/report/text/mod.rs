@@ -87,6 +87,10 @@ fn header(page: &mut Page<'_>, report: &DemoReport) {
         page.row(&[(Tone::Strong, name)]);
         page.row(&[(Tone::Plain, facts)]);
     }
+    if !report.drawn.is_empty() {
+        let drawn = format!("this seed's world: {}", report.drawn);
+        page.wrapped(Tone::Plain, "", &drawn);
+    }
     page.blank();
 }
 
@@ -103,6 +107,22 @@ fn timeline(page: &mut Page<'_>, runs: &[RunReport], histories: &[&History]) {
 /// What the marks mean, and what makes the first one mixed.
 fn legend(page: &mut Page<'_>, scale: Scale, histories: &[&History]) {
     lane::legend(page, scale);
+    let later = |history: &&History| {
+        let both = [attacker(history), legitimate(history)]
+            .into_iter()
+            .flatten();
+        both.flat_map(|who| {
+            timeline::heard(history, scale, who, None)
+                .into_iter()
+                .skip(2)
+        })
+        .any(|heard| heard.mark() == timeline::Mark::Mixed)
+    };
+    if histories.iter().any(later) {
+        let mixed = page.style.marks().mixed;
+        let words = format!("a {mixed} in the middle: one action was let in, another refused");
+        page.wrapped(Tone::Faint, "", &words);
+    }
     let early = |history: &&History| {
         let nothing = Outcome::Refused("no-such-record".to_owned());
         history.requests.iter().any(|it| it.outcome == nothing)
@@ -194,6 +214,7 @@ mod tests {
             "solution mallory  ●●●●●●●●●●●●●◐◐◐◐◐◐○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○",
             "         alice    ●●●●●●●●●●●●●◐◐◐◐◐◐○○○○○○○○○○○○○○○○○○○○○○○○○●●●●●●●●●●●●●",
             "● permitted, ○ refused, ◐ mixed, · no answer; ╳━╳ cut, ▼ policy; a mark is 1s",
+            "a ◐ in the middle: one action was let in, another refused",
             "         mallory let in after the revocation  price: alice (south) unserved",
             "exposed  read        31.9 s   none promised   never (57 asked)",
             "         write       32.4 s   none promised   never (57 asked)",
@@ -342,7 +363,7 @@ mod tests {
         let text = page(&[&solution, &solution], &Style::default());
         assert!(text.contains("The lesson does not stand: exposed: the attack no longer works."));
         let text = page(&[&exposed], &Style::default());
-        assert!(text.contains("Broken: solution: the attack succeeded;"));
+        assert!(text.contains("Broken: solution: the attack succeeded"));
         let mut torn = solution;
         torn.history
             .audits

@@ -108,6 +108,7 @@ pub(crate) fn judged(histories: &[&History]) -> Vec<RunReport> {
 /// The whole demonstration.
 pub(crate) fn demo(histories: &[&History]) -> DemoReport {
     let facts = DemoFacts {
+        drawn: String::new(),
         version: "0.1.0".to_owned(),
         lab: "stale-acl".to_owned(),
         title: "Revoked in the north, welcome in the south".to_owned(),
