@@ -260,7 +260,7 @@ fn newest(runs: &Path, shown: &str) -> Result<PathBuf, Stop> {
 }
 
 /// The kept runs, the newest first. Drafts of runs begin with a point.
-fn list(runs: &Path) -> Vec<(std::time::SystemTime, String)> {
+pub(super) fn list(runs: &Path) -> Vec<(std::time::SystemTime, String)> {
     let Ok(entries) = fs::read_dir(runs) else {
         return Vec::new();
     };

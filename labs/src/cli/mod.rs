@@ -21,6 +21,7 @@ mod posture;
 mod printer;
 mod prose;
 mod rerun;
+mod runs;
 mod settings;
 mod show;
 mod stop;
@@ -57,6 +58,7 @@ enum Command {
     Lab(lab::Words),
     Posture(posture::Words),
     Rerun(rerun::Words),
+    Runs(runs::Words),
     Trace(trace::Words),
     Token(token::Words),
 }
@@ -167,6 +169,7 @@ fn obey(words: Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop
         Some(Command::Lab(words)) => lab::run(&words, place, printer),
         Some(Command::Posture(words)) => posture::run(&words, place, printer),
         Some(Command::Rerun(words)) => rerun::run(&words, place, printer),
+        Some(Command::Runs(words)) => runs::run(&words, place, printer),
         Some(Command::Trace(words)) => trace::run(&words, place, printer),
         Some(Command::Token(words)) => token::run(&words, printer),
     }
