@@ -146,7 +146,9 @@ fn a_quiz_is_scored_when_it_is_whole_and_only_then() {
     assert!(!progress().contains("answered"), "{}", progress());
     let ended = typed("lab quiz", "perhaps\na\r\n", 3);
     assert!(
-        ended.err.contains("going on after 2, 2 of them right"),
+        ended
+            .err
+            .contains("going on where it was: 2 answered, 2 right"),
         "{}",
         ended.err
     );

@@ -272,9 +272,12 @@ mod tests {
     fn a_clock_that_was_set_back_in_the_handshake_leaves_no_verdict_behind() {
         let clinic = Clinic::new("clinic.example");
         let (chain, facts) = clinic.leaf();
-        let (_, trust) = judge();
+        let (clock, trust) = judge();
         let believed = trusted(clinic.bundle(), clinic.lists(&[], &[]), Stale::Refuse);
-        let peer = Standing::of(&chain[..1]).met(facts, &trust, &believed, NOW + HOUR);
+        // By then the lists have run out: who was judged before that was not judged by then.
+        let then = NOW + HOUR * 2;
+        let peer = Standing::of(&chain).met(facts, &trust, &believed, then);
+        clock.set(then);
         assert!(peer.judge(&trust, &believed).is_err());
     }
 }

@@ -54,7 +54,9 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     };
     if begun.of > 0 {
         let Score { right, of } = begun;
-        printer.note(&format!("going on after {of}, {right} of them right"));
+        printer.note(&format!(
+            "going on where it was: {of} answered, {right} right"
+        ));
     }
     let mut keep = |n, right| match is_first {
         true => {
