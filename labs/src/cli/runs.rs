@@ -17,6 +17,9 @@ use crate::invariant::Verdict;
 use crate::report::figure;
 use crate::report::text::{Page, Style, Tone};
 
+/// As many runs as nobody minds.
+const FEW: usize = 10;
+
 /// List the kept runs, the newest first; with --keep, remove the others
 #[derive(Debug, clap::Args)]
 pub(super) struct Words {
@@ -144,12 +147,19 @@ fn page(list: &List, style: &Style, place: &Place) -> String {
     }
     page.blank();
     let all = figure::bytes(list.runs.iter().map(|it| it.bytes).sum());
-    let text = format!(
-        "{} runs, {all}. To keep the newest ten alone:",
-        list.runs.len()
-    );
-    page.row(&[(Tone::Plain, text)]);
-    page.command(&place.invocation.command(&["runs", "--keep", "10"]));
+    let count = match list.runs.len() {
+        1 => "1 run".to_owned(),
+        many => format!("{many} runs"),
+    };
+    page.row(&[(Tone::Plain, format!("{count}, {all}."))]);
+    if list.runs.len() > FEW {
+        page.row(&[(Tone::Plain, "To keep the newest alone:")]);
+        page.command(
+            &place
+                .invocation
+                .command(&["runs", "--keep", &FEW.to_string()]),
+        );
+    }
     page.finish()
 }
 
