@@ -116,7 +116,7 @@ fn a_revocation_whose_list_cannot_be_signed_leaves_the_last_list_announced() {
         let mut ca = open(&disk).unwrap();
         let leaf = enrolled(&mut ca, "/user/mallory", NOW);
         disk.cut_power_after(changes);
-        let serial = crate::nonce::hex(&leaf.facts.serial);
+        let serial = leaf.facts.serial_hex();
         let revoked = ca.revoke_leaf(&serial, RevocationReason::KeyCompromise, NOW);
         assert_eq!(ca.announced().borrow().listed.len(), 2, "{changes}");
         failed_in_force += usize::from(revoked.is_err() && ca.has_revoked(&leaf.facts));
@@ -132,9 +132,7 @@ fn a_revocation_that_the_log_has_no_room_for_is_logged_once_and_hides_no_later_o
     let (disk, reason) = (MemDisk::new(), RevocationReason::KeyCompromise);
     let mut ca = open(&disk).unwrap();
     let leaves = ["/a", "/b"].map(|path| enrolled(&mut ca, path, NOW).facts);
-    let [first, second] = leaves
-        .each_ref()
-        .map(|leaf| crate::nonce::hex(&leaf.serial));
+    let [first, second] = leaves.each_ref().map(|leaf| leaf.serial_hex());
     // The database has pages to spare; the log has to grow.
     disk.limit(Some(disk.used()));
     for _ in 0..3 {

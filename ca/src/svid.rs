@@ -80,6 +80,11 @@ pub struct LeafFacts {
 }
 
 impl LeafFacts {
+    /// Its serial as logs and commands say it: lower-case hexadecimal.
+    pub fn serial_hex(&self) -> String {
+        crate::nonce::hex(&self.serial)
+    }
+
     /// Reads a leaf.
     ///
     /// # Errors

@@ -229,7 +229,7 @@ fn issue(ca: &mut Ca, id: &SpiffeId, csr: &str, now: Time) -> Result<Answer, Dec
     Ok(Answer {
         json: json!({
             "spiffe_id": id,
-            "serial": crate::nonce::hex(&identity.facts.serial),
+            "serial": identity.facts.serial_hex(),
             "not_after_us": identity.facts.not_after.as_micros(),
             "log_index": identity.log_index,
             "chain_pem": chain,

@@ -18,7 +18,7 @@ use super::{Exit, Place, archive, show};
 use crate::course::drawn;
 use crate::course::variant::{self, SHOWN_SEED};
 use crate::history::History;
-use crate::invariant::{Verdict, no_permit_after_revoke};
+use crate::invariant::{Verdict, exposure};
 use crate::report::html::{self, Extras};
 use crate::report::text::Style;
 use crate::report::{DemoFacts, DemoReport, RunFacts, RunReport, json, text};
@@ -214,10 +214,9 @@ fn give(
 /// The command that follows the first wrongful permit of the kept runs, if there was one.
 pub(super) fn follow(kept: &Path, histories: &[&History], place: &Place) -> Option<String> {
     let name = kept.file_name()?.to_str()?;
-    let mut found = histories
+    let first = histories
         .iter()
-        .map(|history| no_permit_after_revoke::check(&history.placed()));
-    let first = found.find_map(|finding| finding.violations.into_iter().next())?;
+        .find_map(|history| exposure::first_violation(&history.placed()))?;
     let words = ["trace", first.request.as_deref()?, "--run", name];
     Some(place.invocation.command(&words))
 }

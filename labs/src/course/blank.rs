@@ -84,6 +84,10 @@ fn words(scenario: &Scenario) -> String {
             "and, if you like, from, to: messages wait; release undoes it",
         ),
         ("revoke", "principal, role: what an administrator does"),
+        (
+            "revoke_leaf",
+            "principal: the CA takes back every certificate they have",
+        ),
     ];
     let nodes = world.nodes().join(", ");
     let held = world
@@ -97,7 +101,7 @@ fn words(scenario: &Scenario) -> String {
                     and of what:\n#\n"
             .to_owned();
     for (verb, fields) in verbs {
-        text.push_str(&format!("#  {verb:9}  {fields}\n"));
+        text.push_str(&format!("#  {verb:11}  {fields}\n"));
     }
     text.push_str("#\n");
     for (lead, all) in [

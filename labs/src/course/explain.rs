@@ -8,14 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
-use services::posture::{Dial, Freshness, OnStale, Posture};
+use services::posture::{Dial, Freshness, OnStale, Posture, Recheck};
 use services::refusal::Refusal;
 
 use super::trial::Trial;
 use crate::history::{History, Outcome, Request, When};
-use crate::invariant::{
-    self, Violation, legitimate_users_served as served, no_permit_after_revoke as after_revoke,
-};
+use crate::invariant::exposure::{self, Late};
+use crate::invariant::{self, Violation, legitimate_users_served as served};
 use crate::report::control::{self, Attack};
 use crate::report::figure;
 
@@ -138,7 +137,7 @@ pub fn causes(trial: &Trial) -> Vec<Cause> {
         .iter()
         .filter(|it| it.verdict == invariant::Verdict::Broken);
     // That somebody revoked was let in is what a successful attack is.
-    let other = broken.filter(|it| !(attacked && it.name == after_revoke::NAME));
+    let other = broken.filter(|it| !(attacked && exposure::is_about_revocation(it.name)));
     let (floors, rules): (Vec<_>, Vec<_>) = other.partition(|it| it.name == served::NAME);
     let both = rules.into_iter().chain(floors);
     causes.extend(both.map(|finding| Cause::Invariant(finding.name)));
@@ -197,7 +196,10 @@ fn rule(cause: &Cause, history: &History) -> (String, String) {
         (name.to_owned(), words.to_owned())
     };
     match cause {
-        Cause::Attack => named(after_revoke::NAME),
+        Cause::Attack => {
+            let kind = first_late(history).map(|late| late.kind);
+            named(exposure::rule_of(kind.unwrap_or_default()))
+        }
         Cause::Invariant(name) => named(name),
         Cause::NotRefused => {
             let words = format!("the attack is refused by {}", history.expect.refusal);
@@ -263,18 +265,27 @@ fn most_heard(history: &History, violation: Violation) -> Violation {
 }
 
 /// The first success that is later than the lab allows.
-fn too_late(history: &History) -> Option<Violation> {
+fn first_late(history: &History) -> Option<Late> {
     let expect = &history.expect;
     let attackers: Vec<&str> = attacks(history).map(|it| it.principal.as_str()).collect();
-    let mut lates = after_revoke::successes(history);
+    let mut lates = exposure::successes(history);
     lates.sort_by_key(|late| (late.earliest_us, late.node.clone()));
-    let late = lates.into_iter().find(|late| {
+    lates.into_iter().find(|late| {
         let allowed = expect.exposure_us.get(&late.action);
         let allowed = allowed.map(|us| us.saturating_add(history.tolerance_us));
         attackers.contains(&late.principal.as_str())
             && allowed.is_some_and(|allowed| late.after_us() > allowed)
-    })?;
-    let allowed = expect.exposure_us.get(&late.action).copied().unwrap_or(0);
+    })
+}
+
+fn too_late(history: &History) -> Option<Violation> {
+    let late = first_late(history)?;
+    let allowed = history
+        .expect
+        .exposure_us
+        .get(&late.action)
+        .copied()
+        .unwrap_or(0);
     let by = late
         .seq
         .map_or(String::new(), |seq| format!(" (audit entry {seq})"));
@@ -296,7 +307,7 @@ fn too_late(history: &History) -> Option<Violation> {
 
 /// The first attack after the revocation, and what it heard instead.
 fn not_refused(history: &History) -> Option<Violation> {
-    let since = after_revoke::revocations(history).map(|(_, at)| at).min()?;
+    let since = exposure::revocations(history).map(|(_, at)| at).min()?;
     let asked = attacks(history).find(|request| request.started_us >= since)?;
     let heard = heard(&asked.outcome);
     Some(Violation {
@@ -419,11 +430,12 @@ fn asked<'h>(
 ) -> impl Iterator<Item = &'h Request> + use<'h> {
     let (spec, region) = (group.spec, group.region);
     let (name, inside) = match &spec.when {
-        When::Inside(name) => (name, true),
-        When::Outside(name) => (name, false),
+        When::Inside(name) => (name.as_str(), true),
+        When::Outside(name) => (name.as_str(), false),
+        When::Throughout => ("", false),
     };
     let of_group = move |request: &&Request| {
-        let mut faults = history.faults.iter().filter(|fault| fault.name == *name);
+        let mut faults = history.faults.iter().filter(|fault| fault.name == name);
         request.tag == spec.tag
             && request.region == region
             && spec.action.as_ref().is_none_or(|it| *it == request.action)
@@ -452,7 +464,11 @@ fn governing(
         }
         Cause::NeverLetIn | Cause::Doubt(_) => Vec::new(),
     };
+    let unasked = posture.tls.recheck != Recheck::Message && is_message(cause, history);
     let governs = |dial: &&Dial| {
+        if unasked {
+            return dial.name == "tls.recheck";
+        }
         dial.is_built()
             && dial
                 .refusals
@@ -465,10 +481,31 @@ fn governing(
             dial: dial.name.to_owned(),
             value: posture.value(dial.name).unwrap_or_default(),
             set_at: set_at.map_or_else(|| "not set: hardened".to_owned(), Clone::clone),
-            effect: effect(dial.name, posture, history, strict),
+            effect: if unasked {
+                "a message of an open stream is decided, and logged, under `message` alone"
+                    .to_owned()
+            } else {
+                effect(dial.name, posture, history, strict)
+            },
         }
     });
     told.collect()
+}
+
+/// Whether what was served without an entry is a message of a stream.
+fn is_message(cause: &Cause, history: &History) -> bool {
+    let Cause::Invariant("no-unlogged-decision") = cause else {
+        return false;
+    };
+    let first = invariant::by_name("no-unlogged-decision").and_then(|invariant| {
+        (invariant.check)(&history.placed())
+            .violations
+            .into_iter()
+            .next()
+    });
+    let id = first.and_then(|violation| violation.request);
+    let mut requests = history.requests.iter();
+    requests.any(|request| Some(&request.id) == id.as_ref() && request.since_us.is_some())
 }
 
 /// What a dial's value did: only for those whose value alone does not say it.

@@ -44,10 +44,7 @@ impl Own {
             .retain(|step| matches!(step.act, Act::Request { .. }));
         own.schedule.extend(self.0.iter().cloned());
         let floors = std::mem::take(&mut own.expect.availability);
-        let stays = |when: &When| {
-            let (When::Inside(name) | When::Outside(name)) = when;
-            own.step(name).is_some()
-        };
+        let stays = |when: &When| when.step().is_none_or(|name| own.step(name).is_some());
         let floors: Vec<_> = floors.into_iter().filter(|it| stays(&it.when)).collect();
         if floors.is_empty() {
             let served = crate::invariant::legitimate_users_served::NAME;

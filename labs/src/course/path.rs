@@ -92,11 +92,19 @@ fn in_order(labs: &mut [Metadata], path: Option<&str>) {
 }
 
 /// What to go on with: the last lab if it is one of these and not passed, else the first of them
-/// that is not.
+/// that is not, and that builds on no other such.
 pub fn next<'l>(labs: &'l [Metadata], progress: &Progress) -> Option<&'l Metadata> {
     let open = |lab: &&Metadata| !progress.has_passed(&lab.id);
     let last = labs.iter().find(|lab| progress.last() == Some(&lab.id));
-    last.filter(open).or_else(|| labs.iter().find(open))
+    let waits = |lab: &&Metadata| {
+        labs.iter()
+            .filter(open)
+            .any(|it| lab.needs.contains(&it.id))
+    };
+    let first = || labs.iter().find(|lab| open(lab) && !waits(lab));
+    last.filter(open)
+        .or_else(first)
+        .or_else(|| labs.iter().find(open))
 }
 
 #[cfg(test)]
@@ -140,6 +148,16 @@ mod tests {
                 .all(|lab| lab.paths.contains(&"rotation".into()))
         );
         assert_eq!(ids(&of(Some(CORE)))[0], "stale-acl");
+    }
+
+    #[test]
+    fn what_builds_on_another_lab_comes_after_it() {
+        let mut labs = [lab("two", 1), lab("one", 3)];
+        labs[0].needs = vec!["one".to_owned(), "not-built".to_owned()];
+        let id = |labs: &[Metadata]| next(labs, &Progress::default()).unwrap().id.clone();
+        assert_eq!(id(&labs), "one");
+        labs[1].needs = vec!["two".to_owned()];
+        assert_eq!(id(&labs), "two", "each waits for the other");
     }
 
     #[test]

@@ -234,6 +234,7 @@ pub fn in_words(step: &Step) -> String {
         }
         Act::Restart { node } => format!("restart {node}"),
         Act::Revoke { principal, role } => format!("revoke {role} of {principal}"),
+        Act::RevokeLeaf { principal } => format!("revoke the certificates of {principal}"),
         Act::Skew { node, by_ms } => format!("skew {node} by {by_ms} ms"),
         Act::Sync { node } => format!("sync {node}"),
     };

@@ -148,7 +148,8 @@ fn trade(scenario: &mut Scenario, one: &str, other: &str) {
             | Act::Heal
             | Act::PutEntities { .. }
             | Act::PutPolicy { .. }
-            | Act::Revoke { .. } => {}
+            | Act::Revoke { .. }
+            | Act::RevokeLeaf { .. } => {}
         }
     }
 }

@@ -49,6 +49,9 @@ pub struct History {
     pub renewals: Vec<Renewal>,
     /// What the posture promised about the age of the policy, by action.
     pub promised: BTreeMap<String, Promise>,
+    /// What it promised about a certificate that is revoked, by action; empty if the scenario
+    /// revokes none.
+    pub leaf_promised: BTreeMap<String, Promise>,
     /// How far honest clocks and the cosignatures' whole seconds may be off, in microseconds.
     pub tolerance_us: u64,
     /// Calls made between nodes, users and administrators among them; a stream is one.
@@ -108,6 +111,8 @@ pub enum ActKind {
     Policy,
     /// Entities were put.
     Entities,
+    /// Every certificate that a principal had was revoked.
+    Leaf,
 }
 
 impl ActKind {
@@ -118,11 +123,12 @@ impl ActKind {
             Self::Revoke => "revoke",
             Self::Policy => "put_policy",
             Self::Entities => "put_entities",
+            Self::Leaf => "revoke_leaf",
         }
     }
 }
 
-/// One act on the policy.
+/// One act on the policy, or of the CA.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Act {
     /// Which.
@@ -134,9 +140,13 @@ pub struct Act {
     pub role: String,
     /// When it was asked for, in true microseconds.
     pub asked_us: u64,
-    /// When a quorum had cosigned it; `None` while pending, and then it carries no promise.
+    /// Serials of the certificates that it revoked, lower-case hex; empty unless it is
+    /// [`ActKind::Leaf`].
+    pub serials: Vec<String>,
+    /// When it was acknowledged (by a quorum of witnesses, or by the CA once it was durable);
+    /// `None` while pending, and then it carries no promise.
     pub acknowledged_us: Option<u64>,
-    /// Size of the policy log that holds it.
+    /// Size of the policy log that holds it; 0 for what the CA did.
     pub policy_size: u64,
 }
 
@@ -144,7 +154,7 @@ impl Act {
     /// Whether somebody is to be let in no more once it is acknowledged.
     pub fn revokes(&self) -> bool {
         match self.kind {
-            ActKind::Revoke => true,
+            ActKind::Revoke | ActKind::Leaf => true,
             ActKind::Policy | ActKind::Entities => !self.principal.is_empty(),
             ActKind::Grant => false,
         }
@@ -284,6 +294,8 @@ pub enum When {
     Inside(String),
     /// All others: before or after it, or on its larger side.
     Outside(String),
+    /// All of them.
+    Throughout,
 }
 
 impl Fault {
@@ -313,6 +325,21 @@ impl History {
     /// The promise for that action; an action without one has none.
     pub fn promise(&self, action: &str) -> Promise {
         self.promised.get(action).copied().unwrap_or(Promise::Any)
+    }
+
+    /// The promise about a certificate that was revoked.
+    pub fn leaf_promise(&self, action: &str) -> Promise {
+        let promise = self.leaf_promised.get(action);
+        promise.copied().unwrap_or(Promise::Any)
+    }
+
+    /// The promise that an exposure is shown beside: where certificates are revoked, about those.
+    pub fn shown_promise(&self, action: &str) -> Promise {
+        if self.leaf_promised.is_empty() {
+            self.promise(action)
+        } else {
+            self.leaf_promise(action)
+        }
     }
 
     /// That node's clock error at that true time, in microseconds, positive when it is ahead.

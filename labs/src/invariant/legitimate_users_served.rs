@@ -2,7 +2,7 @@
 //!
 //! Refusing everyone is no defence. Groups are by region, so that a served majority cannot hide
 //! the region that was cut off: inside a fault only users on its smaller side count, and everyone
-//! and every time else is outside. A request counts where it started; one without an answer was
+//! and every time else is outside; a floor without a fault counts throughout. A request counts where it started; one without an answer was
 //! not served. A group without requests leaves the verdict unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +41,7 @@ impl Group<'_> {
         let when = match &self.spec.when {
             When::Inside(fault) => format!("inside {fault}"),
             When::Outside(fault) => format!("outside {fault}"),
+            When::Throughout => "throughout".to_owned(),
         };
         let action = self.spec.action.as_deref();
         action.map_or(when.clone(), |action| format!("{when}, {action}"))
@@ -93,10 +94,11 @@ pub fn groups(history: &History) -> Vec<Group<'_>> {
 
 fn groups_of<'a>(history: &'a History, spec: &'a FloorSpec) -> Vec<Group<'a>> {
     let (name, inside) = match &spec.when {
-        When::Inside(name) => (name, true),
-        When::Outside(name) => (name, false),
+        When::Inside(name) => (name.as_str(), true),
+        When::Outside(name) => (name.as_str(), false),
+        When::Throughout => ("", false),
     };
-    let faults: Vec<&Fault> = history.faults.iter().filter(|f| f.name == *name).collect();
+    let faults: Vec<&Fault> = history.faults.iter().filter(|f| f.name == name).collect();
     let wanted = |request: &&Request| {
         request.tag == spec.tag && spec.action.as_ref().is_none_or(|a| *a == request.action)
     };

@@ -5,10 +5,12 @@
 //! judge at all make the verdict unknown, and unknown is not a pass. Checks run over the whole
 //! sorted history at the end, or, with [`check_prefix`], over what had happened by a moment.
 
+pub mod exposure;
 pub mod legitimate_users_served;
 pub mod monotone_policy;
 pub mod no_permit_after_revoke;
 pub mod no_permit_on_stale_policy;
+pub mod no_revoked_credential;
 pub mod no_unlogged_decision;
 
 use std::fmt;
@@ -138,7 +140,7 @@ pub struct Invariant {
 }
 
 /// Every invariant there is, in order of name.
-pub const ALL: [Invariant; 5] = [
+pub const ALL: [Invariant; 6] = [
     Invariant {
         name: legitimate_users_served::NAME,
         words: "each group of legitimate users is served above its own floor",
@@ -161,6 +163,12 @@ pub const ALL: [Invariant; 5] = [
         name: no_permit_on_stale_policy::NAME,
         words: "no permit rests on a policy older than its action's bound",
         check: no_permit_on_stale_policy::check,
+        settles_early: true,
+    },
+    Invariant {
+        name: no_revoked_credential::NAME,
+        words: "no revoked certificate opens a door later than was promised",
+        check: no_revoked_credential::check,
         settles_early: true,
     },
     Invariant {

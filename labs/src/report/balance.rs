@@ -10,7 +10,7 @@ use super::figure::seconds;
 use super::measure::{self, Price};
 use super::timeline;
 use crate::history::{History, Promise};
-use crate::invariant::no_permit_after_revoke::exposure_us;
+use crate::invariant::exposure::exposure_us;
 
 /// One action in one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) fn rows(history: &History, user: Option<&str>) -> Vec<Row> {
     let row = |action: &String| Row {
         action: action.clone(),
         exposure_us: exposure.get(action).copied(),
-        promise: history.promise(action),
+        promise: history.shown_promise(action),
         price: prices.get(action).copied(),
     };
     actions.into_iter().map(row).collect()

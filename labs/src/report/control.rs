@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::RunReport;
 use super::figure::seconds;
 use crate::history::History;
-use crate::invariant::{self, Verdict, no_permit_after_revoke as after_revoke};
+use crate::invariant::{self, Verdict, exposure};
 
 /// How near to the heal the exposed run's last success must lie, in microseconds.
 pub const HEAL_MARGIN_US: u64 = 1_500_000;
@@ -57,20 +57,20 @@ pub fn attack(history: &History) -> Attack {
             .filter(|r| r.tag == expect.attack_tag)
     };
     let attackers: BTreeSet<&str> = attacks().map(|r| r.principal.as_str()).collect();
-    let too_late = |late: &after_revoke::Late| {
+    let too_late = |late: &exposure::Late| {
         let promised = expect.exposure_us.get(&late.action);
         promised.is_some_and(|promised| {
             attackers.contains(late.principal.as_str())
                 && late.after_us() > promised.saturating_add(history.tolerance_us)
         })
     };
-    if after_revoke::successes(history).iter().any(too_late) {
+    if exposure::successes(history).iter().any(too_late) {
         return Attack::Succeeded;
     }
-    if !after_revoke::check(&history.placed()).doubts.is_empty() {
+    if in_doubt(history) {
         return Attack::Unknown;
     }
-    let since_us = after_revoke::revocations(history)
+    let since_us = exposure::revocations(history)
         .map(|(_, acknowledged)| acknowledged)
         .min();
     let refused = attacks().any(|request| {
@@ -83,6 +83,12 @@ pub fn attack(history: &History) -> Attack {
     } else {
         Attack::Unknown
     }
+}
+
+/// Whether it cannot be told if somebody revoked was let in.
+fn in_doubt(history: &History) -> bool {
+    let findings = exposure::findings(&history.placed());
+    findings.iter().any(|finding| !finding.doubts.is_empty())
 }
 
 /// Whether the lesson stands: the first run is the exposed one and the last is the solution's.
@@ -119,7 +125,7 @@ fn offence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
     let posture = &run.posture;
     match run.attack {
         Attack::Succeeded => {}
-        Attack::Unknown if !after_revoke::check(&history.placed()).doubts.is_empty() => {
+        Attack::Unknown if in_doubt(history) => {
             return doubts.push(format!(
                 "{posture}: it is not known whether the attack worked"
             ));
@@ -128,7 +134,7 @@ fn offence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
             return broken.push(format!("{posture}: the attack no longer works"));
         }
     }
-    let lates = after_revoke::successes(history);
+    let lates = exposure::successes(history);
     let last_us = lates.iter().map(|late| late.earliest_us).max();
     if let (Some(heal_us), Some(last_us)) = (heal_us(history), last_us)
         && heal_us.abs_diff(last_us) > HEAL_MARGIN_US
@@ -153,7 +159,8 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
             Verdict::Kept => {}
             // A successful attack is that very thing, and is said already.
             Verdict::Broken
-                if run.attack == Attack::Succeeded && finding.name == after_revoke::NAME => {}
+                if run.attack == Attack::Succeeded
+                    && exposure::is_about_revocation(finding.name) => {}
             Verdict::Broken => {
                 let first = finding.violations.first();
                 let first = first.map_or(String::new(), |it| format!(" ({})", it.evidence));
@@ -199,7 +206,7 @@ pub(crate) fn was_let_in(history: &History) -> bool {
 /// When the cut that hid the revocation ended: the last end of those in force at the first
 /// acknowledgement, or, if none was, of those that began later (µs).
 fn heal_us(history: &History) -> Option<u64> {
-    let acknowledged = after_revoke::revocations(history).map(|(_, at)| at).min()?;
+    let acknowledged = exposure::revocations(history).map(|(_, at)| at).min()?;
     let end = |fault: &crate::history::Fault| fault.end_us(history.duration_us);
     let now = history
         .faults

@@ -10,7 +10,7 @@ use super::RunReport;
 use super::figure;
 use crate::history::{Decided, History, Outcome, Request};
 use crate::invariant::legitimate_users_served::{self, Group};
-use crate::invariant::{self, Finding, Verdict, Violation, no_permit_after_revoke};
+use crate::invariant::{self, Finding, Verdict, Violation, exposure};
 
 /// The first wrongful permit of the first run that had one.
 pub(super) struct Wrongful<'a> {
@@ -29,8 +29,7 @@ pub(super) fn wrongful<'a>(
 ) -> Option<Wrongful<'a>> {
     runs.iter().zip(histories).find_map(|(run, history)| {
         let placed = history.placed();
-        let finding = no_permit_after_revoke::check(&placed);
-        let violation = finding.violations.into_iter().next()?;
+        let violation = exposure::first_violation(&placed)?;
         let id = violation.request.as_deref();
         let behind = |decided: &Decided<'_>| {
             decided.node == violation.node && Some(decided.entry.seq) == violation.seq

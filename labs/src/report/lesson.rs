@@ -46,12 +46,15 @@ fn outcome(run: &RunReport, history: &History) -> String {
             .iter()
             .filter(|g| matches!(g.spec.when, When::Inside(_)) == inside);
         let least = of.min_by_key(|g| (u128::from(g.ok) << 32) / u128::from(g.total.max(1)))?;
-        let (When::Inside(fault) | When::Outside(fault)) = &least.spec.when;
-        let side = if inside { "inside" } else { "outside" };
+        let side = match &least.spec.when {
+            When::Inside(fault) => format!("inside the {fault}"),
+            When::Outside(fault) => format!("outside the {fault}"),
+            When::Throughout => "throughout".to_owned(),
+        };
         let share = figure::percent(least.ok, least.total);
         let of = least.spec.action.as_ref();
         let of = of.map_or(String::new(), |action| format!(" of {}", plural(action)));
-        Some(format!("{share}{of} served {side} the {fault}"))
+        Some(format!("{share}{of} served {side}"))
     };
     let shares: Vec<String> = [least(false), least(true)].into_iter().flatten().collect();
     let with = match run.posture.as_str() {

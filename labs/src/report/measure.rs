@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figure;
 use crate::history::{History, Outcome, Request};
-use crate::invariant::{legitimate_users_served, no_permit_after_revoke};
+use crate::invariant::{exposure, legitimate_users_served};
 
 /// How a group of users fared against its floor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -99,7 +99,7 @@ pub fn refusals(history: &History) -> BTreeMap<String, u64> {
 
 /// The exposure by action in milliseconds, rounded up: never shown shorter than it was.
 pub fn exposure_ms(history: &History) -> BTreeMap<String, u64> {
-    let exposure = no_permit_after_revoke::exposure_us(history);
+    let exposure = exposure::exposure_us(history);
     exposure
         .into_iter()
         .map(|(action, us)| (action, us.div_ceil(1_000)))
@@ -108,9 +108,8 @@ pub fn exposure_ms(history: &History) -> BTreeMap<String, u64> {
 
 /// What the posture promised by action in milliseconds.
 pub fn promised_ms(history: &History) -> BTreeMap<String, u64> {
-    let promised = history.promised.iter();
-    let bounds = promised.filter_map(|(action, promise)| {
-        let bound_us = promise.bound_us()?;
+    let bounds = history.promised.keys().filter_map(|action| {
+        let bound_us = history.shown_promise(action).bound_us()?;
         Some((action.clone(), bound_us / 1_000))
     });
     bounds.collect()

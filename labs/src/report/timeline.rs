@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::figure;
-use crate::history::{Act, Fault, History, Outcome, Request};
-use crate::invariant::no_permit_after_revoke as after_revoke;
+use crate::history::{Act, ActKind, Fault, History, Outcome, Request};
+use crate::invariant::exposure;
 
 /// Cells from one label of the axis to the next.
 pub(super) const AXIS_STEP: usize = 10;
@@ -122,7 +122,7 @@ pub(super) fn heard(
     who: &str,
     action: Option<&str>,
 ) -> Vec<Heard> {
-    let lates = after_revoke::successes(history);
+    let lates = exposure::successes(history);
     let late: BTreeSet<&str> = lates
         .iter()
         .filter(|late| late.principal == who)
@@ -192,6 +192,9 @@ pub(super) fn act_words(act: &Act) -> String {
     let what = [act.kind.name(), act.principal.as_str()].join(" ");
     let what = what.trim_end();
     match act.acknowledged_us {
+        Some(at_us) if act.kind == ActKind::Leaf => {
+            format!("{} {what}, recorded by the CA", figure::seconds(at_us))
+        }
         Some(at_us) => format!(
             "{} {what} acknowledged, checkpoint {}",
             figure::seconds(at_us),

@@ -97,7 +97,8 @@ impl Afflictions {
                 | Act::PutEntities { .. }
                 | Act::PutPolicy { .. }
                 | Act::Request { .. }
-                | Act::Revoke { .. },
+                | Act::Revoke { .. }
+                | Act::RevokeLeaf { .. },
                 _,
             ) => {}
         }

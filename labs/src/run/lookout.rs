@@ -201,6 +201,7 @@ mod tests {
                 request: (*request).to_owned(),
                 principal: "mallory".to_owned(),
                 spiffe_id: "spiffe://clinic.example/user/mallory".to_owned(),
+                leaf: None,
                 action: "read".to_owned(),
                 resource: "r1".to_owned(),
                 refusal: None,

@@ -4,6 +4,8 @@
 
 mod afflict;
 mod lookout;
+mod operator;
+mod promise;
 mod users;
 mod world;
 
@@ -13,15 +15,14 @@ use std::ops::ControlFlow;
 use services::audit;
 
 use services::policy::danger::Mutation;
-use services::policy::schema_freshness;
-use services::posture::{Freshness, Posture};
+use services::posture::Posture;
 
 use self::afflict::{Afflictions, blows, micros};
 use self::lookout::Lookout;
 use self::world::World;
 use crate::fabric::{EPOCH, TrueTime};
-use crate::history::{AuditLog, Expect, FloorSpec, History, Promise, Renewal, When};
-use crate::scenario::{self, ATTACK_TAG, Scenario};
+use crate::history::{AuditLog, Expect, FloorSpec, History, Renewal, When};
+use crate::scenario::{self, ATTACK_TAG, Act, Scenario};
 use crate::trace::TraceEvent;
 
 pub use self::lookout::Sighting;
@@ -173,13 +174,22 @@ pub fn run_watched(
 /// What a history knows before anything has happened.
 fn facts(request: &RunRequest) -> History {
     let users = request.scenario.world.users.iter();
+    let schedule = &request.scenario.schedule;
+    let revokes_leaves = schedule
+        .iter()
+        .any(|step| matches!(step.act, Act::RevokeLeaf { .. }));
     History {
         roles: users
             .map(|user| (user.name.clone(), user.role.clone()))
             .collect(),
         duration_us: micros(request.scenario.world.duration),
         epoch_us: EPOCH.as_micros(),
-        promised: promised(&request.posture),
+        promised: promise::of_policy(&request.posture),
+        leaf_promised: if revokes_leaves {
+            promise::of_leaves(&request.posture, request.scenario.world.list_life)
+        } else {
+            BTreeMap::new()
+        },
         tolerance_us: TOLERANCE_US,
         expect: expectations(&request.scenario),
         ..History::default()
@@ -222,23 +232,6 @@ fn renewals(trace: &[TraceEvent]) -> Vec<Renewal> {
     trace.iter().filter_map(of).collect()
 }
 
-/// What a posture promises: nothing where it lets a stale policy decide.
-fn promised(posture: &Posture) -> BTreeMap<String, Promise> {
-    let policy = &posture.policy;
-    let of = |(action, demand): (&str, Freshness)| {
-        let floor = schema_freshness(action).and_then(|floor| Freshness::parse(&floor));
-        let freshness = floor.map_or(demand, |floor| demand.stricter(floor));
-        let promise = match freshness {
-            _ if policy.on_stale == services::posture::OnStale::Allow => Promise::Any,
-            Freshness::Any => Promise::Any,
-            Freshness::Within(bound) => Promise::Within(micros(bound)),
-            Freshness::Latest => Promise::Latest,
-        };
-        (action.to_owned(), promise)
-    };
-    policy.freshness.iter().map(of).collect()
-}
-
 fn expectations(scenario: &Scenario) -> Expect {
     let expect = &scenario.expect;
     let exposure = expect.exposure.iter();
@@ -247,6 +240,7 @@ fn expectations(scenario: &Scenario) -> Expect {
         when: match &floor.when {
             scenario::When::Inside(name) => When::Inside(name.clone()),
             scenario::When::Outside(name) => When::Outside(name.clone()),
+            scenario::When::Throughout => When::Throughout,
         },
         action: floor.action.clone(),
         floor: floor.floor,

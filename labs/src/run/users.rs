@@ -22,7 +22,7 @@ use crate::scenario::{self, PolicyText, Scenario};
 /// The record that everyone asks for, unless a step names another.
 const RECORD: &str = "r1";
 /// Pause before an act that got no answer is asked for again.
-const AGAIN: Duration = Duration::from_millis(200);
+pub(super) const AGAIN: Duration = Duration::from_millis(200);
 
 /// A message arrives no later than this after its decision: one that waits longer for its entry is
 /// not sent, and a connection that is silent for longer is given up.
@@ -133,7 +133,8 @@ pub(super) fn orders(request: &RunRequest) -> Vec<Order> {
     orders
 }
 
-async fn until(at: Duration) {
+/// Waits for that true time.
+pub(super) async fn until(at: Duration) {
     tokio::time::sleep(at.saturating_sub(TrueTime::Sim.elapsed())).await;
 }
 
@@ -286,7 +287,7 @@ pub(super) async fn administer(
 }
 
 /// Writes an act down, and says where.
-fn begin(heard: &Heard, act: history::Act) -> usize {
+pub(super) fn begin(heard: &Heard, act: history::Act) -> usize {
     let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
     heard.1.push(act);
     heard.1.len() - 1

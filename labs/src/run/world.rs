@@ -5,7 +5,7 @@
 //! on its own.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ca::agent::AgentConfig;
@@ -25,8 +25,8 @@ use services::node::{
 use services::policy::authority::Authority;
 use services::policy::check;
 use services::policy::entry::Entry;
-use services::posture::Posture;
 
+use super::operator;
 use super::users::{self, Errand, Heard};
 use super::{RunError, RunRequest};
 use crate::fabric::post::Post;
@@ -80,7 +80,7 @@ impl World {
         let mut starts = world.invite(request, &places).map_err(broke)?;
         let (policy_key, keys, witness_keys) = policy_keys(request).map_err(broke)?;
         found_policy(request, &places[POLICY], &policy_key, &keys)?;
-        world.host_ca(&places[CA], &request.posture);
+        world.host_ca(&places[CA], request);
         for region in &request.scenario.world.regions {
             let host = format!("witness.{region}");
             let (key, log) = (witness_keys[&host].clone(), keys.log.clone());
@@ -129,7 +129,7 @@ impl World {
         request: &RunRequest,
         places: &BTreeMap<String, Seams>,
     ) -> Result<BTreeMap<String, Start>, node::NodeError> {
-        let settings = settings(&request.posture)?;
+        let settings = settings(request)?;
         let domain = settings.trust_domain.clone();
         let seams = &places[CA];
         let mut ca = Ca::open(seams, settings)?;
@@ -166,11 +166,22 @@ impl World {
         Ok(starts)
     }
 
-    fn host_ca(&mut self, seams: &Seams, posture: &Posture) {
-        let (seams, posture) = (seams.clone(), posture.clone());
+    fn host_ca(&mut self, seams: &Seams, request: &RunRequest) {
+        let (seams, settings) = (seams.clone(), settings(request));
+        let orders = operator::orders(&request.scenario);
+        let heard = Arc::clone(&self.heard);
         self.fabric.host(CA, move || {
-            let (seams, settings) = (seams.clone(), settings(&posture));
-            async move { Ok(ca::node::run(seams, settings?, CA_PORT).await?) }
+            let (seams, settings) = (seams.clone(), settings.clone());
+            let (orders, heard) = (orders.clone(), Arc::clone(&heard));
+            async move {
+                let ca = Arc::new(Mutex::new(Ca::open(&seams, settings?)?));
+                let desk = operator::operate(seams.clone(), Arc::clone(&ca), orders, heard);
+                tokio::select! {
+                    biased;
+                    served = ca::node::serve(seams, ca, CA_PORT) => Ok(served?),
+                    never = desk => match never {},
+                }
+            }
         });
     }
 
@@ -273,10 +284,11 @@ impl World {
     }
 }
 
-/// The CA's settings under a posture.
-fn settings(posture: &Posture) -> Result<CaConfig, ca::identity::InvalidSpiffeId> {
+/// The CA's settings in a world under a posture.
+fn settings(request: &RunRequest) -> Result<CaConfig, ca::identity::InvalidSpiffeId> {
     let mut settings = CaConfig::lab(TrustDomain::new(DOMAIN)?);
-    settings.tolerance = posture.tls.tolerance;
+    settings.tolerance = request.posture.tls.tolerance;
+    settings.crl_life = request.scenario.world.list_life;
     // The laboratory's world is made before its clock starts.
     settings.join_ttl = Duration::from_secs(3600);
     Ok(settings)
@@ -368,6 +380,10 @@ fn broke(error: node::NodeError) -> RunError {
 pub(super) const fn is_administration(act: &Act) -> bool {
     matches!(
         act,
-        Act::Grant { .. } | Act::PutEntities { .. } | Act::PutPolicy { .. } | Act::Revoke { .. }
+        Act::Grant { .. }
+            | Act::PutEntities { .. }
+            | Act::PutPolicy { .. }
+            | Act::Revoke { .. }
+            | Act::RevokeLeaf { .. }
     )
 }

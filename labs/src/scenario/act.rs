@@ -7,7 +7,7 @@ use serde::Serialize;
 use services::policy::entry::Entity;
 
 /// Verbs that do something today, in order of name.
-pub const BUILT_VERBS: [&str; 15] = [
+pub const BUILT_VERBS: [&str; 16] = [
     "crash",
     "grant",
     "heal",
@@ -21,12 +21,13 @@ pub const BUILT_VERBS: [&str; 15] = [
     "request",
     "restart",
     "revoke",
+    "revoke_leaf",
     "skew",
     "sync",
 ];
 
 /// Verbs that are known and whose mechanism is not built yet, in order of name.
-pub const PLANNED_VERBS: [&str; 36] = [
+pub const PLANNED_VERBS: [&str; 35] = [
     "activate",
     "backdate",
     "break_glass",
@@ -53,7 +54,6 @@ pub const PLANNED_VERBS: [&str; 36] = [
     "resume",
     "retire",
     "revoke_authority",
-    "revoke_leaf",
     "rogue_issue",
     "rollback_feed",
     "settle",
@@ -184,6 +184,11 @@ pub enum Act {
         /// Which.
         role: String,
     },
+    /// The CA takes back every certificate that a principal has.
+    RevokeLeaf {
+        /// Whose.
+        principal: String,
+    },
     /// A node's clock is set wrong.
     Skew {
         /// Which.
@@ -215,6 +220,7 @@ impl Act {
             Self::Request { .. } => "request",
             Self::Restart { .. } => "restart",
             Self::Revoke { .. } => "revoke",
+            Self::RevokeLeaf { .. } => "revoke_leaf",
             Self::Skew { .. } => "skew",
             Self::Sync { .. } => "sync",
         }

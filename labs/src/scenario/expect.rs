@@ -16,11 +16,12 @@ use super::step::Step;
 use super::world::World;
 
 /// The invariants that a scenario can name, in order of name.
-pub const INVARIANTS: [&str; 5] = [
+pub const INVARIANTS: [&str; 6] = [
     "legitimate-users-served",
     "monotone-policy",
     "no-permit-after-revoke",
     "no-permit-on-stale-policy",
+    "no-revoked-credential",
     "no-unlogged-decision",
 ];
 
@@ -38,14 +39,24 @@ pub enum When {
     Inside(String),
     /// All others.
     Outside(String),
+    /// All of them.
+    Throughout,
 }
 
 impl When {
+    /// The step that it speaks of, if it speaks of one.
+    pub fn step(&self) -> Option<&str> {
+        match self {
+            Self::Inside(name) | Self::Outside(name) => Some(name),
+            Self::Throughout => None,
+        }
+    }
+
     /// Why nobody could be counted by this step, if it is the named one: a run keeps account, by
     /// region, of partitions alone.
     pub(super) fn misfit(&self, step: &Step, world: &World) -> Option<String> {
-        let (Self::Inside(name) | Self::Outside(name)) = self;
-        if step.name.as_ref() != Some(name) {
+        let name = self.step()?;
+        if step.name.as_deref() != Some(name) {
             return None;
         }
         let Act::Partition { between, .. } = &step.act else {
@@ -217,13 +228,17 @@ fn floor(value: &Spanned<DeValue<'_>>, schedule: &[Step], world: &World) -> Plac
             faults.filter_map(|step| step.name.as_deref()),
         )
     };
-    let (word, when) = match (fields.word("inside")?, fields.word("outside")?) {
-        (Some(word), None) => (word.clone(), When::Inside(fault(&word)?)),
-        (None, Some(word)) => (word.clone(), When::Outside(fault(&word)?)),
-        _ => return incoherent(fields.span(), "a floor has either `inside` or `outside`"),
+    let (place, when) = match (fields.word("inside")?, fields.word("outside")?) {
+        (Some(word), None) => (word.span.clone(), When::Inside(fault(&word)?)),
+        (None, Some(word)) => (word.span.clone(), When::Outside(fault(&word)?)),
+        (None, None) => (fields.span().clone(), When::Throughout),
+        (Some(_), Some(word)) => {
+            let why = "a floor has `inside` or `outside`, or neither and counts throughout";
+            return incoherent(&word.span, why);
+        }
     };
     if let Some(why) = schedule.iter().find_map(|step| when.misfit(step, world)) {
-        return incoherent(&word.span, why);
+        return incoherent(&place, why);
     }
     Ok(Floor {
         tag: fields.needed("tag")?.known("tag", tags(schedule))?,

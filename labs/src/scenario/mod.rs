@@ -6,6 +6,7 @@
 
 mod act;
 mod administration;
+mod before;
 mod course;
 mod expect;
 mod fields;

@@ -10,6 +10,7 @@ use toml::de::DeValue;
 
 use super::act::{Act, BUILT_VERBS, How, KINDS, Messages, PLANNED_VERBS, lasts};
 use super::administration::{PUT_ENTITIES, PUT_POLICY, put_entities, put_policy, suspends};
+use super::before;
 use super::fields::{Fields, TICK, Word, list, words};
 use super::flaw::{Flaw, Placed, incoherent};
 use super::world::{ADMINISTRATOR, World};
@@ -161,52 +162,9 @@ pub(super) fn read_all(steps: &Spanned<DeValue<'_>>, world: &World) -> Placed<Ve
         schedule.push(step);
     }
     for (value, step) in list("schedule", steps, MAX_STEPS)?.iter().zip(&schedule) {
-        check_before(step, &schedule, world).or_else(|why| incoherent(&value.span(), why))?;
+        before::check(step, &schedule, world).or_else(|why| incoherent(&value.span(), why))?;
     }
     Ok(schedule)
-}
-
-/// What must have happened before a step makes sense.
-pub(super) fn check_before(step: &Step, schedule: &[Step], world: &World) -> Result<(), String> {
-    let before = |act: &dyn Fn(&Act) -> bool| {
-        schedule
-            .iter()
-            .any(|other| other.at < step.at && act(&other.act))
-    };
-    let undone = match &step.act {
-        Act::Revoke { principal, role } => {
-            let given = world.user(principal).is_some_and(|user| user.role == *role)
-                || before(&|act| {
-                    matches!(act, Act::Grant { principal: who, role: what }
-                        if who == principal && what == role)
-                });
-            let why = format!("`{principal}` does not hold the role `{role}` by then");
-            return given.then_some(()).ok_or(why);
-        }
-        Act::Heal => before(&|act| matches!(act, Act::Partition { .. })),
-        Act::Rejoin { node } => {
-            before(&|act| matches!(act, Act::Isolate { node: cut } if cut == node))
-        }
-        Act::Release(what) => before(&|act| matches!(act, Act::Hold(held) if held == what)),
-        Act::Restart { node } => {
-            before(&|act| matches!(act, Act::Crash { node: down, .. } if down == node))
-        }
-        Act::Sync { node } => {
-            before(&|act| matches!(act, Act::Skew { node: wrong, .. } if wrong == node))
-        }
-        Act::Crash { .. }
-        | Act::Grant { .. }
-        | Act::Hold(_)
-        | Act::Isolate { .. }
-        | Act::Partition { .. }
-        | Act::PutEntities { .. }
-        | Act::PutPolicy { .. }
-        | Act::Request { .. }
-        | Act::Skew { .. } => true,
-    };
-    undone
-        .then_some(())
-        .ok_or_else(|| format!("`{}` undoes nothing by then", step.act.verb()))
 }
 
 fn verb(word: &Word<'_>) -> Placed<&'static str> {
@@ -226,6 +184,7 @@ fn known(verb: &str) -> &'static [&'static str] {
         "crash" => &["name", "at", "do", "for", "node", "power"],
         "grant" | "revoke" => &["name", "at", "do", "principal", "role"],
         "heal" => &["name", "at", "do"],
+        "revoke_leaf" => &["name", "at", "do", "principal"],
         "hold" => &["name", "at", "do", "for", "kind", "from", "to"],
         "release" => &["name", "at", "do", "kind", "from", "to"],
         "isolate" => &["name", "at", "do", "for", "node"],
@@ -274,6 +233,9 @@ fn act(verb: &'static str, fields: &Fields<'_, '_>, world: &World) -> Placed<Act
             let (principal, role) = principal(fields, world)?;
             Act::Revoke { principal, role }
         }
+        "revoke_leaf" => Act::RevokeLeaf {
+            principal: user("principal", fields, world)?,
+        },
         "skew" => Act::Skew {
             node: node(fields, world)?,
             by_ms: offset(fields)?,
@@ -291,9 +253,13 @@ fn node(fields: &Fields<'_, '_>, world: &World) -> Placed<String> {
         .known("node", nodes.iter().map(String::as_str))
 }
 
-fn principal(fields: &Fields<'_, '_>, world: &World) -> Placed<(String, String)> {
+fn user(field: &'static str, fields: &Fields<'_, '_>, world: &World) -> Placed<String> {
     let users = world.users.iter().map(|user| user.name.as_str());
-    let principal = fields.needed("principal")?.known("user", users)?;
+    fields.needed(field)?.known("user", users)
+}
+
+fn principal(fields: &Fields<'_, '_>, world: &World) -> Placed<(String, String)> {
+    let principal = user("principal", fields, world)?;
     Ok((principal, fields.needed("role")?.name("role")?))
 }
 
@@ -355,7 +321,6 @@ fn partition(fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
 }
 
 fn request(fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
-    let users = world.users.iter().map(|user| user.name.as_str());
     let doors: Vec<String> = world
         .regions
         .iter()
@@ -374,7 +339,7 @@ fn request(fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
     }
     let via = fields.needed("via")?;
     Ok(Act::Request {
-        as_: fields.needed("as")?.known("user", users)?,
+        as_: user("as", fields, world)?,
         via: via.known("records service", doors.iter().map(String::as_str))?,
         actions,
         tag: fields.needed("tag")?.name("tag")?,

@@ -14,6 +14,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::act::Act;
+use super::before;
 use super::fields::{Word, words};
 use super::flaw::{Flaw, Placed, incoherent};
 use super::step::{self, Step};
@@ -112,7 +113,7 @@ fn check_order(drawn: &[Vary], world: &World, schedule: &[Step]) -> Result<(), S
     for step in schedule {
         let mut earliest = step.clone();
         earliest.at = ends(step).map_or(step.at, |(low, _)| low);
-        step::check_before(&earliest, &latest, world)
+        before::check(&earliest, &latest, world)
             .map_err(|why| format!("with these ranges {why}"))?;
     }
     let earliest = schedule.iter().map(|step| {

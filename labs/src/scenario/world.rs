@@ -20,6 +20,12 @@ pub const MAX_USERS: usize = 12;
 /// The longest run, in true time.
 pub const MAX_DURATION: Duration = Duration::from_secs(600);
 
+/// How long a revocation list counts, unless a world says otherwise.
+const LIST_LIFE: Duration = Duration::from_secs(60);
+
+/// The shortest life of a list that a CA signs.
+const MIN_LIST_LIFE: Duration = Duration::from_secs(8);
+
 /// Services that each region has one of; their nodes are `<service>.<region>`.
 pub const REGIONAL_SERVICES: [&str; 2] = ["records", "witness"];
 
@@ -46,6 +52,13 @@ pub struct World {
     pub users: Vec<User>,
     /// How long the run lasts in true time; at most [`MAX_DURATION`].
     pub duration: Duration,
+    /// How long a revocation list counts: the CA signs a new one in good time.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub list_life: Duration,
+}
+
+fn is_usual(list_life: &Duration) -> bool {
+    *list_life == LIST_LIFE
 }
 
 /// Who changes the policy: a host of its own.
@@ -70,7 +83,11 @@ impl World {
     }
 
     pub(super) fn read(value: &Spanned<DeValue<'_>>) -> Placed<Self> {
-        let fields = Fields::of("[world]", value, &["regions", "users", "duration"])?;
+        let fields = Fields::of(
+            "[world]",
+            value,
+            &["regions", "users", "duration", "list_life"],
+        )?;
         let mut regions: Vec<String> = Vec::new();
         for word in fields.words("regions")? {
             let region = word.name("regions")?;
@@ -95,10 +112,16 @@ impl World {
             let word = fields.needed("duration")?;
             return Err(word.out_of_range("duration", "a run lasts from 5 ms to 10 min"));
         }
+        let list_life = fields.duration("list_life")?.unwrap_or(LIST_LIFE);
+        if !(MIN_LIST_LIFE..=MAX_DURATION).contains(&list_life) {
+            let word = fields.needed("list_life")?;
+            return Err(word.out_of_range("list_life", "a list counts from 8 s to 10 min"));
+        }
         let mut world = Self {
             regions,
             users: Vec::new(),
             duration,
+            list_life,
         };
         for value in fields.list("users", MAX_USERS)? {
             let user = world.read_user(value)?;

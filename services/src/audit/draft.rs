@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use ca::clock::Time;
 use ca::tlog::tree::Hash;
 
-use super::entry::{Decision, Entry};
+use super::entry::{Decision, Entry, Leaf};
 use crate::refusal::Refusal;
 
 /// One decision, as yet without a place in the log. Strings may be empty where [`Entry`] says so.
@@ -20,6 +20,8 @@ pub struct Draft {
     pub principal: String,
     /// The caller's SPIFFE ID.
     pub spiffe_id: String,
+    /// The leaf that the caller came with.
+    pub leaf: Option<Leaf>,
     /// What the caller wanted to do.
     pub action: String,
     /// To what.
@@ -47,6 +49,7 @@ impl Draft {
             request: draft.request,
             principal: draft.principal,
             spiffe_id: draft.spiffe_id,
+            leaf: draft.leaf,
             action: draft.action,
             resource: draft.resource,
             decision: match draft.refusal {

@@ -2,7 +2,9 @@
 //!
 //! ```json
 //! {"node":"records.south","seq":3,"prev":"5f1c…","request":"mallory-17","principal":"mallory",
-//!  "spiffe_id":"spiffe://clinic.example/user/mallory","action":"read","resource":"r1",
+//!  "spiffe_id":"spiffe://clinic.example/user/mallory",
+//!  "leaf":{"serial":"3f0a…","not_after_us":1767225700000000},"action":"read",
+//!  "resource":"r1",
 //!  "decision":"permit","policy_size":7,"policy_root":"e9a0…","as_of_us":1767225609000000,
 //!  "at_us":1767225612200000}
 //! ```
@@ -11,7 +13,9 @@
 //! 2. `seq` counts from 0 without gaps; `prev` is the RFC 6962 leaf hash of the entry before, in
 //!    lower-case hex, and empty in the first.
 //! 3. `refusal` is there if and only if `decision` is `refuse`.
-//! 4. `as_of_us` and `at_us` are microseconds since the Unix epoch on the node's own clock.
+//! 4. `leaf` is the certificate that the caller came with; absent if there was none.
+//! 5. Times end in `_us`: microseconds since the Unix epoch; `as_of_us` and `at_us` are read on the
+//!    node's own clock.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +27,16 @@ pub enum Decision {
     Permit,
     /// Not let in.
     Refuse,
+}
+
+/// The certificate that a caller came with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leaf {
+    /// Its serial, lower-case hex: what a revocation goes by.
+    pub serial: String,
+    /// Its last moment.
+    pub not_after_us: u64,
 }
 
 /// One decision, as the node that made it recorded it.
@@ -41,6 +55,9 @@ pub struct Entry {
     pub principal: String,
     /// The caller's SPIFFE ID, or empty.
     pub spiffe_id: String,
+    /// The leaf of the connection that the request came on, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaf: Option<Leaf>,
     /// What the caller wanted to do.
     pub action: String,
     /// To what.

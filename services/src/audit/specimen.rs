@@ -23,6 +23,7 @@ pub(super) fn draft(request: &str) -> Draft {
         request: request.to_owned(),
         principal: "alice".to_owned(),
         spiffe_id: "spiffe://clinic.example/user/alice".to_owned(),
+        leaf: None,
         action: "read".to_owned(),
         resource: "r1".to_owned(),
         refusal: None,

@@ -12,6 +12,7 @@ use proto::token::v1::KeysRequest;
 use proto::token::v1::tokens_client::TokensClient;
 use tonic::metadata::MetadataMap;
 
+use crate::audit::entry::Leaf;
 use crate::member::{Member, connect};
 use crate::posture::{Audience, Binding, UnknownKey};
 use crate::refusal::Refusal;
@@ -63,6 +64,15 @@ impl Caller {
             peer,
             token_ends: None,
         }
+    }
+
+    /// The leaf that it came with, as the audit log says it.
+    pub(super) fn leaf(&self) -> Option<Leaf> {
+        let facts = &self.peer.as_ref()?.facts;
+        Some(Leaf {
+            serial: facts.serial_hex(),
+            not_after_us: facts.not_after.as_micros(),
+        })
     }
 }
 

@@ -315,6 +315,7 @@ impl Guard {
             request: caller.request.clone(),
             principal: caller.principal.clone(),
             spiffe_id: caller.spiffe_id.clone(),
+            leaf: caller.leaf(),
             action: action.to_owned(),
             resource: resource.to_owned(),
             refusal,

@@ -44,6 +44,7 @@ fn draft(seq: u64) -> Draft {
         request: format!("q{seq}"),
         principal: "alice".to_owned(),
         spiffe_id: "spiffe://clinic.example/user/alice".to_owned(),
+        leaf: None,
         action: "read".to_owned(),
         resource: "r1".to_owned(),
         refusal: (seq % 2 == 1).then_some(Refusal::PolicyStale),

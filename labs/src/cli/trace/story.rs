@@ -9,7 +9,7 @@ use serde::Serialize;
 use services::audit::entry::{Decision, Entry};
 
 use crate::history::{Outcome, Request};
-use crate::invariant::no_permit_after_revoke;
+use crate::invariant::exposure;
 use crate::report::DemoReport;
 use crate::trace::TraceEvent;
 
@@ -195,7 +195,10 @@ fn acts(
         role: traced.event.resource.clone(),
         acknowledged: traced.event.decision == "acknowledged",
         policy_size: traced.event.policy_size,
-        known_to_decision: size.map(|size| size >= traced.event.policy_size),
+        // What the CA did is in no policy.
+        known_to_decision: size
+            .filter(|_| traced.event.policy_size > 0)
+            .map(|size| size >= traced.event.policy_size),
     };
     events.iter().filter(about).map(of).collect()
 }
@@ -219,7 +222,7 @@ pub(super) fn wrongful(
 ) -> Option<(String, String)> {
     report.runs.iter().find_map(|run| {
         let mut violations = run.violations.iter();
-        let first = violations.find(|it| it.invariant == no_permit_after_revoke::NAME)?;
+        let first = violations.find(|it| exposure::is_about_revocation(&it.invariant))?;
         let permits = events.get(&run.posture)?.iter().filter(|traced| {
             let permit = traced.event.kind == "decision" && traced.event.decision == "permit";
             permit && traced.node == first.node && traced.at_us.abs_diff(first.at_us) <= NEAR_US

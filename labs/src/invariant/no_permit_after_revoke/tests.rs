@@ -1,6 +1,7 @@
 //! Good, bad and undecidable histories, made by hand.
 
 use super::super::Verdict;
+use super::super::exposure::exposure_us;
 use super::*;
 use crate::history::sample::Sample;
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::history::{History, Promise};
-use crate::invariant::no_permit_after_revoke::{self as after_revoke, Late};
+use crate::invariant::exposure::{self, Late};
 use crate::report::figure::seconds;
 use crate::report::{RunReport, measure, timeline};
 
@@ -42,7 +42,7 @@ impl Revoked {
 }
 
 fn revoked(history: &History) -> Option<Revoked> {
-    let revocations = after_revoke::revocations(history);
+    let revocations = exposure::revocations(history);
     let names: BTreeSet<String> = revocations.map(|(act, _)| act.principal.clone()).collect();
     (!names.is_empty()).then_some(Revoked { names })
 }
@@ -93,7 +93,7 @@ fn let_in(who: &Revoked, runs: &[RunReport], histories: &[&History]) -> String {
 /// When the revocation was acknowledged; of runs that differ in it, each.
 fn when(runs: &[RunReport], histories: &[&History]) -> String {
     let first = |history: &&History| {
-        let times = after_revoke::revocations(history).map(|(_, at)| at);
+        let times = exposure::revocations(history).map(|(_, at)| at);
         times.min().map_or("no time".to_owned(), seconds)
     };
     let times: Vec<String> = histories.iter().map(first).collect();
@@ -110,10 +110,10 @@ fn when(runs: &[RunReport], histories: &[&History]) -> String {
 /// The action that is told of.
 fn told(histories: &[&History]) -> Option<String> {
     let exposure = |history: Option<&&History>, action: &str| {
-        let all = history.map(|history| after_revoke::exposure_us(history));
+        let all = history.map(|history| exposure::exposure_us(history));
         all.and_then(|all| all.get(action).copied()).unwrap_or(0)
     };
-    let first = after_revoke::exposure_us(histories.first()?);
+    let first = exposure::exposure_us(histories.first()?);
     let actions = first.keys().rev();
     actions
         .max_by_key(|action| {
@@ -127,7 +127,7 @@ fn told(histories: &[&History]) -> Option<String> {
 
 /// The success that makes the exposure for that action.
 fn longest(history: &History, action: &str) -> Option<Late> {
-    let lates = after_revoke::successes(history).into_iter();
+    let lates = exposure::successes(history).into_iter();
     lates
         .filter(|late| late.action == action)
         .max_by_key(Late::after_us)
@@ -135,7 +135,7 @@ fn longest(history: &History, action: &str) -> Option<Late> {
 
 /// How the exposure compares with what the posture promised.
 fn promised(history: &History, action: &str, longest: Option<&Late>) -> String {
-    let promise = history.promise(action);
+    let promise = history.shown_promise(action);
     let Some(after_us) = longest.map(Late::after_us) else {
         return String::new();
     };

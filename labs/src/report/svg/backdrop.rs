@@ -2,7 +2,7 @@
 
 use super::{Axis, LABEL_COLUMNS, LEFT, PLOT, breadth, fit, label, px};
 use crate::history::{Act, Fault, History};
-use crate::invariant::no_permit_after_revoke::revocations;
+use crate::invariant::exposure::revocations;
 use crate::report::markup::Markup;
 use crate::report::timeline::{self, AXIS_STEP, LANES_MAX};
 use crate::report::{RunReport, figure};

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::mark::Form;
 use super::{Axis, LABEL_COLUMNS, LEFT, PLOT, breadth, fit, label, px};
 use crate::history::{History, Promise};
-use crate::invariant::no_permit_after_revoke as after_revoke;
+use crate::invariant::exposure;
 use crate::report::figure::seconds;
 use crate::report::markup::Markup;
 use crate::report::measure;
@@ -87,8 +87,8 @@ fn of<'a>(
 
 /// The exposure of that principal for that action, from the last success that counts.
 fn exposure(history: &History, who: &str, action: &str) -> Option<Exposure> {
-    let promise = history.promise(action);
-    let lates = after_revoke::successes(history);
+    let promise = history.shown_promise(action);
+    let lates = exposure::successes(history);
     let lates = lates.iter();
     let longest = lates
         .filter(|late| late.principal == who && late.action == action)
@@ -100,7 +100,7 @@ fn exposure(history: &History, who: &str, action: &str) -> Option<Exposure> {
             promise,
         });
     }
-    let mut revoked = after_revoke::revocations(history).filter(|(act, _)| act.principal == who);
+    let mut revoked = exposure::revocations(history).filter(|(act, _)| act.principal == who);
     revoked.next().map(|(_, acknowledged_us)| Exposure {
         acknowledged_us,
         last_us: None,

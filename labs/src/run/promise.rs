@@ -1,0 +1,76 @@
+//! What a posture promises about somebody revoked, by action, however the network is cut.
+//!
+//! Nothing where it lets what is old decide. The judge's tolerance is not part of a promise.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ca::revocation::{Lists, Stale};
+use services::policy::schema_freshness;
+use services::posture::{ACTIONS, Freshness, OnStale, Posture, Recheck};
+
+use super::afflict::micros;
+use crate::history::Promise;
+
+/// After an act on the policy: the age up to which a policy may decide.
+pub(super) fn of_policy(posture: &Posture) -> BTreeMap<String, Promise> {
+    let policy = &posture.policy;
+    let of = |(action, demand): (&str, Freshness)| {
+        let floor = schema_freshness(action).and_then(|floor| Freshness::parse(&floor));
+        let freshness = floor.map_or(demand, |floor| demand.stricter(floor));
+        let promise = match freshness {
+            _ if policy.on_stale == OnStale::Allow => Promise::Any,
+            Freshness::Any => Promise::Any,
+            Freshness::Within(bound) => Promise::Within(micros(bound)),
+            Freshness::Latest => Promise::Latest,
+        };
+        (action.to_owned(), promise)
+    };
+    policy.freshness.iter().map(of).collect()
+}
+
+/// After a certificate was revoked: a list counts for `list_life`, and who has no fresh one is
+/// refused. A posture that never looks again at whom it let in promises nothing.
+pub(super) fn of_leaves(posture: &Posture, list_life: Duration) -> BTreeMap<String, Promise> {
+    let revocation = &posture.revocation;
+    let asks = revocation.crl == Lists::Require && revocation.stale_crl == Stale::Refuse;
+    let of = |action: &str| {
+        let looks_again = match posture.tls.recheck {
+            Recheck::Message => true,
+            // A stream is one request, however long.
+            Recheck::Request => action != "watch",
+            Recheck::Handshake => false,
+        };
+        let promise = if asks && looks_again {
+            Promise::Within(micros(list_life))
+        } else {
+            Promise::Any
+        };
+        (action.to_owned(), promise)
+    };
+    ACTIONS.into_iter().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revoked_leaf_is_promised_to_be_out_with_the_last_list_or_not_at_all() {
+        let life = Duration::from_secs(60);
+        let mut posture = Posture::hardened();
+        assert_eq!(
+            of_leaves(&posture, life)["watch"],
+            Promise::Within(60_000_000)
+        );
+        posture.tls.recheck = Recheck::Request;
+        let promised = of_leaves(&posture, life);
+        assert_eq!(promised["read"], Promise::Within(60_000_000));
+        assert_eq!(promised["watch"], Promise::Any);
+        posture.tls.recheck = Recheck::Handshake;
+        assert_eq!(of_leaves(&posture, life)["read"], Promise::Any);
+        posture = Posture::hardened();
+        posture.revocation.stale_crl = Stale::Accept;
+        assert_eq!(of_leaves(&posture, life)["read"], Promise::Any);
+    }
+}

@@ -1,0 +1,56 @@
+//! What must have happened before a step makes sense: a role is held before it is taken, a fault
+//! there before it is undone.
+
+use super::act::Act;
+use super::step::Step;
+use super::world::World;
+
+/// What must have happened before a step makes sense.
+pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(), String> {
+    let before = |act: &dyn Fn(&Act) -> bool| {
+        schedule
+            .iter()
+            .any(|other| other.at < step.at && act(&other.act))
+    };
+    let undone = match &step.act {
+        Act::Revoke { principal, role } => {
+            let given = world.user(principal).is_some_and(|user| user.role == *role)
+                || before(&|act| {
+                    matches!(act, Act::Grant { principal: who, role: what }
+                        if who == principal && what == role)
+                });
+            let why = format!("`{principal}` does not hold the role `{role}` by then");
+            return given.then_some(()).ok_or(why);
+        }
+        Act::RevokeLeaf { principal } => {
+            let same =
+                |act: &Act| matches!(act, Act::RevokeLeaf { principal: who } if who == principal);
+            let times = schedule.iter().filter(|other| same(&other.act)).count();
+            let why = format!("two steps take the certificates of `{principal}`: one is enough");
+            return (times < 2).then_some(()).ok_or(why);
+        }
+        Act::Heal => before(&|act| matches!(act, Act::Partition { .. })),
+        Act::Rejoin { node } => {
+            before(&|act| matches!(act, Act::Isolate { node: cut } if cut == node))
+        }
+        Act::Release(what) => before(&|act| matches!(act, Act::Hold(held) if held == what)),
+        Act::Restart { node } => {
+            before(&|act| matches!(act, Act::Crash { node: down, .. } if down == node))
+        }
+        Act::Sync { node } => {
+            before(&|act| matches!(act, Act::Skew { node: wrong, .. } if wrong == node))
+        }
+        Act::Crash { .. }
+        | Act::Grant { .. }
+        | Act::Hold(_)
+        | Act::Isolate { .. }
+        | Act::Partition { .. }
+        | Act::PutEntities { .. }
+        | Act::PutPolicy { .. }
+        | Act::Request { .. }
+        | Act::Skew { .. } => true,
+    };
+    undone
+        .then_some(())
+        .ok_or_else(|| format!("`{}` undoes nothing by then", step.act.verb()))
+}
