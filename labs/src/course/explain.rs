@@ -14,7 +14,7 @@ use services::refusal::Refusal;
 use super::trial::Trial;
 use crate::history::{History, Outcome, Request, When};
 use crate::invariant::exposure::{self, Late};
-use crate::invariant::{self, Violation, legitimate_users_served as served};
+use crate::invariant::{self, Violation, legitimate_users_served as served, revocation};
 use crate::report::control::{self, Attack};
 use crate::report::figure;
 
@@ -137,7 +137,7 @@ pub fn causes(trial: &Trial) -> Vec<Cause> {
         .iter()
         .filter(|it| it.verdict == invariant::Verdict::Broken);
     // That somebody revoked was let in is what a successful attack is.
-    let other = broken.filter(|it| !(attacked && exposure::is_about_revocation(it.name)));
+    let other = broken.filter(|it| !(attacked && revocation::is_about_revocation(it.name)));
     let (floors, rules): (Vec<_>, Vec<_>) = other.partition(|it| it.name == served::NAME);
     let both = rules.into_iter().chain(floors);
     causes.extend(both.map(|finding| Cause::Invariant(finding.name)));
@@ -198,7 +198,7 @@ fn rule(cause: &Cause, history: &History) -> (String, String) {
     match cause {
         Cause::Attack => {
             let kind = first_late(history).map(|late| late.kind);
-            named(exposure::rule_of(kind.unwrap_or_default()))
+            named(revocation::rule_of(kind.unwrap_or_default()))
         }
         Cause::Invariant(name) => named(name),
         Cause::NotRefused => {

@@ -2,8 +2,9 @@
 //!
 //! Refusing everyone is no defence. Groups are by region, so that a served majority cannot hide
 //! the region that was cut off: inside a fault only users on its smaller side count, and everyone
-//! and every time else is outside; a floor without a fault counts throughout. A request counts where it started; one without an answer was
-//! not served. A group without requests leaves the verdict unknown.
+//! and every time else is outside; a floor without a fault counts throughout. A request counts
+//! where it started; one without an answer was not served. A group without requests leaves the
+//! verdict unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 

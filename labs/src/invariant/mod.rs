@@ -12,6 +12,7 @@ pub mod no_permit_after_revoke;
 pub mod no_permit_on_stale_policy;
 pub mod no_revoked_credential;
 pub mod no_unlogged_decision;
+pub mod revocation;
 
 use std::fmt;
 

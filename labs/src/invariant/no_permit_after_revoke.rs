@@ -9,7 +9,7 @@
 //! nobody revoked asked again.
 
 use super::Finding;
-use super::exposure::{Rule, judge};
+use super::revocation::{Rule, judge};
 use crate::history::{ActKind, History, Placed};
 
 /// The invariant's name.

@@ -4,10 +4,11 @@
 //! moment when the CA's record of it was durable, at every node, on new connections, open ones and
 //! streams alike. A posture that asks for fresh lists and looks again promises the life of a list,
 //! since that is for how long a node that was cut off may not know; one that promises nothing is
-//! held to the exposure that the scenario allows. A permit whose entry names another leaf is no violation.
+//! held to the exposure that the scenario allows. A permit whose entry names another leaf is no
+//! violation.
 
 use super::Finding;
-use super::exposure::{Rule, judge};
+use super::revocation::{Rule, judge};
 use crate::history::{ActKind, History, Placed};
 
 /// The invariant's name.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::RunReport;
 use super::figure::seconds;
 use crate::history::History;
-use crate::invariant::{self, Verdict, exposure};
+use crate::invariant::{self, Verdict, exposure, revocation};
 
 /// How near to the heal the exposed run's last success must lie, in microseconds.
 pub const HEAL_MARGIN_US: u64 = 1_500_000;
@@ -87,7 +87,7 @@ pub fn attack(history: &History) -> Attack {
 
 /// Whether it cannot be told if somebody revoked was let in.
 fn in_doubt(history: &History) -> bool {
-    let findings = exposure::findings(&history.placed());
+    let findings = revocation::findings(&history.placed());
     findings.iter().any(|finding| !finding.doubts.is_empty())
 }
 
@@ -160,7 +160,7 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
             // A successful attack is that very thing, and is said already.
             Verdict::Broken
                 if run.attack == Attack::Succeeded
-                    && exposure::is_about_revocation(finding.name) => {}
+                    && revocation::is_about_revocation(finding.name) => {}
             Verdict::Broken => {
                 let first = finding.violations.first();
                 let first = first.map_or(String::new(), |it| format!(" ({})", it.evidence));

@@ -1,7 +1,7 @@
 //! The operator at the CA's desk: takes certificates back when the schedule says so.
 //!
 //! An order is given at the CA itself, not over the network: whoever is cut off from the CA is cut
-//! off from the news, never from the deed. It is acknowledged once the CA's record of it is durable.
+//! off from the news, never from the deed. It is acknowledged once the CA's record is durable.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};

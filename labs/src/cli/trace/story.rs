@@ -9,7 +9,7 @@ use serde::Serialize;
 use services::audit::entry::{Decision, Entry};
 
 use crate::history::{Outcome, Request};
-use crate::invariant::exposure;
+use crate::invariant::revocation;
 use crate::report::DemoReport;
 use crate::trace::TraceEvent;
 
@@ -222,7 +222,7 @@ pub(super) fn wrongful(
 ) -> Option<(String, String)> {
     report.runs.iter().find_map(|run| {
         let mut violations = run.violations.iter();
-        let first = violations.find(|it| exposure::is_about_revocation(&it.invariant))?;
+        let first = violations.find(|it| revocation::is_about_revocation(&it.invariant))?;
         let permits = events.get(&run.posture)?.iter().filter(|traced| {
             let permit = traced.event.kind == "decision" && traced.event.decision == "permit";
             permit && traced.node == first.node && traced.at_us.abs_diff(first.at_us) <= NEAR_US
