@@ -69,10 +69,12 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     let Some(lock) = Lock::take(&state)? else {
         return Err(Stop::file(&words.out, "another agent works there"));
     };
-    let kept = seams
-        .disk
-        .replace(INVITATION, invitation.reveal().as_bytes());
-    kept.map_err(|error| Stop::file(&state.join(INVITATION), error))?;
+    if words.join.is_some() || words.join_file.is_some() {
+        let kept = seams
+            .disk
+            .replace(INVITATION, invitation.reveal().as_bytes());
+        kept.map_err(|error| Stop::file(&state.join(INVITATION), error))?;
+    }
     let domain = invitation.spiffe_id.trust_domain();
     let ca_id = SpiffeId::new(domain, ca::node::PATH);
     let config = AgentConfig {

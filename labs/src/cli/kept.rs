@@ -237,7 +237,7 @@ fn named(runs: &Path, word: &str) -> Result<PathBuf, Stop> {
     if is_path {
         return Err(Stop::file(path, "no such folder"));
     }
-    let names: Vec<String> = list(runs).into_iter().map(|(_, name)| name).collect();
+    let names: Vec<String> = list(runs)?.into_iter().map(|(_, name)| name).collect();
     let hint = match (
         nearest(word, names.iter().map(String::as_str)),
         names.first(),
@@ -250,7 +250,7 @@ fn named(runs: &Path, word: &str) -> Result<PathBuf, Stop> {
 }
 
 fn newest(runs: &Path, shown: &str) -> Result<PathBuf, Stop> {
-    match list(runs).into_iter().next() {
+    match list(runs)?.into_iter().next() {
         Some((_, name)) => Ok(runs.join(name)),
         None => Err(Stop::file(
             Path::new(shown),
@@ -259,18 +259,21 @@ fn newest(runs: &Path, shown: &str) -> Result<PathBuf, Stop> {
     }
 }
 
-/// The kept runs, the newest first. Drafts of runs begin with a point.
-pub(super) fn list(runs: &Path) -> Vec<(std::time::SystemTime, String)> {
-    let Ok(entries) = fs::read_dir(runs) else {
-        return Vec::new();
+/// The kept runs, the newest first: folders with a report. Drafts of runs begin with a point.
+pub(super) fn list(runs: &Path) -> Result<Vec<(std::time::SystemTime, String)>, Stop> {
+    let entries = match fs::read_dir(runs) {
+        Ok(entries) => entries,
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(why) => return Err(Stop::file(runs, why)),
     };
     let of = |entry: fs::DirEntry| {
         let name = entry.file_name().into_string().ok()?;
         let about = entry.metadata().ok()?;
-        let kept = about.is_dir() && !name.starts_with('.');
+        let report = fs::symlink_metadata(entry.path().join("report.json"));
+        let kept = about.is_dir() && !name.starts_with('.') && report.ok()?.is_file();
         kept.then_some((about.modified().ok()?, name))
     };
     let mut list: Vec<_> = entries.flatten().filter_map(of).collect();
     list.sort_by(|a, b| b.cmp(a));
-    list
+    Ok(list)
 }

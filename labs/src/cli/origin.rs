@@ -230,7 +230,7 @@ pub(super) fn read(path: &Path, most: usize) -> Result<Text, Stop> {
 /// Reads a file of at most so many bytes.
 pub(super) fn read_bytes(path: &Path, most: usize) -> Result<Vec<u8>, Stop> {
     let fail = |why| Stop::file(path, why);
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(most.min(8192) + 1);
     let file = File::open(path).map_err(fail)?;
     let room = most as u64 + 1;
     file.take(room).read_to_end(&mut bytes).map_err(fail)?;

@@ -63,6 +63,12 @@ pub(super) fn command(line: &str, invocation: Option<&Invocation>) -> Option<Str
     Some(invocation?.command(&words))
 }
 
+/// A command as it is typed here, what follows the program's name as it stands.
+pub(super) fn typed(line: &str, invocation: &Invocation) -> Option<String> {
+    let rest = STARTS.iter().find_map(|start| line.strip_prefix(start))?;
+    Some(format!("{} {rest}", invocation.command(&[]).trim_end()))
+}
+
 /// A remark of the author's to the lint, on a line of its own.
 pub(super) fn is_aside(line: &str) -> bool {
     line.starts_with("<!--") && line.ends_with("-->")

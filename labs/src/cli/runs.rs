@@ -23,7 +23,7 @@ const FEW: usize = 10;
 /// List the kept runs, the newest first; with --keep, remove the others
 #[derive(Debug, clap::Args)]
 pub(super) struct Words {
-    /// Keep the newest N and remove the rest
+    /// Keep the newest N and remove the rest; their numbers are given again
     #[arg(long, value_name = "N")]
     keep: Option<usize>,
     /// Do not ask before anything is removed
@@ -56,23 +56,22 @@ struct Entry {
 pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop> {
     words.answer.can_be_given()?;
     let folder = place.workspace()?.root().join(crate::workspace::RUNS);
-    let mut runs: Vec<Entry> = kept::list(&folder)
+    if words.keep.is_some() {
+        sweep(&folder);
+    }
+    let mut runs: Vec<Entry> = kept::list(&folder)?
         .into_iter()
         .map(|(_, name)| entry(&folder, name, place))
         .collect();
     let keep = words.keep.unwrap_or(runs.len()).min(runs.len());
-    let old = runs.split_off(keep);
+    let mut old = runs.split_off(keep);
     let bytes = figure::bytes(old.iter().map(|it| it.bytes).sum());
     let question = format!("Remove {} of {}, {bytes}?", old.len(), keep + old.len());
     if !old.is_empty() && !ask::agreed(printer, &question, words.yes)? {
         printer.note("nothing was removed");
-        return Ok(Exit::Done);
+        runs.append(&mut old);
     }
-    let mut removed = Vec::new();
-    for run in old {
-        remove(&folder, &run.name)?;
-        removed.push(run.name);
-    }
+    let (removed, failed) = remove_all(&folder, old, &mut runs);
     let list = List {
         format: 1,
         runs,
@@ -84,12 +83,46 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         page(&list, &words.answer.style(printer), place)
     };
     words.answer.give(&text, printer)?;
-    Ok(Exit::Done)
+    failed.map_or(Ok(Exit::Done), Err)
+}
+
+/// Removes one after the other, up to the first that cannot be: that one and those after it stay.
+fn remove_all(
+    folder: &Path,
+    old: Vec<Entry>,
+    runs: &mut Vec<Entry>,
+) -> (Vec<String>, Option<Stop>) {
+    let (mut removed, mut failed) = (Vec::new(), None);
+    for run in old {
+        if failed.is_none() {
+            failed = remove(folder, &run.name).err();
+        }
+        match failed {
+            None => removed.push(run.name),
+            Some(_) => runs.push(run),
+        }
+    }
+    (removed, failed)
+}
+
+/// Takes away what a removal that was broken off left behind, as far as that can be done.
+fn sweep(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries {
+        let name = entry.file_name();
+        let left = name
+            .to_str()
+            .is_some_and(|it| it.starts_with('.') && it.ends_with("-removed"));
+        if left && entry.file_type().is_ok_and(|it| it.is_dir()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn entry(folder: &Path, name: String, place: &Place) -> Entry {
     let path = folder.join(&name);
-    let report = Kept::find(path.to_str(), place).ok().map(|it| it.report);
+    let found = path.to_str().map(|path| Kept::find(Some(path), place));
+    let report = found.and_then(Result::ok).map(|it| it.report);
     let postures = report.iter().flat_map(|it| &it.runs);
     Entry {
         bytes: size(&path),
@@ -111,14 +144,17 @@ fn size(path: &Path) -> u64 {
     below.map(|it| size(&it.path())).sum()
 }
 
-/// Takes the run's name away, then its files.
+/// Takes the run's name away, then its files. Somebody else may have done so first.
 fn remove(folder: &Path, name: &str) -> Result<(), Stop> {
     let (run, nameless) = (folder.join(name), folder.join(format!(".{name}-removed")));
     let fail = |why| Stop::file(&run, why);
     if nameless.exists() {
         fs::remove_dir_all(&nameless).map_err(fail)?;
     }
-    fs::rename(&run, &nameless).map_err(fail)?;
+    match fs::rename(&run, &nameless) {
+        Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        renamed => renamed.map_err(fail)?,
+    }
     fs::remove_dir_all(&nameless).map_err(fail)
 }
 
@@ -178,7 +214,7 @@ mod tests {
             invocation: Invocation::find(Some("schism".into()), |_| None, None),
         };
         let workspace = place.workspace().unwrap();
-        let files = |text: &str| vec![("a/report.json".to_owned(), text.as_bytes().to_vec())];
+        let files = |text: &str| vec![("report.json".to_owned(), text.as_bytes().to_vec())];
         for n in 1..=3 {
             workspace.keep("lab-7", &files(&n.to_string())).unwrap();
             // Runs are in the order of their folders' times.
@@ -186,6 +222,8 @@ mod tests {
         }
         let runs = workspace.runs().unwrap();
         fs::write(runs.join("notes.txt"), "mine").unwrap();
+        fs::create_dir_all(runs.join("notes/mine")).unwrap();
+        fs::create_dir_all(runs.join(".lab-7-9-removed/half")).unwrap();
         let say = |keep| {
             let out = Paper::default();
             let (mut printer, _) = printer(out.clone(), false);
@@ -207,7 +245,7 @@ mod tests {
         let mut left: Vec<_> = fs::read_dir(&runs).unwrap().flatten().collect();
         left.sort_by_key(fs::DirEntry::file_name);
         let names: Vec<_> = left.iter().map(fs::DirEntry::file_name).collect();
-        assert_eq!(names, ["lab-7-3", "notes.txt"]);
+        assert_eq!(names, ["lab-7-3", "notes", "notes.txt"]);
         assert!(say(Some(0)).ends_with("No run is kept here.\n"));
     }
 }

@@ -268,11 +268,11 @@ impl Progress {
     }
 
     /// The score of a quiz that was broken off: of its questions from the first on that were
-    /// answered. One answered twice, as in merged files, counts as wrong if either was.
-    pub fn begun_quiz(&self, lab: &str) -> Score {
+    /// answered, of the `questions` that it has. One answered twice, as in merged files, counts as
+    /// wrong if either was.
+    pub fn begun_quiz(&self, lab: &str, questions: usize) -> Score {
         let mut score = Score::default();
-        loop {
-            let n = score.of + 1;
+        for n in 1..=questions as u64 {
             let said = |wanted: bool| {
                 self.facts(lab).any(|fact| {
                     matches!(fact, Fact::AnsweredOne { n: of, right, .. }
@@ -280,13 +280,14 @@ impl Progress {
                 })
             };
             match (said(true), said(false)) {
-                (false, false) => return score,
+                (false, false) => break,
                 (right, wrong) => {
                     score.of = n;
                     score.right += u64::from(right && !wrong);
                 }
             }
         }
+        score
     }
 
     /// How many of its hints were given.

@@ -200,13 +200,14 @@ impl<'a, 'i> Fields<'a, 'i> {
             _ => return Err(wrong_kind(field, value, "a number from 0 to 1")),
         };
         match text.replace('_', "").parse::<f64>() {
-            Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+            // Finer ones could not be told from what they are held against.
+            Ok(share) if (0.0..=1.0).contains(&share) && is_tenths(share) => Ok(share),
             _ => {
                 let word = Word {
                     text,
                     span: value.span(),
                 };
-                Err(word.out_of_range(field, "it is between 0 and 1"))
+                Err(word.out_of_range(field, "it is between 0 and 1, with at most three decimals"))
             }
         }
     }
@@ -222,6 +223,12 @@ impl<'a, 'i> Fields<'a, 'i> {
         self.get(field)
             .map_or(Ok(Vec::new()), |value| list(field, value, most))
     }
+}
+
+/// Whether a share is a whole number of tenths of a percent.
+fn is_tenths(share: f64) -> bool {
+    let tenths = share * 1_000.0;
+    (tenths - tenths.round()).abs() < 1e-6
 }
 
 /// A value that should be a text that is not empty.

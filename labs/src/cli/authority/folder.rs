@@ -61,7 +61,7 @@ impl Folder {
     /// The CA in that folder.
     pub(super) fn of(path: &Path) -> Result<Self, Stop> {
         let file = path.join(SETTINGS);
-        if !file.exists() {
+        if !file.try_exists().map_err(|why| Stop::file(&file, why))? {
             return Err(Stop::Usage(format!(
                 "there is no CA in `{}`: `schism ca init` founds one",
                 path.display()
@@ -87,9 +87,12 @@ impl Folder {
         passphrase: Zeroizing<String>,
     ) -> Result<Ca, Stop> {
         let file = path.join(SETTINGS);
-        if file.exists() {
-            return Err(Stop::file(&file, "there is a CA already"));
-        }
+        let nothing_there = || match file.try_exists() {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(Stop::file(&file, "there is a CA already")),
+            Err(why) => Err(Stop::file(&file, why)),
+        };
+        nothing_there()?;
         let folder = Self {
             path: path.to_owned(),
             settings,
@@ -99,6 +102,8 @@ impl Folder {
         let Some(_lock) = folder.lock()? else {
             return Err(Stop::file(path, "a CA is being founded there"));
         };
+        // Somebody else may have founded one before the lock was free.
+        nothing_there()?;
         let keys = || SealedRootKeys::new(folder.keys(), Some(passphrase.clone()));
         let ca = Ca::open_with(&folder.seams(), config, Box::new(keys()?))?;
         // A founding that was cut off may have sealed it under another passphrase.

@@ -13,7 +13,11 @@ const MAX_FILE: usize = 4096;
 
 /// The first line of a file.
 pub(super) fn read(file: &Path) -> Result<Zeroizing<String>, Stop> {
-    let text = Zeroizing::new(origin::read(file, MAX_FILE)?.text);
+    // No copy is left behind unwiped.
+    let bytes = Zeroizing::new(origin::read_bytes(file, MAX_FILE)?);
+    let text = std::str::from_utf8(&bytes);
+    let text = text.map_err(|_| Stop::file(file, "it is not UTF-8"))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let line = text.lines().next().unwrap_or_default();
     Ok(Zeroizing::new(line.to_owned()))
 }

@@ -240,7 +240,11 @@ fn looked(
     end.blank();
     if entered.scenario.attack.is_some() && !staged.is_own {
         let attack = place.shown(&entered.desk.attack());
-        let text = format!("This was the lab's own attack; yours goes into {attack}.");
+        let yours = match entered.own(place) {
+            Ok(None) => "yours goes into",
+            Ok(Some(_)) | Err(_) => "yours is in",
+        };
+        let text = format!("This was the lab's own attack; {yours} {attack}.");
         end.wrapped(Tone::Plain, "", &text);
     }
     let closed = report.runs[0].attack == Attack::Refused;

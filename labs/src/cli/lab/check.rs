@@ -22,7 +22,6 @@ use crate::course::drawn;
 use crate::course::progress::{Fact, Progress};
 use crate::course::shrink::{self, MAX_RUNS};
 use crate::course::trial::Trial;
-use crate::course::variant;
 use crate::invariant::Verdict;
 use crate::report::json;
 use crate::report::text::{Page, Style, Tone};
@@ -112,7 +111,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
         answer.json().map_err(|why| Stop::Report(why.into()))?
     } else {
         let style = words.answer.style(printer);
-        page(&answer, is_enough, &style, place, || {
+        page(&answer, is_enough, &style, (&entered, place), || {
             passed(&entered, &workspace, &style, place)
         })?
     };
@@ -174,13 +173,13 @@ fn page(
     answer: &Answer,
     is_enough: bool,
     style: &Style,
-    place: &Place,
+    (entered, place): (&Entered, &Place),
     passed: impl FnOnce() -> Result<String, Stop>,
 ) -> Result<String, Stop> {
     let next = match answer.verdict {
         Verdict::Kept if is_enough => return Ok(answer.page(style, &[]) + &passed()?),
         Verdict::Kept => vec![place.invocation.command(&["lab", "check"])],
-        Verdict::Broken | Verdict::Unknown => next(answer, place),
+        Verdict::Broken | Verdict::Unknown => next(answer, entered, place),
     };
     Ok(luck(answer, is_enough) + &answer.page(style, &next))
 }
@@ -232,14 +231,19 @@ fn passed(
 }
 
 /// What to type after a check that did not pass.
-fn next(answer: &Answer, place: &Place) -> Vec<String> {
+fn next(answer: &Answer, entered: &Entered, place: &Place) -> Vec<String> {
     let command = |words: &[&str]| place.invocation.command(words);
     let told = answer.explanation.as_ref();
     let look = told.and_then(|told| {
         let request = told.first.as_ref()?.request.as_deref()?;
         Some(command(&["trace", request, "--run", told.run.as_deref()?]))
     });
-    let others = [command(&["lab", "hint"]), command(&["lab", "attack"])];
+    // An attack of one's own runs on the settings that the lab began with.
+    let attack: &[&str] = match entered.own(place) {
+        Ok(None) => &["lab", "attack"],
+        Ok(Some(_)) | Err(_) => &["lab", "attack", "--given"],
+    };
+    let others = [command(&["lab", "hint"]), command(attack)];
     look.into_iter().chain(others).collect()
 }
 
@@ -255,8 +259,7 @@ fn keep(
     let (scenario, seed, settings) = (&trial.scenario, trial.seed, &entered.settings);
     let text = drawn::written(&entered.scenario, &entered.scenario_text.text, scenario)?;
     let ran = demo::run_one(scenario, settings, seed, interrupt, printer).ok()?;
-    let drawn = variant::in_words(&entered.scenario, scenario);
-    let report = attack::judge((scenario, drawn), settings, seed, &ran);
+    let report = attack::judge((scenario, String::new()), settings, seed, &ran);
     let json = json::render(&report).ok()?;
     let files = archive::files(&json, &text, &[(settings, &ran)]);
     match workspace.keep(&format!("{}-{seed}", report.lab), &files) {

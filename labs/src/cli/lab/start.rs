@@ -7,7 +7,7 @@ use std::path::Path;
 use super::super::next::Invocation;
 use super::super::origin::{Lab, Prose, Side};
 use super::super::printer::Printer;
-use super::super::prose::{command, is_aside};
+use super::super::prose::{is_aside, typed};
 use super::super::settings;
 use super::super::stop::Stop;
 use super::super::{Exit, Place};
@@ -41,9 +41,15 @@ pub(super) fn files(lab: &Lab, scenario: &Scenario, place: &Place) -> Result<Des
 
 /// The story without its author's remarks to the lint, its commands as they are typed here.
 fn story(readme: &str, invocation: &Invocation) -> String {
-    let lines = readme.lines().filter(|line| !is_aside(line));
-    let typed = |line: &str| command(line, Some(invocation)).unwrap_or_else(|| line.to_owned());
-    lines.map(|line| typed(line) + "\n").collect()
+    let mut fenced = false;
+    let mut told = String::new();
+    for line in readme.lines().filter(|line| !is_aside(line)) {
+        fenced ^= line.trim_start().starts_with("```");
+        let command = typed(line, invocation).filter(|_| fenced);
+        told += &command.unwrap_or_else(|| line.to_owned());
+        told.push('\n');
+    }
+    told
 }
 
 /// Obeys.
@@ -125,4 +131,21 @@ fn tell(page: &mut Page<'_>, scenario: &Scenario, laid: &str) {
         page.wrapped(Tone::Plain, &format!("  {file:14}"), what);
     }
     page.blank();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_typed_as_here_and_nothing_else_is_touched() {
+        let here = Invocation::find(Some("bin/schism".into()), |_| None, None);
+        let told = "schism (a toolkit), isn't one.\n<!-- figures from elsewhere: 4s -->\n```sh\n\
+                    schism lab check --json | jq .verdict  # look\n\
+                    cargo run --release -- demo x > page\n```\nschism too\n";
+        let expected = "schism (a toolkit), isn't one.\n```sh\n\
+                        bin/schism lab check --json | jq .verdict  # look\n\
+                        bin/schism demo x > page\n```\nschism too\n";
+        assert_eq!(story(told, &here), expected);
+    }
 }

@@ -90,7 +90,6 @@ pub(super) fn demonstration(subject: &Subject, row: &mut Row<'_>) -> Result<Vec<
     let shown: Vec<Trial> = shown.into_iter().collect::<Result<_, _>>()?;
     let histories: Vec<&History> = shown.iter().map(|trial| &trial.ran.history).collect();
     let facts = DemoFacts {
-        drawn: String::new(),
         lab: subject.scenario.metadata.id.clone(),
         seed: SHOWN_SEED,
         ..DemoFacts::default()

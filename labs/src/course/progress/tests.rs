@@ -134,12 +134,13 @@ fn the_last_lab_is_one_word_or_none() {
 fn a_quiz_that_was_broken_off_goes_on_where_it_was() {
     let temp = tempfile::tempdir().unwrap();
     let workspace = workspace(&temp);
-    let score = || Progress::read(&workspace).unwrap().begun_quiz("a-lab");
+    let score = || Progress::read(&workspace).unwrap().begun_quiz("a-lab", 4);
     let answer = |n, right| {
         let lab = "a-lab".to_owned();
         Progress::record(&workspace, &Fact::AnsweredOne { lab, n, right }).unwrap();
     };
     assert_eq!(score(), Score::default());
+    answer(5, true);
     answer(1, true);
     answer(3, true);
     assert_eq!(score(), Score { right: 1, of: 1 }, "the second is open");

@@ -160,6 +160,7 @@ fn with(posture: &str) -> String {
         "exposed" => "with the exposed settings".to_owned(),
         "solution" => "with the solution".to_owned(),
         "yours" => "with your settings".to_owned(),
+        "posture" => "with this posture".to_owned(),
         "hardened" => "with every dial hardened".to_owned(),
         name => format!("with the settings of {name}"),
     }

@@ -120,7 +120,7 @@ fn legend(page: &mut Page<'_>, scale: Scale, histories: &[&History]) {
     };
     if histories.iter().any(later) {
         let mixed = page.style.marks().mixed;
-        let words = format!("a {mixed} in the middle: one action was let in, another refused");
+        let words = format!("a {mixed} in the middle: some were let in, some were not");
         page.wrapped(Tone::Faint, "", &words);
     }
     let early = |history: &&History| {
@@ -214,7 +214,7 @@ mod tests {
             "solution mallory  ●●●●●●●●●●●●●◐◐◐◐◐◐○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○",
             "         alice    ●●●●●●●●●●●●●◐◐◐◐◐◐○○○○○○○○○○○○○○○○○○○○○○○○○●●●●●●●●●●●●●",
             "● permitted, ○ refused, ◐ mixed, · no answer; ╳━╳ cut, ▼ policy; a mark is 1s",
-            "a ◐ in the middle: one action was let in, another refused",
+            "a ◐ in the middle: some were let in, some were not",
             "         mallory let in after the revocation  price: alice (south) unserved",
             "exposed  read        31.9 s   none promised   never (57 asked)",
             "         write       32.4 s   none promised   never (57 asked)",
