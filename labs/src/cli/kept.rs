@@ -259,7 +259,7 @@ fn newest(runs: &Path, shown: &str) -> Result<PathBuf, Stop> {
     }
 }
 
-/// The kept runs, the newest first: folders with a report. Drafts of runs begin with a point.
+/// The folders of kept runs, the newest first. Drafts of runs begin with a point.
 pub(super) fn list(runs: &Path) -> Result<Vec<(std::time::SystemTime, String)>, Stop> {
     let entries = match fs::read_dir(runs) {
         Ok(entries) => entries,
@@ -269,8 +269,7 @@ pub(super) fn list(runs: &Path) -> Result<Vec<(std::time::SystemTime, String)>, 
     let of = |entry: fs::DirEntry| {
         let name = entry.file_name().into_string().ok()?;
         let about = entry.metadata().ok()?;
-        let report = fs::symlink_metadata(entry.path().join("report.json"));
-        let kept = about.is_dir() && !name.starts_with('.') && report.ok()?.is_file();
+        let kept = about.is_dir() && !name.starts_with('.');
         kept.then_some((about.modified().ok()?, name))
     };
     let mut list: Vec<_> = entries.flatten().filter_map(of).collect();

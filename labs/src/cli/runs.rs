@@ -61,6 +61,7 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     }
     let mut runs: Vec<Entry> = kept::list(&folder)?
         .into_iter()
+        .filter(|(_, name)| is_run(&folder.join(name)))
         .map(|(_, name)| entry(&folder, name, place))
         .collect();
     let keep = words.keep.unwrap_or(runs.len()).min(runs.len());
@@ -84,6 +85,10 @@ pub(super) fn run(words: &Words, place: &Place, printer: &mut Printer) -> Result
     };
     words.answer.give(&text, printer)?;
     failed.map_or(Ok(Exit::Done), Err)
+}
+
+fn is_run(path: &Path) -> bool {
+    fs::symlink_metadata(path.join("report.json")).is_ok_and(|about| about.is_file())
 }
 
 /// Removes one after the other, up to the first that cannot be: that one and those after it stay.
