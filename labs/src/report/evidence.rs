@@ -102,10 +102,16 @@ pub(super) fn fields(entry: &Entry) -> Vec<(&'static str, String)> {
         ("request", entry.request.clone()),
         ("principal", entry.principal.clone()),
         ("spiffe_id", entry.spiffe_id.clone()),
+    ];
+    if let Some(leaf) = &entry.leaf {
+        fields.push(("leaf", leaf.serial.clone()));
+        fields.push(("not_after_us", leaf.not_after_us.to_string()));
+    }
+    fields.extend([
         ("action", entry.action.clone()),
         ("resource", entry.resource.clone()),
         ("decision", decision.to_owned()),
-    ];
+    ]);
     if let Some(refusal) = &entry.refusal {
         fields.push(("refusal", refusal.clone()));
     }

@@ -207,6 +207,14 @@ pub(super) fn act_words(act: &Act) -> String {
     }
 }
 
+/// Whose act it is: of whoever keeps the policy, or of the CA.
+pub(super) fn act_lane(act: &Act) -> &'static str {
+    match act.kind {
+        ActKind::Leaf => "ca",
+        ActKind::Grant | ActKind::Revoke | ActKind::Policy | ActKind::Entities => "policy",
+    }
+}
+
 /// What the lanes of acts say: runs that say the same share them.
 pub(super) fn acts_key(history: &History) -> String {
     let words: Vec<String> = acts(history).into_iter().map(act_words).collect();

@@ -15,6 +15,7 @@ use ca::issue::{Ca, CaConfig};
 use ca::keys::{Keys, RingKeys};
 use ca::net::Address;
 use ca::renewal::Retry;
+use ca::revocation::Revocation;
 use ca::seams::Seams;
 use services::audit;
 use services::member::Start;
@@ -151,7 +152,12 @@ impl World {
                 join_code,
                 bundle: bundle.clone(),
                 tolerance: request.posture.tls.tolerance,
-                revocation: request.posture.revocation.without_lists(),
+                revocation: if user {
+                    // A person's device asks for no lists, as browsers do not.
+                    Revocation::ignore()
+                } else {
+                    request.posture.revocation.without_lists()
+                },
                 retry: Retry::Window,
             };
             let start = Start {

@@ -141,7 +141,7 @@ fn beside(markup: &mut Markup, class: &str, from: i64, to: i64, y: i64, words: &
 }
 
 fn act(markup: &mut Markup, axis: Axis, act: &Act, run: &str, y: i64) {
-    let name = format!("policy {run}");
+    let name = format!("{} {run}", timeline::act_lane(act));
     label(
         markup,
         "lane",

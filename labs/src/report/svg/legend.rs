@@ -49,7 +49,7 @@ pub(super) fn items(scale: Scale, groups: &[Group<'_>]) -> Vec<Item> {
         items.push(item(Sign::Cut, "cut"));
     }
     if groups.iter().any(|group| !group.history.acts.is_empty()) {
-        items.push(item(Sign::Act, "act on the policy"));
+        items.push(item(Sign::Act, "an administrator's act"));
     }
     if groups.iter().any(|group| !group.run.promised_ms.is_empty()) {
         items.push(item(Sign::Flag, "the promise ends"));

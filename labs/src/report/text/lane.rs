@@ -82,7 +82,7 @@ fn bar(page: &Page<'_>, scale: Scale, fault: &Fault) -> String {
 /// One lane for each act on the policy: where it was acknowledged, or asked for if it never was.
 pub(super) fn acts(page: &mut Page<'_>, scale: Scale, history: &History, run: &str) {
     for act in timeline::acts(history) {
-        let label = page.style.cell("policy", RUN_COLUMNS - 1) + " ";
+        let label = page.style.cell(timeline::act_lane(act), RUN_COLUMNS - 1) + " ";
         let who = page.style.cell(run, WHO_COLUMNS - 1) + " ";
         let at = scale.cell(act.acknowledged_us.unwrap_or(act.asked_us));
         let mark = page.style.marks().act;
@@ -144,7 +144,7 @@ pub(super) fn legend(page: &mut Page<'_>, scale: Scale) {
         .iter()
         .collect();
     let words = format!(
-        "{} permitted, {} refused, {} mixed, {} no answer; {cut} cut, {} policy; a mark is {}",
+        "{} permitted, {} refused, {} mixed, {} no answer; {cut} cut, {} act; a mark is {}",
         marks.permitted,
         marks.refused,
         marks.mixed,

@@ -213,7 +213,7 @@ mod tests {
             "         alice    ●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●●",
             "solution mallory  ●●●●●●●●●●●●●◐◐◐◐◐◐○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○○",
             "         alice    ●●●●●●●●●●●●●◐◐◐◐◐◐○○○○○○○○○○○○○○○○○○○○○○○○○●●●●●●●●●●●●●",
-            "● permitted, ○ refused, ◐ mixed, · no answer; ╳━╳ cut, ▼ policy; a mark is 1s",
+            "● permitted, ○ refused, ◐ mixed, · no answer; ╳━╳ cut, ▼ act; a mark is 1s",
             "a ◐ in the middle: some were let in, some were not",
             "         mallory let in after the revocation  price: alice (south) unserved",
             "exposed  read        31.9 s   none promised   never (57 asked)",
