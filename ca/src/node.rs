@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::admission::Limits;
 use crate::agent::Published;
-use crate::conn::{Deadline, Door};
+use crate::conn::Door;
 use crate::credential::Credential;
 use crate::error::CaError;
 use crate::grpc::IdentityService;
@@ -63,11 +63,8 @@ pub async fn serve(seams: Seams, ca: Arc<Mutex<Ca>>, port: u16) -> Result<(), Ca
     };
     let routes = IdentityService::new(seams.clone(), ca, Limits::STANDARD).routes();
     let door = Door {
-        seams,
-        identity,
-        trust,
-        deadline: Deadline::Leaf,
         anonymous: true,
+        ..Door::new(seams, identity, trust)
     };
     tokio::select! {
         biased;

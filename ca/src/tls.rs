@@ -3,7 +3,9 @@
 //! One configuration is built for each connection from the credential of that moment, so trust,
 //! key and certificate never change inside a verifier that rustls has seen. Resumption is off on
 //! both sides: a resumed handshake calls no verifier, so it would undo rotation and revocation
-//! (CVE-2025-23419, CVE-2025-68121; rustls documents the same of itself).
+//! (CVE-2025-23419, CVE-2025-68121; rustls documents the same of itself). Only [`danger`] has it.
+
+pub mod danger;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ca::agent::Bearer;
-use ca::conn::{Connection, Dialer, MAX_MESSAGE};
+use ca::conn::{Connection, Dialer, MAX_MESSAGE, Refused};
 use proto::policy::v1::ActRequest;
 use proto::policy::v1::policy_client::PolicyClient;
 use proto::records::v1::records_client::RecordsClient;
@@ -14,6 +14,14 @@ use crate::courier::{Delivery, Message};
 use crate::guard::REFUSAL;
 use crate::member::{Member, connect};
 use crate::policy::entry::Entry;
+use crate::refusal::Refusal;
+
+/// What precedes a refusal's name where no request was decided: the certificate was refused when
+/// the connection was made.
+pub const IN_HANDSHAKE: &str = "handshake: ";
+
+/// Where a failure carries such a refusal on its way to the user.
+const HANDSHAKE: &str = "x-handshake";
 
 /// How long a user waits for an answer.
 pub const DEADLINE: Duration = Duration::from_secs(1);
@@ -26,7 +34,8 @@ pub enum Heard {
         /// Size of the policy log.
         policy_size: u64,
     },
-    /// A refusal by name, or a failure of the transport: `unreachable`, `other`.
+    /// A refusal by name, after [`IN_HANDSHAKE`] where no request was decided, or a failure of the
+    /// transport: `unreachable`, `other`.
     Refused(String),
     /// Nothing in time: it may have happened or not.
     Unknown,
@@ -105,6 +114,18 @@ impl User {
         let connection = connect(&self.dialer)
             .await
             .map_err(|_| Status::unavailable(""))?;
+        let asked = self.asked(connection.clone(), action, resource, request);
+        asked.await.map_err(|status| told(status, &connection))
+    }
+
+    /// Asks over that connection.
+    async fn asked(
+        &self,
+        connection: Connection,
+        action: &str,
+        resource: &str,
+        request: &str,
+    ) -> Result<u64, Status> {
         let bearer = connection.bearer.clone();
         let client = RecordsClient::<Connection>::new(connection);
         let mut client = client.max_decoding_message_size(MAX_MESSAGE);
@@ -142,7 +163,25 @@ fn signed<T>(message: T, bearer: Option<Bearer>, request: &str) -> Result<Reques
     Ok(asked)
 }
 
+/// A failure with what the far end said of this end's certificate, if that is what it was.
+fn told(mut status: Status, connection: &Connection) -> Status {
+    let refusal = match connection.refused() {
+        Some(Refused::Revoked) => Refusal::CertificateRevoked,
+        Some(Refused::Expired) => Refusal::CertificateExpired,
+        Some(Refused::Untrusted) => Refusal::CertificateUntrusted,
+        None => return status,
+    };
+    if let Ok(name) = refusal.name().parse() {
+        status.metadata_mut().insert(HANDSHAKE, name);
+    }
+    status
+}
+
 fn heard(status: &Status) -> Heard {
+    let shut = status.metadata().get(HANDSHAKE);
+    if let Some(name) = shut.and_then(|name| name.to_str().ok()) {
+        return Heard::Refused(format!("{IN_HANDSHAKE}{name}"));
+    }
     let named = status
         .metadata()
         .get(REFUSAL)

@@ -9,12 +9,13 @@ use ca::identity::{SpiffeId, TrustDomain, Untimely};
 use ca::net::Address;
 use ca::seams::Seams;
 use ca::tls::Trust;
+use ca::tls::danger::Sessions;
 use tokio::sync::watch;
 use tonic::Status;
 
 use crate::courier::Courier;
 use crate::guard::status;
-use crate::posture::{ConnectionDeadline, Posture, Recheck};
+use crate::posture::{ConnectionDeadline, Posture, Recheck, Resumption};
 use crate::refusal::Refusal;
 
 /// The port that every service listens on, on a host of its own.
@@ -106,6 +107,13 @@ impl Member {
             expected,
             self.identity.clone(),
         )
+        .resuming(self.sessions())
+    }
+
+    /// Sessions for one port or one way, where the posture takes them up again.
+    fn sessions(&self) -> Option<Sessions> {
+        let resumption = self.start.posture.tls.resumption;
+        (resumption == Resumption::On).then(Sessions::default)
     }
 
     /// This node's door.
@@ -114,12 +122,11 @@ impl Member {
             ConnectionDeadline::Leaf => Deadline::Leaf,
             ConnectionDeadline::None => Deadline::None,
         };
+        let (seams, identity) = (self.start.seams.clone(), self.identity.clone());
         Door {
-            seams: self.start.seams.clone(),
-            identity: self.identity.clone(),
-            trust: self.trust(),
             deadline,
-            anonymous: false,
+            sessions: self.sessions(),
+            ..Door::new(seams, identity, self.trust())
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use ca::agent::{AgentConfig, Bearer, BearerSource, Published};
 use ca::bundle::Bundle;
 use ca::clock::{BoxFuture, Clock};
-use ca::conn::{Deadline, Dialer, Door};
+use ca::conn::{Dialer, Door};
 use ca::credential::Credential;
 use ca::identity::{SpiffeId, TrustDomain};
 use ca::issue::{Ca, CaConfig};
@@ -225,13 +225,7 @@ async fn connect(folder: &TempDir, routes: impl FnOnce(&Seams, &str, Known) -> R
     let expected = to_service.id.clone();
     let (identity, trust) = identify(&service, to_service, None).await;
     let routes = routes(&service, &jwks([&issuer]), identity.clone());
-    let door = Door {
-        seams: service,
-        identity,
-        trust,
-        deadline: Deadline::Leaf,
-        anonymous: false,
-    };
+    let door = Door::new(service, identity, trust);
     tokio::spawn(async move { door.serve(port, routes).await.expect("the port was free") });
 
     let clock = Arc::clone(&caller.clock);

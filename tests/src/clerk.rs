@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::agent::{Agent, AgentConfig, Published};
-use ca::conn::{Deadline, Dialer, Door, PeerIdentity};
+use ca::conn::{Dialer, Door, PeerIdentity};
 use ca::disk::{Disk, database};
 use ca::identity::SpiffeId;
 use ca::journal::Event;
@@ -155,13 +155,7 @@ pub async fn serve(seams: Seams, config: AgentConfig) -> Result<(), Box<dyn std:
         seams: seams.clone(),
         store,
     }));
-    let door = Door {
-        seams,
-        identity,
-        trust,
-        deadline: Deadline::Leaf,
-        anonymous: false,
-    };
+    let door = Door::new(seams, identity, trust);
     Ok(door.serve(PORT, routes).await?)
 }
 

@@ -11,11 +11,14 @@ use std::task::{Context, Poll};
 
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::HandshakeKind;
+use rustls::client::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::sync::{Mutex, watch};
 use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 
+use super::alert::{Heard, Refused};
 use super::{GRACE, HANDSHAKE, KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, Standing};
 use crate::agent::{Bearer, Published};
 use crate::clock::{BoxFuture, Time};
@@ -24,6 +27,7 @@ use crate::identity::SpiffeId;
 use crate::net::{Address, Net};
 use crate::seams::Seams;
 use crate::tls::Trust;
+use crate::tls::danger::Sessions;
 use crate::trusted::Trusted;
 
 /// Why there is no connection.
@@ -58,6 +62,15 @@ pub struct Connection {
     peer: Standing,
     /// The bearer that goes with the leaf of this connection, if there is one.
     pub bearer: Option<Bearer>,
+    heard: Heard,
+}
+
+impl Connection {
+    /// Why the far end would not have this one's certificate, once it has said so: in TLS 1.3 it
+    /// does after the handshake is over on this side.
+    pub fn refused(&self) -> Option<Refused> {
+        self.heard.refused()
+    }
 }
 
 impl tower::Service<http::Request<Body>> for Connection {
@@ -98,6 +111,7 @@ pub struct Dialer {
     expected: SpiffeId,
     identity: watch::Receiver<Option<Arc<Published>>>,
     open: Mutex<Option<Connection>>,
+    sessions: Option<Sessions>,
 }
 
 impl Dialer {
@@ -116,7 +130,15 @@ impl Dialer {
             expected,
             identity,
             open: Mutex::new(None),
+            sessions: None,
         }
+    }
+
+    /// The same, taking sessions up again where it can: a danger.
+    #[must_use]
+    pub fn resuming(mut self, sessions: Option<Sessions>) -> Self {
+        self.sessions = sessions;
+        self
     }
 
     /// The connection for the next request: the open one, unless it is closed or retired.
@@ -142,12 +164,12 @@ impl Dialer {
             });
         }
         *open = None;
-        let mut connection = dial(
+        let mut connection = reach(
             &self.seams,
             &self.trust,
             (Some(&own.credential), &own.trusted),
-            &self.to,
-            &self.expected,
+            (&self.to, &self.expected),
+            self.sessions.as_ref(),
         )
         .await?;
         connection.bearer.clone_from(&own.bearer);
@@ -172,14 +194,38 @@ pub async fn dial(
     to: &Address,
     expected: &SpiffeId,
 ) -> Result<Connection, DialError> {
+    reach(seams, trust, (own, trusted), (to, expected), None).await
+}
+
+/// The configuration for one handshake: a new one, unless sessions are kept.
+fn connector(
+    trust: &Trust,
+    (own, trusted): (Option<&Credential>, &Arc<Trusted>),
+    expected: &SpiffeId,
+    sessions: Option<&Sessions>,
+) -> io::Result<Arc<ClientConfig>> {
+    let config = trust.connector(own, trusted, expected.clone());
+    let config = config.map_err(io::Error::other)?;
+    let generation = own.map_or(0, |own| own.generation);
+    Ok(match sessions {
+        None => config,
+        Some(sessions) => sessions.kept(generation, &config),
+    })
+}
+
+async fn reach(
+    seams: &Seams,
+    trust: &Trust,
+    (own, trusted): (Option<&Credential>, &Arc<Trusted>),
+    (to, expected): (&Address, &SpiffeId),
+    sessions: Option<&Sessions>,
+) -> Result<Connection, DialError> {
     let failed = |cause| DialError::Failed {
         to: to.clone(),
         cause,
     };
     let connect = async {
-        let config = trust
-            .connector(own, trusted, expected.clone())
-            .map_err(io::Error::other)?;
+        let config = connector(trust, (own, trusted), expected, sessions)?;
         let wire = seams.net.dial(to).await?;
         let began = seams.clock.now();
         // The name is not looked at: the verifier asks for a SPIFFE ID.
@@ -189,25 +235,26 @@ pub async fn dial(
         let leaf = chain.first();
         let facts = leaf.and_then(|leaf| crate::identity::LeafFacts::from_der(leaf).ok());
         let mut standing = Standing::of(chain);
-        if let Some(facts) = &facts {
+        let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+        if let Some(facts) = facts.as_ref().filter(|_| !resumed) {
             standing = standing.met(facts.clone(), trust, trusted, began);
         }
-        let peer = (facts, standing);
+        let (peer, heard) = ((facts, standing), Heard::default());
         let (send, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .keep_alive_while_idle(true)
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(heard.through(stream)))
             .await
             .map_err(io::Error::other)?;
         // It ends when every handle is gone and the last response is read, or on an error that
         // each pending request is told of as well.
         tokio::spawn(connection);
-        Ok((send, Origin::of(to)?, peer))
+        Ok((send, Origin::of(to)?, peer, heard))
     };
     let connected = tokio::time::timeout(HANDSHAKE, connect).await;
-    let (send, origin, (facts, peer)) = connected
+    let (send, origin, (facts, peer), heard) = connected
         .map_err(|_| DialError::Deadline(to.clone()))?
         .map_err(failed)?;
     let ends = [
@@ -230,5 +277,6 @@ pub async fn dial(
         retire_at: end - GRACE,
         peer,
         bearer: None,
+        heard,
     })
 }

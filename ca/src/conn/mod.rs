@@ -4,12 +4,14 @@
 //! its channel redials with a new leaf while a token bound to the old one is still being sent. So
 //! both ends are ours, over hyper's HTTP/2; tonic keeps the code generation and the routes.
 
+mod alert;
 mod client;
 mod serve;
 mod standing;
 
 use std::time::Duration;
 
+pub use alert::Refused;
 pub use client::{Connection, DialError, Dialer, dial};
 pub use serve::{Deadline, Door, PeerIdentity};
 pub use standing::Standing;

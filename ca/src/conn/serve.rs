@@ -15,6 +15,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::HandshakeKind;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 use tonic::service::Routes;
@@ -30,6 +31,7 @@ use crate::identity::LeafFacts;
 use crate::net::Wire;
 use crate::seams::Seams;
 use crate::tls::Trust;
+use crate::tls::danger::Sessions;
 use crate::work::Kind;
 
 /// How long a connection without a certificate may last.
@@ -72,9 +74,27 @@ pub struct Door {
     pub deadline: Deadline,
     /// Whether a peer may come without a certificate, for first identities.
     pub anonymous: bool,
+    /// Sessions that are taken up again without a look at the peer; none is the safe side.
+    pub sessions: Option<Sessions>,
 }
 
 impl Door {
+    /// A door that admits nobody without a certificate, and ends connections with it.
+    pub const fn new(
+        seams: Seams,
+        identity: watch::Receiver<Option<Arc<Published>>>,
+        trust: Trust,
+    ) -> Self {
+        Self {
+            seams,
+            identity,
+            trust,
+            deadline: Deadline::Leaf,
+            anonymous: false,
+            sessions: None,
+        }
+    }
+
     /// Serves `routes` on `port` until the task is dropped.
     ///
     /// # Errors
@@ -126,6 +146,10 @@ impl Door {
             .trust
             .acceptor(&own.credential, trusted, self.anonymous)
             .ok()?;
+        let config = match &self.sessions {
+            None => config,
+            Some(sessions) => sessions.remembering(&config),
+        };
         let stream = TlsAcceptor::from(config).accept(wire).await.ok()?;
         let mut end = own.credential.facts.not_after;
         let peer = match stream.get_ref().1.peer_certificates() {
@@ -133,8 +157,10 @@ impl Door {
                 let facts = LeafFacts::from_der(leaf).ok()?;
                 end = end.min(facts.not_after);
                 let mut standing = Standing::of(chain);
-                if self.deadline != Deadline::None {
-                    // Where nothing judges it again, it would keep these beliefs for ever.
+                let resumed = stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+                if self.deadline != Deadline::None && !resumed {
+                    // Where nothing judges it again, it would keep these beliefs for ever. A chain
+                    // that was taken up again was judged by nobody now.
                     standing = standing.met(facts.clone(), &self.trust, trusted, began);
                 }
                 Some(PeerIdentity {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
+use services::client::IN_HANDSHAKE;
 use services::posture::{Dial, Freshness, OnStale, Posture, Recheck};
 use services::refusal::Refusal;
 
@@ -456,6 +457,7 @@ fn governing(
         Cause::Invariant(name) if strict || *name == served::NAME => locked_out
             .iter()
             .map(|group| group.logged.as_ref().unwrap_or(&group.heard).as_str())
+            .map(|heard| heard.strip_prefix(IN_HANDSHAKE).unwrap_or(heard))
             .collect(),
         Cause::Invariant("monotone-policy") => vec!["policy-rolled-back"],
         Cause::Invariant("no-unlogged-decision") => vec!["audit-unavailable"],

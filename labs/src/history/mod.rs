@@ -13,6 +13,7 @@ pub(crate) mod sample;
 use std::collections::BTreeMap;
 
 use services::audit::entry::Entry;
+use services::client::IN_HANDSHAKE;
 use services::refusal::Refusal;
 
 pub use placement::{Decided, PLACEMENT_SLACK_US, Placed};
@@ -42,6 +43,9 @@ pub struct History {
     pub left_out: BTreeMap<String, u64>,
     /// The first entry of those left out under a policy of each size; none in a whole history.
     pub rooted: BTreeMap<u64, Rooted>,
+    /// The certificate's serial behind each permit of those left out that opened a stream; none in a
+    /// whole history.
+    pub opened: BTreeMap<Stream, String>,
     /// Each node's skew: from this true time on (µs), its clock is this far ahead (µs). A node
     /// that is absent, or a time before the first step, has no skew. In order of time.
     pub clocks: BTreeMap<String, Vec<(u64, i64)>>,
@@ -61,6 +65,9 @@ pub struct History {
     /// What the scenario expects of a good posture.
     pub expect: Expect,
 }
+
+/// A stream: the node that serves it, whom, and the request that opened it.
+pub type Stream = (String, String, String);
 
 /// An entry that says which root a policy of its size has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -217,7 +224,16 @@ impl Outcome {
         matches!(self, Self::Served { .. })
     }
 
-    /// The refusal, if a node named one; a failure on the way is none.
+    /// The refusal by name, of a request or of the certificate in a handshake; a failure on the way
+    /// is none.
+    pub fn named(&self) -> Option<Refusal> {
+        let Self::Refused(name) = self else {
+            return None;
+        };
+        Refusal::from_name(name.strip_prefix(IN_HANDSHAKE).unwrap_or(name))
+    }
+
+    /// The refusal, if a node decided the request and named one: it has an entry in that node's log.
     pub fn refusal(&self) -> Option<Refusal> {
         match self {
             Self::Refused(name) => Refusal::from_name(name),
@@ -381,6 +397,9 @@ mod tests {
         assert_eq!(Outcome::Refused("unavailable".to_owned()).refusal(), None);
         let stale = Outcome::Refused("policy-stale".to_owned());
         assert_eq!(stale.refusal(), Some(Refusal::PolicyStale));
+        let shut = Outcome::Refused("handshake: certificate-revoked".to_owned());
+        assert_eq!(shut.named(), Some(Refusal::CertificateRevoked));
+        assert_eq!(shut.refusal(), None, "nobody decided a request");
     }
 
     #[test]

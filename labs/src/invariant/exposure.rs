@@ -130,8 +130,8 @@ pub(super) fn possible(placed: &Placed<'_>, concerns: fn(&Act) -> bool) -> Vec<P
         lates.extend(heard.filter_map(|r| {
             let late = from_client(r, revoke, (acknowledged_us, history.duration_us));
             let doubt = match revoke.kind {
-                ActKind::Leaf => match opening(&permits, r) {
-                    Some(opened) if !rests_on(opened, revoke) => return None,
+                ActKind::Leaf => match opened_on(history, &permits, r) {
+                    Some(serial) if !revoke.serials.iter().any(|it| it == serial) => return None,
                     Some(_) => None,
                     None => Some("no entry says on which certificate".to_owned()),
                 },
@@ -150,15 +150,25 @@ pub(super) fn possible(placed: &Placed<'_>, concerns: fn(&Act) -> bool) -> Vec<P
     lates
 }
 
-/// The permit that opened the stream of which this is a message: `tablet-3` for `tablet-3.7`.
-fn opening<'p, 'h>(permits: &'p [&'h Decided<'h>], message: &Request) -> Option<&'p Decided<'h>> {
+/// The certificate on which the stream was opened of which this is a message: `tablet-3.7` is one of
+/// `tablet-3`.
+fn opened_on<'p>(
+    history: &'p History,
+    permits: &[&'p Decided<'p>],
+    message: &Request,
+) -> Option<&'p str> {
     message.since_us?;
     let (opened, _) = message.id.rsplit_once('.')?;
-    let is_it = |d: &&&Decided<'_>| {
-        (d.node, &*d.entry.principal, &*d.entry.request)
-            == (&*message.node, &*message.principal, opened)
-    };
-    permits.iter().find(is_it).copied()
+    let stream = (&*message.node, &*message.principal, opened);
+    let is_it = |d: &&&Decided<'_>| (d.node, &*d.entry.principal, &*d.entry.request) == stream;
+    let permit = permits.iter().find(is_it);
+    let logged = permit.and_then(|decided| Some(decided.entry.leaf.as_ref()?.serial.as_str()));
+    let owned = (
+        stream.0.to_owned(),
+        stream.1.to_owned(),
+        stream.2.to_owned(),
+    );
+    logged.or_else(|| history.opened.get(&owned).map(String::as_str))
 }
 
 /// Whether a permit rests on what this act took: a role, always; a certificate, if it came with it.

@@ -115,7 +115,7 @@ fn refusals(placed: &Placed<'_>, rule: &Rule) -> u64 {
         let during = acknowledged_us..granted_again(history, revoke);
         let heard = history.requests.iter().filter(|r| {
             r.principal == revoke.principal
-                && r.outcome.refusal().is_some()
+                && r.outcome.named().is_some()
                 && during.contains(&r.asked_us())
         });
         let heard = heard.map(|r| (r.node.as_str(), r.id.as_str()));

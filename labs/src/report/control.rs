@@ -74,7 +74,7 @@ pub fn attack(history: &History) -> Attack {
         .map(|(_, acknowledged)| acknowledged)
         .min();
     let refused = attacks().any(|request| {
-        let refusal = request.outcome.refusal();
+        let refusal = request.outcome.named();
         let named = refusal.is_some_and(|refusal| refusal.name() == expect.refusal);
         named && request.started_us >= since_us.unwrap_or(0)
     });

@@ -89,7 +89,7 @@ pub(super) enum Mark {
 impl Heard {
     /// A failure on the way, by whatever name the client gave it, is no answer.
     fn count(&mut self, request: &Request, late: bool) {
-        match (&request.outcome, request.outcome.refusal()) {
+        match (&request.outcome, request.outcome.named()) {
             (Outcome::Served { .. }, _) => {
                 self.permitted += 1;
                 self.after_revoke += u64::from(late);

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use services::audit;
-use services::audit::entry::Entry;
+use services::audit::entry::{Decision, Entry};
 
 use super::afflict::micros;
 use super::world::World;
@@ -139,7 +139,7 @@ impl Lookout {
             let left_out = log
                 .before(since_us.saturating_sub(REST_US))
                 .saturating_sub(1);
-            log.leave_out(left_out, node, &mut recent.rooted);
+            log.leave_out(left_out, node, recent);
             let entries = log.entries[left_out..]
                 .iter()
                 .map(|(_, entry)| entry.clone());
@@ -162,11 +162,19 @@ impl Log {
             .extend(entries.into_iter().map(|entry| (now_us, entry)));
     }
 
-    /// Remembers the roots of the entries up to that one, which are looked at no more.
-    fn leave_out(&mut self, until: usize, node: &str, rooted: &mut BTreeMap<u64, Rooted>) {
+    /// Remembers of the entries up to that one, which are looked at no more, the roots, and on which
+    /// certificate streams were opened.
+    fn leave_out(&mut self, until: usize, node: &str, recent: &mut History) {
         for (_, entry) in self.entries.get(self.left_out..until).unwrap_or_default() {
-            let first = rooted.entry(entry.policy_size);
+            let first = recent.rooted.entry(entry.policy_size);
             first.or_insert_with(|| Rooted::by(node, entry));
+            if let (Decision::Permit, "watch", Some(leaf)) =
+                (entry.decision, entry.action.as_str(), &entry.leaf)
+            {
+                let (principal, request) = (entry.principal.clone(), entry.request.clone());
+                let stream = (node.to_owned(), principal, request);
+                recent.opened.insert(stream, leaf.serial.clone());
+            }
         }
         self.left_out = until.max(self.left_out);
     }
@@ -249,14 +257,14 @@ mod tests {
         let mut log = Log::default();
         log.read_on(&file(&["m-1", "m-2", "m-3"]), 1);
         log.entries[2].1.policy_size = 8;
-        let mut rooted = BTreeMap::new();
-        log.leave_out(0, "records.south", &mut rooted);
-        assert!(rooted.is_empty());
-        log.leave_out(2, "records.south", &mut rooted);
+        let mut recent = History::default();
+        log.leave_out(0, "records.south", &mut recent);
+        assert!(recent.rooted.is_empty());
+        log.leave_out(2, "records.south", &mut recent);
         let seven = Rooted::by("records.south", &log.entries[0].1);
-        assert_eq!(rooted, BTreeMap::from([(7, seven.clone())]));
-        log.leave_out(3, "records.south", &mut rooted);
+        assert_eq!(recent.rooted, BTreeMap::from([(7, seven.clone())]));
+        log.leave_out(3, "records.south", &mut recent);
         let eight = Rooted::by("records.south", &log.entries[2].1);
-        assert_eq!(rooted, BTreeMap::from([(7, seven), (8, eight)]));
+        assert_eq!(recent.rooted, BTreeMap::from([(7, seven), (8, eight)]));
     }
 }

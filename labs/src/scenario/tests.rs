@@ -318,12 +318,14 @@ const MISFITS: &[(&str, &str, &str)] = &[
     (
         "floor = 0.15",
         "floor = 1.5",
-        "48: `floor` is `1.5`; it is between 0 and 1",
+        "48: `floor` is `1.5`; it is between 0 and 1, with at most three \
+         decimals",
     ),
     (
         "floor = 0.15",
         "floor = nan",
-        "48: `floor` is `nan`; it is between 0 and 1",
+        "48: `floor` is `nan`; it is between 0 and 1, with at most three \
+         decimals",
     ),
     ("level = 1\n", "", "1: the scenario needs `level`"),
     (

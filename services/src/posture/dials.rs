@@ -85,7 +85,7 @@ pub const DIALS: &[Dial] = &[
         hardened: "off",
         exposed: &[exposed("on", "rustls, tonic, Go and nginx defaults")],
         refusals: &["certificate-revoked"],
-        built: &["off"],
+        built: &["off", "on"],
     },
     Dial {
         name: "tls.recheck",

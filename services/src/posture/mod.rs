@@ -51,6 +51,16 @@ macro_rules! words {
 }
 
 words! {
+    /// Whether a session is taken up again without a handshake's checks.
+    Resumption {
+        /// Every connection begins with a handshake in which both ends are judged.
+        Off = "off",
+        /// A ticket will do: whoever was let in once comes in with it, unseen.
+        On = "on",
+    }
+}
+
+words! {
     /// When a peer's leaf is looked at again.
     Recheck {
         /// Never: what held at the handshake holds for the connection's life.
@@ -137,6 +147,8 @@ words! {
 /// Dials of the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
+    /// Whether sessions are taken up again.
+    pub resumption: Resumption,
     /// When a peer's leaf is looked at again.
     pub recheck: Recheck,
     /// When a connection must end.
@@ -221,6 +233,7 @@ impl Posture {
     pub fn hardened() -> Self {
         Self {
             tls: Tls {
+                resumption: Resumption::Off,
                 recheck: Recheck::Message,
                 connection_deadline: ConnectionDeadline::Leaf,
                 tolerance: Duration::from_millis(500),

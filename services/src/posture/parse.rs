@@ -22,7 +22,7 @@ use super::demand::{demand, no_span};
 use super::dials::{DIALS, Dial, Form};
 use super::document::{Document, instead, kind, ordered, quoted};
 use super::flaw::{Flaw, Placed, PostureError, unknown_dial, unknown_section};
-use super::{ACTIONS, Freshness, Freshnesses, Posture, least_bound, span};
+use super::{ACTIONS, Freshness, Freshnesses, Posture, Resumption, least_bound, span};
 
 /// A posture file is at most this long, in bytes.
 pub const MAX_POSTURE: usize = 64 * 1024;
@@ -304,11 +304,12 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
             ConnectionDeadline::from_word(word),
         ),
         "tls.recheck" => put(&mut tls.recheck, Recheck::from_word(word)),
+        "tls.resumption" => put(&mut tls.resumption, Resumption::from_word(word)),
         "token.audience" => put(&mut token.audience, Audience::from_word(word)),
         "token.binding" => put(&mut token.binding, Binding::from_word(word)),
         "token.unknown_key" => put(&mut token.unknown_key, UnknownKey::from_word(word)),
         // One value only, and it holds by construction.
-        "policy.gap" | "policy.rollback" | "tls.resumption" | "token.algorithm" => true,
+        "policy.gap" | "policy.rollback" | "token.algorithm" => true,
         _ => false,
     }
 }
@@ -433,9 +434,9 @@ mod tests {
             "posture.toml:3: dial `token.keys`: its mechanism is not built yet; remove it"
         );
         assert_eq!(
-            refused("[tls]\nresumption = \"on\"\n"),
-            "posture.toml:2: dial `tls.resumption`: the mechanism of `on` is not built yet; \
-             it is `off`"
+            refused("[token]\nalgorithm = \"header\"\n"),
+            "posture.toml:2: dial `token.algorithm`: the mechanism of `header` is not built \
+             yet; it is `key`"
         );
     }
 

@@ -11,7 +11,7 @@ impl Posture {
     /// The value in force of a dial as a file says it; nothing for a dial that no posture holds.
     pub fn value(&self, dial: &str) -> Option<String> {
         let word = match dial {
-            "tls.resumption" => "off",
+            "tls.resumption" => self.tls.resumption.word(),
             "tls.recheck" => self.tls.recheck.word(),
             "tls.connection_deadline" => self.tls.connection_deadline.word(),
             "tls.tolerance" => return Some(span::write(self.tls.tolerance)),
