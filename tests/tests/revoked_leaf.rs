@@ -1,5 +1,5 @@
-//! A certificate that was taken back, on connections that are open and on sessions that are taken up
-//! again: what each dial does about it alone, over real TLS.
+//! A certificate that was taken back, on connections that are open and on sessions that are taken
+//! up again: what each dial does about it alone, over real TLS.
 
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 

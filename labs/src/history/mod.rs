@@ -7,16 +7,16 @@
 
 mod placement;
 mod prefix;
+mod request;
 #[cfg(test)]
 pub(crate) mod sample;
 
 use std::collections::BTreeMap;
 
 use services::audit::entry::Entry;
-use services::client::IN_HANDSHAKE;
-use services::refusal::Refusal;
 
 pub use placement::{Decided, PLACEMENT_SLACK_US, Placed};
+pub use request::{Outcome, Request};
 
 /// A node's whole audit log in order of `seq`, or why it does not verify.
 pub type AuditLog = Result<Vec<Entry>, String>;
@@ -43,8 +43,8 @@ pub struct History {
     pub left_out: BTreeMap<String, u64>,
     /// The first entry of those left out under a policy of each size; none in a whole history.
     pub rooted: BTreeMap<u64, Rooted>,
-    /// The certificate's serial behind each permit of those left out that opened a stream; none in a
-    /// whole history.
+    /// The certificate's serial behind each permit of those left out that opened a stream; none in
+    /// a whole history.
     pub opened: BTreeMap<Stream, String>,
     /// Each node's skew: from this true time on (µs), its clock is this far ahead (µs). A node
     /// that is absent, or a time before the first step, has no skew. In order of time.
@@ -164,80 +164,6 @@ impl Act {
             ActKind::Revoke | ActKind::Leaf => true,
             ActKind::Policy | ActKind::Entities => !self.principal.is_empty(),
             ActKind::Grant => false,
-        }
-    }
-}
-
-/// One request, as its client lived it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Request {
-    /// The identifier it carried through every hop.
-    pub id: String,
-    /// The scenario's name for this kind of traffic.
-    pub tag: String,
-    /// Who asked.
-    pub principal: String,
-    /// Where the user is.
-    pub region: String,
-    /// Which node was asked.
-    pub node: String,
-    /// What they wanted to do.
-    pub action: String,
-    /// To what.
-    pub resource: String,
-    /// When it left the client, in true microseconds; of a message, when it arrived.
-    pub started_us: u64,
-    /// For a message of an open stream, which is heard and never asked: it was decided at this true
-    /// time or later, in microseconds.
-    pub since_us: Option<u64>,
-    /// When the answer arrived, or the client gave up.
-    pub finished_us: Option<u64>,
-    /// What the client heard.
-    pub outcome: Outcome,
-}
-
-/// What a client heard.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Outcome {
-    /// The answer to what was asked.
-    Served {
-        /// Size of the policy log that the node decided under.
-        policy_size: u64,
-    },
-    /// A refusal by name, or the client's own name for a failure on the way.
-    Refused(String),
-    /// Nothing: it may have happened or not.
-    #[default]
-    Unknown,
-}
-
-impl Request {
-    /// What answers it was decided at this true time or later, in microseconds.
-    pub fn asked_us(&self) -> u64 {
-        self.since_us.unwrap_or(self.started_us)
-    }
-}
-
-impl Outcome {
-    /// Whether the user got what was asked.
-    pub const fn is_served(&self) -> bool {
-        matches!(self, Self::Served { .. })
-    }
-
-    /// The refusal by name, of a request or of the certificate in a handshake; a failure on the way
-    /// is none.
-    pub fn named(&self) -> Option<Refusal> {
-        let Self::Refused(name) = self else {
-            return None;
-        };
-        Refusal::from_name(name.strip_prefix(IN_HANDSHAKE).unwrap_or(name))
-    }
-
-    /// The refusal, if a node decided the request and named one: it has an entry in that node's log.
-    pub fn refusal(&self) -> Option<Refusal> {
-        match self {
-            Self::Refused(name) => Refusal::from_name(name),
-            Self::Served { .. } | Self::Unknown => None,
         }
     }
 }
@@ -390,16 +316,6 @@ mod tests {
         assert!(!fault.cuts_off("south", 20));
         assert!(!fault.cuts_off("south", 9));
         assert!(!fault.cuts_off("north", 15));
-    }
-
-    #[test]
-    fn a_failure_on_the_way_is_not_a_refusal() {
-        assert_eq!(Outcome::Refused("unavailable".to_owned()).refusal(), None);
-        let stale = Outcome::Refused("policy-stale".to_owned());
-        assert_eq!(stale.refusal(), Some(Refusal::PolicyStale));
-        let shut = Outcome::Refused("handshake: certificate-revoked".to_owned());
-        assert_eq!(shut.named(), Some(Refusal::CertificateRevoked));
-        assert_eq!(shut.refusal(), None, "nobody decided a request");
     }
 
     #[test]

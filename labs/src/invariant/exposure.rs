@@ -150,8 +150,8 @@ pub(super) fn possible(placed: &Placed<'_>, concerns: fn(&Act) -> bool) -> Vec<P
     lates
 }
 
-/// The certificate on which the stream was opened of which this is a message: `tablet-3.7` is one of
-/// `tablet-3`.
+/// The certificate on which the stream was opened of which this is a message: `tablet-3.7` is one
+/// of `tablet-3`.
 fn opened_on<'p>(
     history: &'p History,
     permits: &[&'p Decided<'p>],

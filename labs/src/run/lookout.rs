@@ -162,8 +162,8 @@ impl Log {
             .extend(entries.into_iter().map(|entry| (now_us, entry)));
     }
 
-    /// Remembers of the entries up to that one, which are looked at no more, the roots, and on which
-    /// certificate streams were opened.
+    /// Remembers of the entries up to that one, which are looked at no more, the roots, and on
+    /// which certificate streams were opened.
     fn leave_out(&mut self, until: usize, node: &str, recent: &mut History) {
         for (_, entry) in self.entries.get(self.left_out..until).unwrap_or_default() {
             let first = recent.rooted.entry(entry.policy_size);
