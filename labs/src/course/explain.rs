@@ -364,10 +364,14 @@ fn moment(history: &History, violation: Violation) -> Moment {
         let age = entry.at_us.saturating_sub(entry.as_of_us);
         let age = figure::seconds(age);
         let (node, seq, size) = (&entry.node, entry.seq, entry.policy_size);
+        let taken = history.acts.iter().flat_map(|act| &act.serials);
+        let leaf = entry.leaf.as_ref();
+        let leaf = leaf.filter(|leaf| taken.clone().any(|serial| *serial == leaf.serial));
+        let on = leaf.map_or("", |_| ", on a certificate that was revoked");
         if entry.policy_size == 0 {
             return format!("{node} {seq}: {decision}, before it had any policy");
         }
-        format!("{node} {seq}: {decision}, by policy {size}, {age} old")
+        format!("{node} {seq}: {decision}, by policy {size}, {age} old{on}")
     });
     Moment {
         at_us: violation.at_us,
