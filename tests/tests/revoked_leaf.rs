@@ -75,6 +75,35 @@ fn without_sessions_a_revoked_leaf_is_refused_by_name_in_each_handshake() {
     assert_eq!(heard.get("served"), None, "{heard:?}");
 }
 
+/// Ordered while the CA is down: it is pending, and done once the CA is back.
+#[test]
+fn an_order_to_a_ca_that_is_down_is_carried_out_when_it_is_back() {
+    let lab = catalog::find("zombie-connection").unwrap();
+    let crash = |lasts: &str| {
+        let step = format!(
+            "[[schedule]]\nat = \"11s\"\n{lasts}do = \"crash\"\nnode = \"ca\"\n\
+             power = true\n\n[expect]"
+        );
+        let text = lab.lab_toml.replacen("[expect]", &step, 1);
+        let request = RunRequest {
+            scenario: Scenario::parse("lab.toml", &text).unwrap(),
+            posture: Posture::hardened(),
+            policy: lab.solution_policy.to_owned(),
+            seed: 7,
+            mutation: Mutation::None,
+        };
+        Flagship::judged("posture", &request).1.acts.remove(0)
+    };
+    let done = crash("for = \"8s\"\n");
+    assert_eq!((done.asked_us / 1_000_000, done.serials.len()), (12, 1));
+    assert!(done.acknowledged_us.unwrap() >= 19_000_000, "{done:?}");
+    let pending = crash("");
+    assert_eq!(
+        (pending.acknowledged_us, pending.asked_us / 1_000_000),
+        (None, 12)
+    );
+}
+
 #[test]
 fn a_stream_outlives_what_ends_each_request() {
     let each = |recheck| exposure_us(&under("zombie-connection", recheck, "off", "none"));

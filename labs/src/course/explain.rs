@@ -207,7 +207,8 @@ fn rule(cause: &Cause, history: &History) -> (String, String) {
             ("refusal".to_owned(), words)
         }
         Cause::NeverLetIn => {
-            let words = "who is to be revoked is first let in: this policy never does";
+            let words =
+                "who is to be revoked is first let in, to all that they try: this policy does not";
             ("attack".to_owned(), words.to_owned())
         }
         Cause::Doubt(doubt) => ("unknown".to_owned(), doubt.clone()),
@@ -272,8 +273,9 @@ fn first_late(history: &History) -> Option<Late> {
     let mut lates = exposure::successes(history);
     lates.sort_by_key(|late| (late.earliest_us, late.node.clone()));
     lates.into_iter().find(|late| {
+        let margin_us = history.margin_us(late.kind);
         let allowed = expect.exposure_us.get(&late.action);
-        let allowed = allowed.map(|us| us.saturating_add(history.tolerance_us));
+        let allowed = allowed.map(|us| us.saturating_add(margin_us));
         attackers.contains(&late.principal.as_str())
             && allowed.is_some_and(|allowed| late.after_us() > allowed)
     })

@@ -10,7 +10,7 @@ use toml::{Table, Value};
 
 use crate::report::RunReport;
 use crate::report::figure;
-use crate::scenario::{Act, Scenario, ScenarioError, Step, Task, When};
+use crate::scenario::{Act, Scenario, ScenarioError, Step, Task, When, is_fault};
 
 /// A learner's own faults and acts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +44,12 @@ impl Own {
             .retain(|step| matches!(step.act, Act::Request { .. }));
         own.schedule.extend(self.0.iter().cloned());
         let floors = std::mem::take(&mut own.expect.availability);
-        let stays = |when: &When| when.step().is_none_or(|name| own.step(name).is_some());
+        // What is owed throughout is owed under the lab's own faults, not under any.
+        let faults = self.0.iter().any(|step| is_fault(step.act.verb()));
+        let stays = |when: &When| match when.step() {
+            Some(name) => own.step(name).is_some(),
+            None => !faults,
+        };
         let floors: Vec<_> = floors.into_iter().filter(|it| stays(&it.when)).collect();
         if floors.is_empty() {
             let served = crate::invariant::legitimate_users_served::NAME;
@@ -66,11 +71,14 @@ pub fn written(lab: &str, own: &str) -> Option<String> {
     steps.append(own.get_mut("schedule")?.as_array_mut()?);
     let name = |step: &Value| Some(step.get("name")?.as_str()?.to_owned());
     let names: Vec<String> = steps.iter().filter_map(name).collect();
+    let mut verbs = steps.iter().filter_map(|step| step.get("do")?.as_str());
+    let faults = verbs.any(is_fault);
     let expect = lab.get_mut("expect")?.as_table_mut()?;
-    let stays = |floor: &Value| {
-        let of = floor.get("inside").or_else(|| floor.get("outside"));
-        of.and_then(Value::as_str)
-            .is_some_and(|of| names.iter().any(|name| name == of))
+    let stays = |floor: &Value| match floor.get("inside").or_else(|| floor.get("outside")) {
+        Some(of) => of
+            .as_str()
+            .is_some_and(|of| names.iter().any(|name| name == of)),
+        None => !faults,
     };
     let mut left = 0;
     if let Some(floors) = expect.get_mut("availability").and_then(Value::as_array_mut) {
@@ -201,6 +209,24 @@ role = "nurse"
             assert_eq!(again, own.onto(&lab()));
         }
         assert_eq!(written("= 1", ATTACK), None);
+    }
+
+    /// A floor that counts throughout goes with the lab's own faults, and stays where there are
+    /// none.
+    #[test]
+    fn what_is_kept_of_it_has_the_floors_that_it_ran_with() {
+        let lab_text = catalog::find("zombie-connection").unwrap().lab_toml;
+        let lab = Scenario::parse("lab.toml", lab_text).unwrap();
+        let revoke = "[[schedule]]\nat = \"20s\"\ndo = \"revoke_leaf\"\nprincipal = \"tablet\"\n";
+        let isolate = "[[schedule]]\nat = \"9s\"\nfor = \"9s\"\ndo = \"isolate\"\nnode = \"ca\"\n";
+        for (steps, floors) in [(revoke, 1), (isolate, 0)] {
+            let text = format!("format = 1\n{steps}");
+            let own = Own::parse(&lab, "attack.toml", &text).unwrap().unwrap();
+            let ran = own.onto(&lab);
+            assert_eq!(ran.expect.availability.len(), floors, "{steps}");
+            let written = written(lab_text, &text).unwrap();
+            assert_eq!(Scenario::parse("scenario.toml", &written).unwrap(), ran);
+        }
     }
 
     #[test]

@@ -275,12 +275,26 @@ impl History {
         promise.copied().unwrap_or(Promise::Any)
     }
 
-    /// The promise that an exposure is shown beside: where certificates are revoked, about those.
+    /// The promise that an exposure is shown beside: where nothing but certificates is revoked, the
+    /// one about those.
     pub fn shown_promise(&self, action: &str) -> Promise {
-        if self.leaf_promised.is_empty() {
+        let mut others = self.acts.iter().filter(|act| act.revokes());
+        if self.leaf_promised.is_empty() || others.any(|act| act.kind != ActKind::Leaf) {
             self.promise(action)
         } else {
             self.leaf_promise(action)
+        }
+    }
+
+    /// How much later than allowed a success may be seen though every clock is as good as it is
+    /// held to be, in microseconds. The end of a list is written by the CA's clock, read by the
+    /// node's, and stretched by what the node itself allows.
+    pub fn margin_us(&self, kind: ActKind) -> u64 {
+        match kind {
+            ActKind::Leaf => self.tolerance_us.saturating_mul(3),
+            ActKind::Grant | ActKind::Revoke | ActKind::Policy | ActKind::Entities => {
+                self.tolerance_us
+            }
         }
     }
 

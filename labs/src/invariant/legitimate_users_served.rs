@@ -272,6 +272,17 @@ mod tests {
     }
 
     #[test]
+    fn a_floor_throughout_counts_whoever_is_cut_off_and_whoever_is_not() {
+        let mut sample = alice(0..0);
+        sample.history.expect.floors.truncate(1);
+        sample.history.expect.floors[0].when = When::Throughout;
+        let asked = sample.history.requests.len() as u64;
+        let groups = groups(&sample.history);
+        assert_eq!((groups.len(), groups[0].total), (1, asked));
+        assert_eq!(groups[0].when(), "throughout");
+    }
+
+    #[test]
     fn an_empty_group_leaves_it_unknown() {
         let mut writes_only = alice(0..0);
         for request in &mut writes_only.history.requests {

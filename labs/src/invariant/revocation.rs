@@ -71,7 +71,7 @@ pub(super) fn judge(placed: &Placed<'_>, rule: &Rule) -> Finding {
         };
         judged += 1;
         let limit = late.acknowledged_us.saturating_add(bound);
-        let limit = limit.saturating_add(history.tolerance_us);
+        let limit = limit.saturating_add(history.margin_us(late.kind));
         if late.latest_us <= limit {
             continue;
         }

@@ -3,7 +3,7 @@
 //! A lab whose attack stopped working is as broken as one whose defence did. What cannot be told
 //! is unknown, never kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -61,7 +61,7 @@ pub fn attack(history: &History) -> Attack {
         let promised = expect.exposure_us.get(&late.action);
         promised.is_some_and(|promised| {
             attackers.contains(late.principal.as_str())
-                && late.after_us() > promised.saturating_add(history.tolerance_us)
+                && late.after_us() > promised.saturating_add(history.margin_us(late.kind))
         })
     };
     if exposure::successes(history).iter().any(too_late) {
@@ -182,7 +182,8 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
     }
     if !was_let_in(history) {
         // Whom a policy never let in has nothing to lose, and is refused by whatever comes first.
-        let why = "the attacker was never let in before the revocation: nothing was revoked";
+        let why = "something of the attack was never let in before the revocation: of that nothing \
+                   was revoked";
         broken.push(format!("{posture}: {why}"));
     }
     if history.expect.floors.is_empty() {
@@ -191,16 +192,21 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
     }
 }
 
-/// Whether the attack once worked by right: before anybody was revoked.
+/// Whether the attack once worked by right, before anybody was revoked: each action of it that was
+/// tried by then.
 pub(crate) fn was_let_in(history: &History) -> bool {
     let revoked = history.acts.iter().filter(|act| act.revokes());
     let first_us = revoked.map(|act| act.asked_us).min().unwrap_or(u64::MAX);
     let expect = &history.expect;
-    let mut attacks = history
+    let attacks = history
         .requests
         .iter()
-        .filter(|r| r.tag == expect.attack_tag);
-    attacks.any(|r| r.outcome.is_served() && r.finished_us.is_some_and(|us| us <= first_us))
+        .filter(|r| r.tag == expect.attack_tag && r.finished_us.is_some_and(|us| us <= first_us));
+    let mut let_in: BTreeMap<&str, bool> = BTreeMap::new();
+    for request in attacks {
+        *let_in.entry(&request.action).or_default() |= request.outcome.is_served();
+    }
+    !let_in.is_empty() && let_in.into_values().all(|served| served)
 }
 
 /// When the cut that hid the revocation ended: the last end of those in force at the first

@@ -97,7 +97,8 @@ pub fn refusals(history: &History) -> BTreeMap<String, u64> {
     refusals
 }
 
-/// The exposure by action in milliseconds, rounded up: never shown shorter than it was.
+/// The exposure by action in milliseconds, rounded up: never shown shorter than what is proved. A
+/// message of a stream that nobody logged may have been sent five seconds before it was heard.
 pub fn exposure_ms(history: &History) -> BTreeMap<String, u64> {
     let exposure = exposure::exposure_us(history);
     exposure

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::operator;
 use super::world::{World, is_administration};
 use crate::fabric::links::Cut;
 use crate::fabric::post::Rule;
@@ -88,6 +89,9 @@ impl Afflictions {
             (Act::Hold(messages), true) | (Act::Release(messages), _) => {
                 world.post.release(&rule(messages));
             }
+            (Act::RevokeLeaf { principal }, _) => {
+                operator::ask(&world.heard, principal, micros(fabric.elapsed()));
+            }
             (Act::Skew { node, by_ms }, false) => fabric.skew(node, by_ms * 1_000),
             (Act::Skew { node, .. }, true) | (Act::Sync { node }, _) => fabric.skew(node, 0),
             (Act::Crash { node, power }, false) => fabric.crash(node, *power),
@@ -97,8 +101,7 @@ impl Afflictions {
                 | Act::PutEntities { .. }
                 | Act::PutPolicy { .. }
                 | Act::Request { .. }
-                | Act::Revoke { .. }
-                | Act::RevokeLeaf { .. },
+                | Act::Revoke { .. },
                 _,
             ) => {}
         }

@@ -14,7 +14,6 @@ use ca::journal::Event;
 use ca::seams::Seams;
 
 use super::users::{AGAIN, Heard, begin, until};
-use super::world::is_administration;
 use crate::fabric::TrueTime;
 use crate::history::{self, ActKind};
 use crate::scenario::{Act, Scenario};
@@ -30,7 +29,6 @@ pub(super) struct Order {
 pub(super) fn orders(scenario: &Scenario) -> Vec<Order> {
     let steps = scenario.schedule.iter();
     let mut orders: Vec<Order> = steps
-        .filter(|step| is_administration(&step.act))
         .filter_map(|step| match &step.act {
             Act::RevokeLeaf { principal } => Some(Order {
                 at: step.at,
@@ -53,31 +51,30 @@ pub(super) async fn operate(
 ) -> Infallible {
     for order in orders {
         until(order.at).await;
-        if let Some(number) = begin_once(&heard, &order) {
+        if let Some(number) = open_order(&heard, &order) {
             take_back(&seams, &ca, &order, (&heard, number)).await;
         }
     }
     std::future::pending().await
 }
 
+/// Writes down that it was asked for at that true time, whether the CA is there to hear it or not.
+pub(super) fn ask(heard: &Heard, principal: &str, asked_us: u64) {
+    let act = history::Act {
+        kind: ActKind::Leaf,
+        principal: principal.to_owned(),
+        asked_us,
+        ..history::Act::default()
+    };
+    begin(heard, act);
+}
+
 /// Where the act is written down, if it is not done yet.
-fn begin_once(heard: &Heard, order: &Order) -> Option<usize> {
+fn open_order(heard: &Heard, order: &Order) -> Option<usize> {
     let said = heard.lock().unwrap_or_else(PoisonError::into_inner);
     let is_it = |act: &history::Act| act.kind == ActKind::Leaf && act.principal == order.principal;
-    let known = said.1.iter().position(is_it);
-    match known {
-        Some(number) => said.1[number].acknowledged_us.is_none().then_some(number),
-        None => {
-            drop(said);
-            let act = history::Act {
-                kind: ActKind::Leaf,
-                principal: order.principal.clone(),
-                asked_us: TrueTime::Sim.micros(),
-                ..history::Act::default()
-            };
-            Some(begin(heard, act))
-        }
-    }
+    let number = said.1.iter().position(is_it)?;
+    said.1[number].acknowledged_us.is_none().then_some(number)
 }
 
 /// Tries until the CA has recorded it.

@@ -1,6 +1,7 @@
 //! What a posture promises about somebody revoked, by action, however the network is cut.
 //!
-//! Nothing where it lets what is old decide. The judge's tolerance is not part of a promise.
+//! Nothing where it lets what is old decide. What the judge allows for clocks is not part of a
+//! promise: each rests on clocks that agree to within it, the CA's among them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use ca::revocation::{Lists, Stale};
 use services::policy::schema_freshness;
 use services::posture::{ACTIONS, Freshness, OnStale, Posture, Recheck};
 
+use super::TOLERANCE_US;
 use super::afflict::micros;
 use crate::history::Promise;
 
@@ -29,10 +31,14 @@ pub(super) fn of_policy(posture: &Posture) -> BTreeMap<String, Promise> {
     policy.freshness.iter().map(of).collect()
 }
 
-/// After a certificate was revoked: a list counts for `list_life`, and who has no fresh one is
-/// refused. A posture that never looks again at whom it let in promises nothing.
+/// After a certificate was revoked: a list counts for `list_life`, and as far beyond it as clocks
+/// may be apart; who has no fresh one is refused. A posture that never looks again at whom it let
+/// in promises nothing.
 pub(super) fn of_leaves(posture: &Posture, list_life: Duration) -> BTreeMap<String, Promise> {
     let revocation = &posture.revocation;
+    // What the judge allows for clocks is not promised twice.
+    let beyond = posture.tls.tolerance;
+    let beyond = beyond.saturating_sub(Duration::from_micros(TOLERANCE_US));
     let asks = revocation.crl == Lists::Require && revocation.stale_crl == Stale::Refuse;
     let of = |action: &str| {
         let looks_again = match posture.tls.recheck {
@@ -42,7 +48,7 @@ pub(super) fn of_leaves(posture: &Posture, list_life: Duration) -> BTreeMap<Stri
             Recheck::Handshake => false,
         };
         let promise = if asks && looks_again {
-            Promise::Within(micros(list_life))
+            Promise::Within(micros(list_life + beyond))
         } else {
             Promise::Any
         };
@@ -63,6 +69,14 @@ mod tests {
             of_leaves(&posture, life)["watch"],
             Promise::Within(60_000_000)
         );
+        posture.tls.tolerance = Duration::from_secs(300);
+        let wide = &of_leaves(&posture, life)["watch"];
+        assert_eq!(
+            *wide,
+            Promise::Within(359_500_000),
+            "a list counts that much longer"
+        );
+        posture.tls.tolerance = Duration::from_millis(500);
         posture.tls.recheck = Recheck::Request;
         let promised = of_leaves(&posture, life);
         assert_eq!(promised["read"], Promise::Within(60_000_000));

@@ -382,14 +382,10 @@ fn broke(error: node::NodeError) -> RunError {
     }
 }
 
-/// The steps that administrators take, which are no faults.
+/// The steps that whoever keeps the policy takes, which are no faults.
 pub(super) const fn is_administration(act: &Act) -> bool {
     matches!(
         act,
-        Act::Grant { .. }
-            | Act::PutEntities { .. }
-            | Act::PutPolicy { .. }
-            | Act::Revoke { .. }
-            | Act::RevokeLeaf { .. }
+        Act::Grant { .. } | Act::PutEntities { .. } | Act::PutPolicy { .. } | Act::Revoke { .. }
     )
 }

@@ -227,6 +227,11 @@ impl Act {
     }
 }
 
+/// True for what goes wrong of itself, as against what users and administrators do.
+pub fn is_fault(verb: &str) -> bool {
+    lasts(verb) || matches!(verb, "heal" | "rejoin" | "release" | "restart" | "sync")
+}
+
 /// True for a fault that has an end, and so may say `for`.
 pub(super) fn lasts(verb: &str) -> bool {
     matches!(verb, "crash" | "hold" | "isolate" | "partition" | "skew")

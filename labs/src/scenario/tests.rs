@@ -366,6 +366,42 @@ const MISFITS: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
+fn a_list_counts_for_a_while_and_certificates_are_taken_once() {
+    let life = |span: &str| {
+        let lab = LAB.replacen(
+            "duration = ",
+            &format!("list_life = \"{span}\"\nduration = "),
+            1,
+        );
+        parse(&lab).map(|scenario| scenario.world.list_life)
+    };
+    assert_eq!(life("15s").unwrap(), Duration::from_secs(15));
+    for wrong in ["7s", "11m"] {
+        let answer = life(wrong).unwrap_err();
+        assert!(answer.contains("from 8 s to 10 min"), "{answer}");
+    }
+    let step = "[[schedule]]\nat = \"9s\"\ndo = \"revoke_leaf\"\nprincipal = \"mallory\"\n";
+    let with = |steps: String| parse(&LAB.replacen("[expect]", &format!("{steps}[expect]"), 1));
+    assert!(with(step.to_owned()).is_ok());
+    let twice = with(step.repeat(2)).unwrap_err();
+    assert!(twice.contains("one is enough"), "{twice}");
+    let unknown = with(step.replace("mallory", "malory")).unwrap_err();
+    assert!(unknown.contains("the nearest is `mallory`"), "{unknown}");
+}
+
+#[test]
+fn a_floor_is_inside_or_outside_or_counts_throughout() {
+    let both = refused("inside = \"cut\"", "inside = \"cut\"\noutside = \"cut\"");
+    assert!(both.contains("or neither and counts throughout"), "{both}");
+    let lab = LAB.replacen("inside = \"cut\"\n", "", 1);
+    let floors = parse(&lab).unwrap().expect.availability;
+    assert!(
+        floors.iter().any(|it| it.when == When::Throughout),
+        "{floors:?}"
+    );
+}
+
+#[test]
 fn a_floor_may_be_outside_a_cut_that_leaves_nobody_inside() {
     let between = "between = [[\"admin\"], [\"policy\"]]";
     let lab = LAB.replace("between = [[\"south\"], [\"north\", \"east\"]]", between);

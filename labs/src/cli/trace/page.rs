@@ -19,7 +19,7 @@ pub(super) fn page(id: &str, kept: &str, stories: &[Story], style: &Style) -> St
             Some(asked) => client(&mut page, asked),
             None => page.wrapped(Tone::Plain, "  asked     ", "no client kept a record of it"),
         }
-        label_each(&mut page, "  policy    ", story.acts.iter().map(act));
+        label_each(&mut page, "  acts      ", story.acts.iter().map(act));
         label_each(&mut page, "  timeline  ", story.events.iter().map(hop));
         if story.entries.is_empty() {
             page.wrapped(Tone::Plain, "  entry     ", "no verified log has one");
@@ -80,6 +80,9 @@ fn act(act: &ActBefore) -> String {
     if !act.acknowledged {
         return format!("{at}  {what} pending: no promise");
     }
+    if act.policy_size == 0 {
+        return format!("{at}  {what}, recorded by the CA");
+    }
     let known = match act.known_to_decision {
         Some(true) => "the decision knew it",
         Some(false) => "the decision did NOT know it",
@@ -122,6 +125,9 @@ fn logged(page: &mut Page<'_>, entry: &Logged) {
     let text = format!("the log verifies: {} entries, signed and chained", entry.of);
     page.wrapped(Tone::Good, "            ", &text);
     page.wrapped(Tone::Faint, "  root      ", &entry.policy_root);
+    if let Some(leaf) = &entry.leaf {
+        page.wrapped(Tone::Faint, "  leaf      ", &leaf.serial);
+    }
 }
 
 fn exact(us: u64) -> String {

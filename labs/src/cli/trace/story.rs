@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use services::audit::entry::{Decision, Entry};
+use services::audit::entry::{Decision, Entry, Leaf};
 
 use crate::history::{Outcome, Request};
 use crate::invariant::revocation;
@@ -79,6 +79,8 @@ pub(super) struct Logged {
     pub(super) refusal: Option<String>,
     pub(super) policy_size: u64,
     pub(super) policy_root: String,
+    /// The certificate that the caller came with.
+    pub(super) leaf: Option<Leaf>,
     /// How old that policy was at the decision, on the node's clock.
     pub(super) age_us: u64,
     /// How many entries the log has that verified with it.
@@ -115,10 +117,12 @@ impl Story {
             .or_else(|| own().next().map(|traced| traced.event.principal.as_str()));
         let size = entries.first().map(|entry: &Logged| entry.policy_size);
         let stream = format!("{id}.");
-        let messages: BTreeSet<&str> = events
+        // In the order of their numbers.
+        let messages: BTreeSet<(usize, &str)> = events
             .iter()
             .map(|traced| traced.event.request.as_str())
             .filter(|other| other.starts_with(&stream))
+            .map(|other| (other.len(), other))
             .collect();
         Self {
             run: run.to_owned(),
@@ -127,7 +131,7 @@ impl Story {
             events: own().map(hop).collect(),
             entries,
             broken_logs,
-            messages: messages.into_iter().map(str::to_owned).collect(),
+            messages: messages.into_iter().map(|(_, id)| id.to_owned()).collect(),
         }
     }
 }
@@ -168,6 +172,7 @@ fn logged(id: &str, log: &[Entry]) -> Vec<Logged> {
         seq: entry.seq,
         permit: entry.decision == Decision::Permit,
         refusal: entry.refusal.clone(),
+        leaf: entry.leaf.clone(),
         policy_size: entry.policy_size,
         policy_root: entry.policy_root.clone(),
         age_us: entry.at_us.saturating_sub(entry.as_of_us),
