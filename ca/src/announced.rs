@@ -1,9 +1,11 @@
-//! What the CA tells every member: roots, revocation lists, taints. Always whole, never a change.
+//! What the CA tells every member: roots, revocation lists, taints, token keys. Always whole, never
+//! a change.
 
 use std::collections::BTreeSet;
 
 use crate::authorities::{Authorities, Listed};
 use crate::bundle::Bundle;
+use crate::token_keys::TokenKey;
 
 /// What this CA tells every member, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +16,10 @@ pub struct Announced {
     pub listed: Vec<Listed>,
     /// SHA-256 of issuers' certificates whose leaves are to be renewed now.
     pub tainted: BTreeSet<[u8; 32]>,
+    /// The keys that verify tokens, as a JWK set.
+    pub jwks: String,
+    /// The key that signs tokens: for the token service, and nobody else.
+    pub signing: Option<TokenKey>,
 }
 
 impl Announced {
@@ -22,6 +28,8 @@ impl Announced {
             bundle: authorities.bundle(),
             listed: authorities.listed(),
             tainted: authorities.tainted().collect(),
+            jwks: authorities.jwks(),
+            signing: authorities.token_key().cloned(),
         }
     }
 }

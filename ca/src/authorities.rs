@@ -6,6 +6,8 @@
 //! Invariant: every issuer that may still be trusted has a list, and no number of a list is used
 //! for two contents.
 
+mod lists;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,16 +16,16 @@ use rustls::pki_types::CertificateDer;
 use crate::authority::{Issuer, Root};
 use crate::bundle::Bundle;
 use crate::clock::Time;
-use crate::crl::{RevocationReason, RevokedLeaf};
 use crate::error::CaError;
 use crate::identity::TrustDomain;
 use crate::journaled::{Journaled, Revoked};
 use crate::keys::Keys;
 use crate::profile::Validity;
 use crate::root_keys::RootKeys;
-use crate::rotation::{Act, AuthorityKind, Command, Facts, Slot, Slots, Transition, decide};
+use crate::rotation::{AuthorityKind, Command, Facts, Slot, Slots, Transition, decide};
 use crate::store::{Material, Store};
 use crate::svid;
+use crate::token_keys::{TokenKey, TokenKeys};
 
 /// A revocation list with the certificates that lead from it to a root; none for a root's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,7 @@ pub(crate) struct Authorities {
     domain: TrustDomain,
     slots: Slots,
     issuers: BTreeMap<u64, Issuer>,
+    token_keys: TokenKeys,
     roots: BTreeMap<u64, CertificateDer<'static>>,
     /// The roots' lists, as they were last signed.
     root_lists: BTreeMap<u64, Vec<u8>>,
@@ -57,6 +60,7 @@ struct Change {
     material: Vec<(String, Material)>,
     issuer: Option<Issuer>,
     root: Option<(u64, CertificateDer<'static>)>,
+    token_key: Option<(u64, TokenKey)>,
 }
 
 impl Authorities {
@@ -80,6 +84,7 @@ impl Authorities {
             domain: domain.clone(),
             slots,
             issuers: BTreeMap::new(),
+            token_keys: TokenKeys::default(),
             roots: BTreeMap::new(),
             root_lists: BTreeMap::new(),
             lists: BTreeMap::new(),
@@ -89,7 +94,7 @@ impl Authorities {
         let slots: Vec<Slot> = loaded.slots.iter().cloned().collect();
         for slot in slots {
             let name = name(slot.kind, slot.id);
-            let gone = || CaError::Damaged(format!("the store has no certificate of {name}"));
+            let gone = || CaError::Damaged(format!("the store has nothing of {name}"));
             let material = store.material(&name)?.ok_or_else(gone)?;
             let certificate = CertificateDer::from(material.certificate()?);
             match slot.kind {
@@ -105,7 +110,10 @@ impl Authorities {
                     let issuer = Issuer::new(domain, id, validity, key, certificate)?;
                     loaded.issuers.insert(id, issuer);
                 }
-                AuthorityKind::Jwt => {}
+                AuthorityKind::Jwt => {
+                    let key = material.key()?.ok_or_else(gone)?;
+                    loaded.token_keys.put(slot.id, TokenKey::new(key)?);
+                }
             }
         }
         Ok(loaded)
@@ -152,21 +160,19 @@ impl Authorities {
         certificates.map(|certificate| svid::sha256(certificate))
     }
 
-    /// Every list that a verifier may need.
-    pub(crate) fn listed(&self) -> Vec<Listed> {
-        let roots = self.slots.trusted_roots().filter_map(|slot| {
-            Some(Listed {
-                crl: self.root_lists.get(&slot.id)?.clone(),
-                signers: Vec::new(),
-            })
-        });
-        let issuers = self.slots.issuers().filter_map(|slot| {
-            Some(Listed {
-                crl: self.lists.get(&slot.id)?.0.clone(),
-                signers: vec![self.issuer_certificate(slot.id)?.clone()],
-            })
-        });
-        roots.chain(issuers).collect()
+    /// The keys that verify tokens, as a JWK set.
+    pub(crate) fn jwks(&self) -> String {
+        self.token_keys.jwks(&self.slots)
+    }
+
+    /// The key that signs tokens.
+    pub(crate) fn token_key(&self) -> Option<&TokenKey> {
+        self.token_keys.signing(&self.slots)
+    }
+
+    /// The number of the token key of that name.
+    pub(crate) fn token_key_number(&self, kid: &str) -> Option<u64> {
+        self.token_keys.number(kid)
     }
 
     /// What was revoked under that serial, if anything was.
@@ -188,9 +194,6 @@ impl Authorities {
         facts: &Facts,
         now: Time,
     ) -> Result<Vec<Transition>, CaError> {
-        if command.act.kind() == AuthorityKind::Jwt {
-            return Err(CaError::Settings("token keys do not rotate here yet"));
-        }
         let transitions = decide(&self.slots, command, facts, now)?;
         let slots = self.slots.after(&transitions).map_err(CaError::damaged)?;
         let mut change = Change::default();
@@ -246,7 +249,12 @@ impl Authorities {
                 change.material.push((name, material));
                 change.issuer = Some(issuer);
             }
-            AuthorityKind::Jwt => {}
+            AuthorityKind::Jwt => {
+                let key = TokenKey::new(keys.p256()?)?;
+                let material = Material::new(&[], Some(key.pkcs8()));
+                change.material.push((name, material));
+                change.token_key = Some((slot.id, key));
+            }
         }
         Ok(())
     }
@@ -263,62 +271,6 @@ impl Authorities {
         Root::new(&self.domain, id, validity, key, certificate.clone())
     }
 
-    /// The root whose list says something new after this act: who has a new issuer needs one to
-    /// look it up in, and a revoked issuer stands in it.
-    fn touched_root(&self, slots: &Slots, act: &Act) -> Option<u64> {
-        let issuer = match act {
-            Act::Prepare {
-                kind: AuthorityKind::X509,
-                ..
-            } => slots.prepared(AuthorityKind::X509),
-            Act::Revoke {
-                kind: AuthorityKind::X509,
-                id,
-            } => slots.get(AuthorityKind::X509, *id),
-            Act::RollBack {
-                kind: AuthorityKind::X509,
-            } => {
-                let withdrawn = self.slots.prepared(AuthorityKind::X509)?;
-                slots.get(AuthorityKind::X509, withdrawn.id)
-            }
-            _ => None,
-        };
-        issuer?.parent
-    }
-
-    fn sign_root_list(
-        &self,
-        store: &Store,
-        slots: &Slots,
-        id: u64,
-        root_key: &dyn RootKeys,
-        change: &mut Change,
-        now: Time,
-    ) -> Result<(), CaError> {
-        let root = self.root(id, root_key)?;
-        let under = |slot: &&Slot| slot.parent == Some(id);
-        let revoked = slots.listed_issuers().filter(under).filter_map(|slot| {
-            let certificate = self.issuer_certificate(slot.id)?;
-            let (_, serial) = svid::issuer_and_serial(certificate)?;
-            Some(RevokedLeaf {
-                serial,
-                at: slot.since,
-                reason: RevocationReason::Unspecified,
-            })
-        });
-        let revoked: Vec<RevokedLeaf> = revoked.collect();
-        // It must hold until the root's key is in hand again, which may be at the root's end.
-        let end = slots
-            .get(AuthorityKind::Root, id)
-            .map(|slot| slot.not_after);
-        let number = store.raise_number(&name(AuthorityKind::Root, id))?;
-        let list = root.sign_crl(number, &revoked, now, end.unwrap_or(now + self.crl_life))?;
-        change
-            .material
-            .push((list_name(id), Material::new(&list, None)));
-        Ok(())
-    }
-
     /// Puts a change that is durable in force.
     fn take(&mut self, slots: Slots, change: Change) -> Result<(), CaError> {
         self.slots = slots;
@@ -327,6 +279,9 @@ impl Authorities {
         }
         if let Some(issuer) = change.issuer {
             self.issuers.insert(issuer.generation(), issuer);
+        }
+        if let Some((id, key)) = change.token_key {
+            self.token_keys.put(id, key);
         }
         for id in self.roots.keys() {
             let name = list_name(*id);
@@ -354,40 +309,6 @@ impl Authorities {
             *until = Time::from_micros(0);
         }
         self.sign_lists(store, now)
-    }
-
-    /// Signs every issuer's list that is missing or past a quarter of its life.
-    pub(crate) fn sign_lists(&mut self, store: &Store, now: Time) -> Result<(), CaError> {
-        let ids: Vec<u64> = self.slots.issuers().map(|slot| slot.id).collect();
-        self.lists.retain(|id, _| ids.contains(id));
-        for id in ids {
-            let fresh = self.lists.get(&id).is_some_and(|(_, until)| now < *until);
-            let Some(issuer) = self.issuers.get(&id).filter(|_| !fresh) else {
-                continue;
-            };
-            let alive = |one: &&Revoked| one.issuer == id && now <= one.ends() + self.crl_life;
-            let revoked = self.revoked.values().filter(alive).map(Revoked::listed);
-            let revoked: Vec<RevokedLeaf> = revoked
-                .collect::<Result<_, _>>()
-                .map_err(CaError::damaged)?;
-            let number = store.raise_number(&name(AuthorityKind::X509, id))?;
-            let list = issuer.sign_crl(number, &revoked, now, now + self.crl_life)?;
-            self.lists.insert(id, (list, now + self.crl_life / 4));
-        }
-        Ok(())
-    }
-
-    /// Takes lists that count as fresh beyond that time for due.
-    pub(crate) fn doubt_lists(&mut self, beyond: Time) {
-        let doubted = self.lists.values_mut().filter(|list| list.1 > beyond);
-        doubted.for_each(|list| list.1 = Time::from_micros(0));
-    }
-
-    /// When the first list is due to be signed again; at once, if one is missing.
-    pub(crate) fn next_list(&self, now: Time) -> Time {
-        let due = |slot: &Slot| self.lists.get(&slot.id).map_or(now, |(_, until)| *until);
-        let first = self.slots.issuers().map(due).min();
-        first.unwrap_or(now + self.crl_life)
     }
 }
 

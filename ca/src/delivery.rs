@@ -1,5 +1,5 @@
-//! Files for a service that knows nothing of us: key, certificate, chain, roots, lists, one whole
-//! generation at a time.
+//! Files for a service that knows nothing of us: key, certificate, chain, roots, lists, token keys,
+//! one whole generation at a time.
 //!
 //! A generation is a folder that is complete and durable before `current` points to it, so that a
 //! reader who opens its files through `current` at any moment finds ones that fit. The one before
@@ -87,6 +87,7 @@ fn files(published: &Published) -> Vec<(&'static str, zeroize::Zeroizing<String>
         ("chain.pem", pem::certificates(&credential.chain).into()),
         ("trust.pem", roots.into()),
         ("crl.pem", lists.into()),
+        ("jwks.json", published.trusted.token_keys.to_string().into()),
     ]
 }
 

@@ -1,12 +1,15 @@
 //! The CA's services on the wire: the only place where its messages and its refusals are
 //! translated.
 
+mod signing;
+
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use proto::ca::v1 as wire;
 use proto::ca::v1::identity_server::{Identity as IdentityApi, IdentityServer};
+use proto::ca::v1::token_keys_server::TokenKeysServer;
 use proto::ca::v1::trust_server::{Trust as TrustApi, TrustServer};
 use tokio_stream::Stream;
 use tonic::service::Routes;
@@ -54,10 +57,11 @@ impl IdentityService {
         let trust = TrustServer::new(self.clone())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_STATE);
-        let identity = IdentityServer::new(self)
+        let identity = IdentityServer::new(self.clone())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_STATE);
-        Routes::new(identity).add_service(trust)
+        let keys = TokenKeysServer::new(self.clone()).max_decoding_message_size(MAX_MESSAGE);
+        Routes::new(identity).add_service(trust).add_service(keys)
     }
 
     fn ca(&self) -> MutexGuard<'_, Ca> {
@@ -194,7 +198,7 @@ impl From<&Announced> for wire::State {
                 .map(wire::RevocationList::from)
                 .collect(),
             tainted: announced.tainted.iter().map(|hash| hash.to_vec()).collect(),
-            jwks: String::new(),
+            jwks: announced.jwks.clone(),
         }
     }
 }

@@ -70,6 +70,8 @@ pub struct Ca {
     /// The bundle's generation that each member has put in force. Members say it again to a CA that
     /// was started again.
     pub(crate) acknowledged: BTreeMap<SpiffeId, u64>,
+    /// The token key that each member that signs tokens says it signs with, and since when.
+    pub(crate) signing: BTreeMap<SpiffeId, (u64, Time)>,
     pub(crate) issuances: Issuances,
     log_key: VerifyingKey,
     /// Where the next first leaf's age stands between none and all of the stagger.
@@ -125,6 +127,7 @@ impl Ca {
             keys: Arc::clone(&seams.keys),
             root_keys,
             acknowledged: BTreeMap::new(),
+            signing: BTreeMap::new(),
             issuances,
             log_key,
             spread: seams.rng.next(),
@@ -146,6 +149,17 @@ impl Ca {
     /// Takes note of what a member has put in force.
     pub fn acknowledge(&mut self, member: &SpiffeId, generation: u64) {
         self.acknowledged.insert(member.clone(), generation);
+    }
+
+    /// Takes note of the key that a member signs tokens with from `now` on. A name that no key has
+    /// says nothing.
+    pub fn signs_with(&mut self, member: &SpiffeId, kid: &str, now: Time) {
+        if let Some(number) = self.authorities.token_key_number(kid) {
+            let said = self.signing.entry(member.clone()).or_insert((number, now));
+            if said.0 != number {
+                *said = (number, now);
+            }
+        }
     }
 
     /// Puts roots' keys elsewhere from now on, perhaps where they can be opened; gives where they

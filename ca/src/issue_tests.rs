@@ -21,7 +21,7 @@ use crate::rng::SeededRng;
 
 const NOW: Time = Time::from_secs(1_800_000_000);
 /// Entries of the log before the first certificate: root and issuer are prepared, then active.
-const FOUNDED: u64 = 4;
+const FOUNDED: u64 = 6;
 
 fn domain() -> TrustDomain {
     TrustDomain::new("clinic.example").unwrap()

@@ -56,6 +56,7 @@ mod store;
 pub mod svid;
 pub mod tlog;
 pub mod tls;
+pub mod token_keys;
 pub mod trusted;
 pub mod turns;
 pub mod work;

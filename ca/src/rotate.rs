@@ -17,8 +17,10 @@ use crate::issue::{AUTHORITY_BACKDATE, Ca};
 use crate::journaled::{Revoked, RevokedKind};
 use crate::profile::Validity;
 use crate::rotation::{
-    self, Act, AuthorityKind, Command, Facts, LiveLeaf, Member, Status, Transition,
+    self, Act, AuthorityKind, Command, Facts, LiveLeaf, Member, Refused, Schedule, Signs, Status,
+    Timing, Transition,
 };
+use crate::token_keys::SIGNER;
 
 impl Ca {
     /// Brings a CA to where it can issue: the first authorities, if there are none, and lists that
@@ -34,6 +36,7 @@ impl Ca {
             }
             self.decide(&Act::Activate { kind, id: None }.into(), now)?;
         }
+        self.rotate_token_keys(now)?;
         self.authorities.sign_lists(&self.store, now)?;
         self.catch_up()?;
         self.announce();
@@ -134,7 +137,38 @@ impl Ca {
         revoked.collect()
     }
 
-    /// Does what is due by itself: new lists in time. Returns when to look again.
+    /// When authorities move on by themselves. Roots and issuers need a root's key, which is kept
+    /// apart: an operator moves them.
+    fn schedule(&self) -> Schedule {
+        let by_hand = Timing::by_hand(self.config.issuer_ttl, AUTHORITY_BACKDATE);
+        Schedule {
+            root: Timing::by_hand(self.config.root_ttl, AUTHORITY_BACKDATE),
+            x509: by_hand,
+            jwt: Timing::by_lifetime(self.config.issuer_ttl, AUTHORITY_BACKDATE),
+        }
+    }
+
+    /// Takes every step with token keys that is due and that nobody blocks. Says whether any was.
+    fn rotate_token_keys(&mut self, now: Time) -> Result<bool, CaError> {
+        let mut moved = false;
+        loop {
+            let due = rotation::due(self.authorities.slots(), &self.schedule(), now);
+            let mut stepped = false;
+            for command in due {
+                match self.decide(&command, now) {
+                    Ok(_) => stepped = true,
+                    Err(CaError::Rotation(Refused::Blocked { .. })) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if !stepped {
+                return Ok(moved);
+            }
+            moved = true;
+        }
+    }
+
+    /// Does what is due by itself: new lists and token keys in time. Returns when to look again.
     ///
     /// # Errors
     /// When the store fails.
@@ -146,7 +180,13 @@ impl Ca {
             self.authorities.sign_lists(&self.store, now)?;
             self.announce();
         }
-        Ok(self.authorities.next_list(now))
+        let moved = self.rotate_token_keys(now);
+        if self.follow_up(moved)? {
+            tracing::info!("token keys moved on");
+        }
+        let next = rotation::next_look(self.authorities.slots(), &self.schedule(), now);
+        let list = self.authorities.next_list(now);
+        Ok(next.map_or(list, |next| next.min(list)))
     }
 
     /// Who holds what, as the gates ask.
@@ -160,10 +200,15 @@ impl Ca {
             }
             let member = members.entry(leaf.spiffe_id.clone()).or_default();
             member.acknowledged = self.acknowledged_by(&leaf.spiffe_id);
+            member.signs = self.signs(&leaf.spiffe_id);
             member.leaves.push(LiveLeaf {
                 issuer: leaf.issuer,
                 not_after,
             });
+        }
+        // Who signed tokens counts for as long as the tokens, whatever became of its leaf.
+        for member in self.signing.keys() {
+            members.entry(member.clone()).or_default().signs = self.signs(member);
         }
         Facts {
             members,
@@ -178,6 +223,14 @@ impl Ca {
         let announced = || self.announced.borrow().bundle.generation;
         own.then(announced)
             .or_else(|| self.acknowledged.get(member).copied())
+    }
+
+    /// What a member that is given the signing key says of it.
+    fn signs(&self, member: &SpiffeId) -> Option<Signs> {
+        let given = self.config.remote_signer && member.path() == SIGNER;
+        given.then(|| Signs {
+            with: self.signing.get(member).copied(),
+        })
     }
 
     /// How the authorities stand, and who blocks what.
@@ -210,3 +263,7 @@ impl Ca {
 #[cfg(test)]
 #[path = "rotate_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "token_rotation_tests.rs"]
+mod token_tests;

@@ -31,6 +31,9 @@ pub struct CaConfig {
     /// How long a token may live, and how far past its end it is taken: as long is a retired token
     /// key needed.
     pub token_life: Duration,
+    /// Whether a member, [`crate::token_keys::SIGNER`], is given the key that signs tokens; without
+    /// it the key never leaves the CA.
+    pub remote_signer: bool,
 }
 
 /// How far clocks may be off where real machines are served, at a CA and its agents alike.
@@ -53,6 +56,7 @@ impl CaConfig {
             tolerance: Duration::from_millis(500),
             crl_life: Duration::from_secs(60),
             token_life: Duration::from_secs(62),
+            remote_signer: true,
         }
     }
 
@@ -67,6 +71,7 @@ impl CaConfig {
             issuer_ttl: Duration::from_secs(90 * 24 * 60 * 60).max(leaf_ttl * 6),
             tolerance: WORKING_TOLERANCE,
             crl_life: HOUR,
+            remote_signer: false,
             ..Self::lab(trust_domain)
         }
     }

@@ -1,4 +1,5 @@
-//! What a node believes about others at one moment: bundles, revocation lists, tainted issuers.
+//! What a node believes about others at one moment: bundles, revocation lists, tainted issuers,
+//! token keys.
 //!
 //! One value, replaced as a whole, so that nobody judges a chain by half of a change. It judges no
 //! chain itself (see [`crate::tls::Trust`]) and is kept on disk, so that a node that starts while
@@ -7,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -27,6 +29,8 @@ use crate::svid::sha256;
 pub const MAX_ROOTS: usize = 16;
 /// Most revocation lists that one state may have.
 pub const MAX_LISTS: usize = 64;
+/// Longest set of token keys that a state may have, in bytes.
+pub const MAX_JWKS: usize = 64 * 1024;
 /// Largest file of beliefs that is read, in bytes: a list of 100,000 serials is a part of it.
 pub const MAX_FILE: usize = 32 * 1024 * 1024;
 
@@ -41,6 +45,9 @@ pub struct Trusted {
     pub revocation: Revocation,
     /// SHA-256 of issuers' certificates whose leaves are to be renewed now. They are trusted still.
     pub tainted: BTreeSet<[u8; 32]>,
+    /// The keys that verify this trust domain's tokens, as a JWK set; empty while none is known.
+    /// It is not read here.
+    pub token_keys: Arc<str>,
 }
 
 /// Why a state was not taken. What was held stays.
@@ -64,6 +71,7 @@ impl Trusted {
             bundles: bundle.into(),
             revocation: Revocation::ignore(),
             tainted: BTreeSet::new(),
+            token_keys: Arc::default(),
         }
     }
 
@@ -99,7 +107,25 @@ impl Trusted {
             .collect::<Result<_, _>>()
             .map_err(|_| InvalidState::Malformed("a hash of other than 32 bytes"))?;
         changed |= next.tainted != self.tainted;
+        changed |=
+            next.take_token_keys(&state.jwks, self.generation(domain) == bundle.generation)?;
         Ok(changed.then_some(next))
+    }
+
+    /// Takes the key set that came with a bundle; one of the `same` generation as before says the
+    /// same.
+    fn take_token_keys(&mut self, jwks: &str, same: bool) -> Result<bool, InvalidState> {
+        if *self.token_keys == *jwks {
+            return Ok(false);
+        }
+        if jwks.len() > MAX_JWKS {
+            return Err(InvalidState::Malformed("too many token keys"));
+        }
+        if same && !self.token_keys.is_empty() {
+            return Err(InvalidState::Malformed("two key sets for one generation"));
+        }
+        self.token_keys = jwks.into();
+        Ok(true)
     }
 
     /// Whether who stood by `before`, of that trust domain, stands by these beliefs as well: the
@@ -154,6 +180,7 @@ impl Trusted {
             bundles: self.bundles.iter().map(of).collect(),
             lists: lists.map(stored_list).collect(),
             tainted: tainted.collect(),
+            token_keys: self.token_keys.to_string(),
         };
         let text = serde_json::to_vec(&stored)?;
         if text.len() > MAX_FILE {
@@ -209,6 +236,8 @@ struct Stored {
     bundles: Vec<StoredBundle>,
     lists: Vec<StoredList>,
     tainted: Vec<String>,
+    #[serde(default)]
+    token_keys: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -247,6 +276,7 @@ impl Stored {
         }
         let hash = |text: &String| <[u8; 32]>::try_from(decode(text)?).ok();
         trusted.tainted = self.tainted.iter().map(hash).collect::<Option<_>>()?;
+        trusted.token_keys = self.token_keys.into();
         Some(trusted)
     }
 }

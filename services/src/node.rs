@@ -22,7 +22,7 @@ use crate::policy::serve::PolicyService;
 use crate::policy::witness::DurableWitness;
 use crate::records::{RecordsService, ReplicationService, Replicator, Store};
 use crate::token::grpc::TokenService;
-use crate::token::issue::Issuer;
+use crate::token::signing;
 
 /// The audience of the records services' tokens.
 pub const AUDIENCE: &str = "records";
@@ -81,14 +81,14 @@ impl fmt::Debug for NamedKey {
     }
 }
 
-/// Runs the token service.
+/// Runs the token service, which signs with the key that the CA gives it.
 ///
 /// # Errors
-/// When the key is none, or the port is taken.
-pub async fn run_tokens(start: Start, issuer: &str, key: NamedKey) -> Result<(), NodeError> {
-    let issuer = Arc::new(Issuer::new(issuer, &key.name, &key.pkcs8)?);
+/// When the port is taken.
+pub async fn run_tokens(start: Start, issuer: &str) -> Result<(), NodeError> {
     let member = Member::join(start, None);
-    let service = TokenService::new(member.clone(), issuer);
+    let signer = signing::follow(&member, issuer);
+    let service = TokenService::new(member.clone(), signer);
     Ok(member
         .door()
         .serve(PORT, Routes::new(service.server()))

@@ -46,6 +46,8 @@ pub enum Refusal {
     TokenForged,
     /// The token was issued by someone else.
     TokenIssuer,
+    /// The key that signed the token was withdrawn.
+    TokenKeyRetired,
     /// No key of that name in the current generation.
     TokenKeyUnknown,
     /// Not a token: wrong shape, wrong type, or a claim of the wrong kind.
@@ -60,7 +62,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in order of name.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::AuditUnavailable,
         Self::Busy,
         Self::CertificateExpired,
@@ -80,6 +82,7 @@ impl Refusal {
         Self::TokenExpired,
         Self::TokenForged,
         Self::TokenIssuer,
+        Self::TokenKeyRetired,
         Self::TokenKeyUnknown,
         Self::TokenMalformed,
         Self::TokenMissing,
@@ -109,6 +112,7 @@ impl Refusal {
             Self::TokenExpired => "token-expired",
             Self::TokenForged => "token-forged",
             Self::TokenIssuer => "token-issuer",
+            Self::TokenKeyRetired => "token-key-retired",
             Self::TokenKeyUnknown => "token-key-unknown",
             Self::TokenMalformed => "token-malformed",
             Self::TokenMissing => "token-missing",
@@ -144,6 +148,7 @@ impl Refusal {
             | Self::TokenExpired
             | Self::TokenForged
             | Self::TokenIssuer
+            | Self::TokenKeyRetired
             | Self::TokenKeyUnknown
             | Self::TokenMalformed
             | Self::TokenMissing

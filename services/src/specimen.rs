@@ -117,6 +117,24 @@ impl Specimen {
         });
     }
 
+    /// Believes these token keys from now on, as a later generation.
+    pub(crate) fn believes(&self, jwks: &str) {
+        self.beliefs.send_modify(|published| {
+            let held = published.as_ref().expect("it was published");
+            let mut trusted = (*held.trusted).clone();
+            let bundle = Bundle {
+                generation: trusted.generation(&CLINIC.bundle.trust_domain) + 1,
+                ..CLINIC.bundle.clone()
+            };
+            trusted.bundles = bundle.into();
+            trusted.token_keys = jwks.into();
+            *published = Some(Arc::new(Published {
+                trusted: Arc::new(trusted),
+                ..(**held).clone()
+            }));
+        });
+    }
+
     /// Its guard. Must be called inside a runtime.
     pub(crate) fn guard(&self) -> Arc<Guard> {
         self.followed().0

@@ -125,7 +125,7 @@ fn a_new_issuer_needs_the_passphrase_and_is_signed_by_from_its_activation_on() {
         assert!(status.words.contains(line), "{}", status.words);
     }
     let slots = status.json["status"]["slots"].as_array().unwrap();
-    assert_eq!(slots.len(), 3);
+    assert_eq!(slots.len(), 4);
     // Nobody holds a leaf of the first one: it may go, and `--id` need not be said.
     let tainted = order(act(Deed::Taint, "x509", None)).unwrap();
     assert_eq!(tainted.words, "x509 1 is tainted\n");

@@ -31,6 +31,16 @@ pub struct Member {
     pub acknowledged: Option<u64>,
     /// Its leaves; expired ones may be among them.
     pub leaves: Vec<LiveLeaf>,
+    /// What it signs tokens with, if it signs any.
+    pub signs: Option<Signs>,
+}
+
+/// What a member that signs tokens says of its key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Signs {
+    /// The number of the key that it last said it signs with, and when it said so first; nothing:
+    /// it has said nothing.
+    pub with: Option<(u64, Time)>,
 }
 
 /// What is known of those who depend on the authorities.
@@ -70,6 +80,14 @@ pub enum Blocker {
         #[serde(rename = "until_us")]
         until: Time,
     },
+    /// A member signs tokens with it, as far as is known.
+    StillSigns {
+        /// Who.
+        member: SpiffeId,
+        /// When its last leaf ends, and nobody asks it for tokens any more.
+        #[serde(rename = "until_us")]
+        until: Time,
+    },
     /// There may be tokens that would verify no more.
     LivingTokens {
         /// When the last of them ends.
@@ -84,6 +102,7 @@ impl Blocker {
         match self {
             Self::NotAcknowledged { until, .. }
             | Self::LivingLeaves { until, .. }
+            | Self::StillSigns { until, .. }
             | Self::LivingTokens { until } => *until,
         }
     }
@@ -112,6 +131,9 @@ impl fmt::Display for Blocker {
                 let noun = if *leaves == 1 { "leaf" } else { "leaves" };
                 write!(f, "`{member}` has {leaves} {noun} from it, until {until}")
             }
+            Self::StillSigns { member, .. } => {
+                write!(f, "`{member}` has not said that it signs with another key")
+            }
             Self::LivingTokens { until } => write!(f, "tokens signed with it live until {until}"),
         }
     }
@@ -135,11 +157,12 @@ impl Gate {
             Self::Open => Vec::new(),
             Self::Acknowledged(needs) => unacknowledged(facts, needs, now),
             Self::Converged(AuthorityKind::Jwt, id) => {
+                let mut blockers = still_signing(facts, id, now);
                 let key = slots.get(AuthorityKind::Jwt, id);
                 let until = key.and_then(|key| tokens_end(key, facts));
                 let until = until.filter(|until| now <= *until);
-                let blocker = until.map(|until| Blocker::LivingTokens { until });
-                blocker.into_iter().collect()
+                blockers.extend(until.map(|until| Blocker::LivingTokens { until }));
+                blockers
             }
             Self::Converged(kind, id) => dependent(slots, facts, now, kind, id),
         }
@@ -196,9 +219,31 @@ fn dependent(
     blocking.collect()
 }
 
-/// When the last token of a key that stopped signing ends; nothing if it never signed.
+/// The live signers that may sign with this key: those that have not said otherwise.
+fn still_signing(facts: &Facts, id: u64, now: Time) -> Vec<Blocker> {
+    let signing = facts.members.iter().filter_map(|(member, facts)| {
+        let until = last_end(alive(facts, now))?;
+        let with = facts.signs?.with.map(|(with, _)| with);
+        with.is_none_or(|with| with == id)
+            .then(|| Blocker::StillSigns {
+                member: member.clone(),
+                until,
+            })
+    });
+    signing.collect()
+}
+
+/// When the last token of a key that stopped signing ends; nothing if it never signed. A signer
+/// elsewhere stopped when it said that it signs with another.
 fn tokens_end(key: &Slot, facts: &Facts) -> Option<Time> {
-    Some(key.stopped? + facts.token_life + facts.token_leeway)
+    let stopped = key.stopped?;
+    let moved = facts.members.values();
+    let moved = moved.filter_map(|member| member.signs?.with);
+    let last = moved
+        .filter(|(with, _)| *with != key.id)
+        .map(|(_, since)| since)
+        .fold(stopped, Time::max);
+    Some(last + facts.token_life + facts.token_leeway)
 }
 
 /// The members that are live at `now`.

@@ -122,6 +122,45 @@ fn a_jwt_key_is_revoked_when_its_last_token_has_ended() {
 }
 
 #[test]
+fn a_key_that_a_signer_elsewhere_may_still_use_is_not_revoked() {
+    let mut sample = Sample::set_up();
+    sample.joins("token", 1);
+    sample.signs("token", None);
+    let now = sample.now;
+    sample.rotate(Jwt);
+    sample.passes(90);
+    let blocked = |sample: &mut Sample| sample.refused(revoke(Jwt, 1)).blockers().to_vec();
+    for with in [None, Some((1, now))] {
+        sample.signs("token", with);
+        let until = now + LEAF_TTL;
+        let member = member("token");
+        assert_eq!(
+            blocked(&mut sample),
+            [Blocker::StillSigns { member, until }]
+        );
+    }
+    let moved = sample.now;
+    sample.signs("token", Some((2, moved)));
+    let until = moved + TOKEN_LIFE + TOKEN_LEEWAY;
+    assert_eq!(blocked(&mut sample), [Blocker::LivingTokens { until }]);
+    sample.joins("token", 1);
+    sample.signs("token", Some((2, moved)));
+    sample.now = until + Duration::from_micros(1);
+    sample.act(revoke(Jwt, 1));
+}
+
+#[test]
+fn a_signer_that_is_gone_keeps_no_key() {
+    let mut sample = Sample::set_up();
+    sample.joins("token", 1);
+    sample.signs("token", None);
+    let now = sample.now;
+    sample.rotate(Jwt);
+    sample.now = now + LEAF_TTL + Duration::from_micros(1);
+    sample.act(revoke(Jwt, 1));
+}
+
+#[test]
 fn a_reason_opens_a_gate_and_is_written_down_only_then() {
     let mut sample = Sample::set_up();
     sample.joins("records", 1);

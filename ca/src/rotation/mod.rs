@@ -42,7 +42,7 @@ mod walk;
 pub use command::{Act, Command};
 pub use decide::decide;
 pub use due::{Alarm, Lead, Pace, Schedule, Timing, alarms, due, next_look};
-pub use gate::{Blocker, Facts, LiveLeaf, Member};
+pub use gate::{Blocker, Facts, LiveLeaf, Member, Signs};
 pub use phase::{AuthorityKind, Phase, UnknownKind};
 pub use reason::{InvalidReason, MAX_REASON, Reason};
 pub use refused::{Obstacle, Refused};

@@ -7,8 +7,8 @@ use crate::clock::Time;
 use crate::identity::SpiffeId;
 use crate::profile::Validity;
 use crate::rotation::{
-    Act, AuthorityKind, Command, Facts, LiveLeaf, Member, Phase, Reason, Refused, Slot, Slots,
-    Transition, decide,
+    Act, AuthorityKind, Command, Facts, LiveLeaf, Member, Phase, Reason, Refused, Signs, Slot,
+    Slots, Transition, decide,
 };
 
 pub(super) const START: Time = Time::from_secs(1_800_000_000);
@@ -67,9 +67,16 @@ impl Sample {
         let not_after = self.now + LEAF_TTL;
         let joined = Member {
             acknowledged: Some(self.slots.generation()),
+            signs: None,
             leaves: vec![LiveLeaf { issuer, not_after }],
         };
         self.facts.members.insert(member(name), joined);
+    }
+
+    /// A member signs tokens, and says with which key since when.
+    pub(super) fn signs(&mut self, name: &str, with: Option<(u64, Time)>) {
+        let signer = self.facts.members.get_mut(&member(name)).unwrap();
+        signer.signs = Some(Signs { with });
     }
 
     pub(super) fn acknowledges(&mut self, name: &str) {

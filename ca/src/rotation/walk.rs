@@ -103,6 +103,7 @@ impl Walk {
         let members = &mut self.sample.facts.members;
         let member = members.entry(member(&format!("agent-{}", self.rng.below(6))));
         let member = member.or_insert_with(|| Member {
+            signs: None,
             acknowledged: Some(generation),
             leaves: Vec::new(),
         });

@@ -93,9 +93,8 @@ impl World {
         world.host(take(&mut starts, POLICY), move |start| {
             run_policy(start, key.clone(), known.clone(), bug)
         });
-        let key = named("token-1", RingKeys.p256()).map_err(broke)?;
         world.host(take(&mut starts, TOKEN), move |start| {
-            run_tokens(start, ISSUER, key.clone())
+            run_tokens(start, ISSUER)
         });
         world
             .host_records(request, &mut starts, &keys)

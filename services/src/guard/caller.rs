@@ -1,29 +1,22 @@
 //! Who is calling: the connection's leaf and the token together, judged on this node's clock.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use ca::clock::Time;
-use ca::conn::{Dialer, MAX_MESSAGE, PeerIdentity};
+use ca::conn::PeerIdentity;
 use ca::identity::{LeafFacts, SpiffeId};
 use ca::work::Kind;
-use proto::token::v1::KeysRequest;
-use proto::token::v1::tokens_client::TokensClient;
 use tonic::metadata::MetadataMap;
 
+use super::keys::KeySource;
 use crate::audit::entry::Leaf;
-use crate::member::{Member, connect};
-use crate::posture::{Audience, Binding, UnknownKey};
+use crate::member::Member;
+use crate::posture::{Audience, Binding, Keys, UnknownKey};
 use crate::refusal::Refusal;
 use crate::token::cache::Cache;
 use crate::token::keys::KeySet;
 use crate::token::verify::{Demand, Verified};
 
-/// How long fetching the key set may take.
-const FETCH: Duration = Duration::from_secs(1);
-/// How soon the key set may be fetched again: a flood of unknown keys must not become one.
-const FLOOR: Duration = Duration::from_secs(1);
 /// The longest request identifier that is taken from a caller, in bytes.
 const MAX_REQUEST_ID: usize = 64;
 
@@ -40,6 +33,8 @@ pub struct Caller {
     pub peer: Option<PeerIdentity>,
     /// The end of the token that was last verified, leeway not counted.
     pub token_ends: Option<Time>,
+    /// The key that signed it.
+    pub token_key: Option<String>,
 }
 
 impl Caller {
@@ -63,6 +58,7 @@ impl Caller {
             principal: String::new(),
             peer,
             token_ends: None,
+            token_key: None,
         }
     }
 
@@ -81,62 +77,36 @@ pub struct Identifier {
     member: Member,
     audience: String,
     issuer: String,
-    keys: ArcSwap<KeySet>,
+    keys: KeySource,
     cache: Mutex<Cache>,
-    tokens: Dialer,
-    fetched: tokio::sync::Mutex<Option<Time>>,
 }
 
 impl Identifier {
     /// An identifier for the service called `audience`, with its keys from the service on `host`.
     pub fn new(member: &Member, audience: &str, issuer: &str, host: &str) -> Self {
-        let none = KeySet::parse(br#"{"keys":[]}"#).expect("an empty key set is one");
         Self {
-            tokens: member.dialer(host),
+            keys: KeySource::new(member, host),
             member: member.clone(),
             audience: audience.to_owned(),
             issuer: issuer.to_owned(),
-            keys: ArcSwap::from_pointee(none),
             cache: Mutex::new(Cache::default()),
-            fetched: tokio::sync::Mutex::new(None),
         }
     }
 
-    /// Fetches the key set, once for all that wait, and not sooner than [`FLOOR`] after the last.
+    /// Fetches the key set, once for all that wait, and not too soon after the last.
     pub async fn fetch_keys(&self) {
-        let mut fetched = self.fetched.lock().await;
-        let clock = &self.member.start.seams.clock;
-        // A last time that is ahead of now was read on a clock that was wrong.
-        let now = clock.now();
-        if fetched.is_some_and(|last| last <= now && now.since(last) < FLOOR) {
-            return;
-        }
-        let ask = async {
-            let client = TokensClient::new(connect(&self.tokens).await?);
-            client
-                .max_decoding_message_size(MAX_MESSAGE)
-                .keys(KeysRequest {})
-                .await
-        };
-        match tokio::time::timeout(FETCH, ask).await {
-            Ok(Ok(reply)) => match KeySet::parse(reply.into_inner().jwks.as_bytes()) {
-                Ok(keys) => self.keys.store(keys.into()),
-                Err(error) => tracing::warn!(%error, "the key set was not taken"),
-            },
-            Ok(Err(status)) => tracing::debug!(%status, "no key set"),
-            Err(_) => tracing::debug!("no key set in time"),
-        }
-        *fetched = Some(clock.now());
+        self.keys.fetch().await;
     }
 
-    /// Puts a key set in force that came another way than from the token service.
+    /// Puts a key set in force that came another way than from CA or token service, for good.
     pub fn take_keys(&self, keys: KeySet) {
-        self.keys.store(keys.into());
+        self.keys.take(keys, u64::MAX);
     }
 
-    /// True once there is a key to verify with.
+    /// True unless there are keys to be fetched before anything can be verified.
     pub fn has_keys(&self) -> bool {
-        !self.keys.load().is_empty()
+        let fetches = self.member.start.posture.token.keys == Keys::Ttl;
+        !fetches || self.keys.are_there()
     }
 
     /// Completes a caller: its leaf stands now, and its token is good here, now, for this leaf.
@@ -152,6 +122,7 @@ impl Identifier {
         self.member.recheck(&peer)?;
         let leaf = peer.facts;
         let token = bearer(metadata)?;
+        self.keys.refresh().await;
         let verified = match self.verify(token, &leaf).await {
             Err(Refusal::TokenKeyUnknown)
                 if self.member.start.posture.token.unknown_key == UnknownKey::RefetchOnce =>
@@ -167,10 +138,11 @@ impl Identifier {
         caller.principal = principal(&verified.subject);
         caller.spiffe_id = verified.subject.to_string();
         caller.token_ends = Some(verified.expires);
+        caller.token_key = Some(verified.key_id.clone());
         Ok(verified)
     }
 
-    /// Whether a caller who was let in earlier is over by now, leaf or token.
+    /// Whether a caller who was let in earlier is over by now: leaf, token, or the token's key.
     pub fn is_over(&self, caller: &Caller) -> bool {
         let (now, leeway) = (
             self.member.start.seams.clock.now(),
@@ -179,6 +151,10 @@ impl Identifier {
         let peer = caller.peer.as_ref();
         peer.is_none_or(|peer| self.member.recheck(peer).is_err())
             || caller.token_ends.is_none_or(|ends| now >= ends + leeway)
+            || caller
+                .token_key
+                .as_ref()
+                .is_none_or(|key| !self.keys.current().holds(key))
     }
 
     fn binds(&self) -> bool {
@@ -194,7 +170,7 @@ impl Identifier {
             leaf_sha256: self.binds().then_some(leaf.leaf_sha256),
             require_binding: self.binds(),
         };
-        let (keys, seams) = (self.keys.load_full(), &self.member.start.seams);
+        let (keys, seams) = (self.keys.current(), &self.member.start.seams);
         let recalled = self
             .cache()
             .recall(token, &keys, &demand, seams.clock.now());

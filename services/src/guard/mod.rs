@@ -6,6 +6,7 @@
 //! the entry.
 
 mod caller;
+mod keys;
 mod permit;
 
 use std::sync::Arc;

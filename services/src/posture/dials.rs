@@ -179,7 +179,7 @@ pub const DIALS: &[Dial] = &[
         hardened: "generation",
         exposed: &[exposed("ttl", "OpenFGA and Envoy JWKS caches")],
         refusals: &["token-key-retired"],
-        built: &[],
+        built: &["generation", "ttl"],
     },
     Dial {
         name: "token.unknown_key",

@@ -103,6 +103,16 @@ words! {
 }
 
 words! {
+    /// How the keys that verify tokens come here.
+    Keys {
+        /// With what the node believes of its trust domain, as the CA changes it.
+        Generation = "generation",
+        /// Fetched, and kept for a time whatever becomes of them.
+        Ttl = "ttl",
+    }
+}
+
+words! {
     /// What happens when a token names a key that is not in the key set.
     UnknownKey {
         /// The set is fetched again, once for each unknown key and not too often.
@@ -189,6 +199,8 @@ pub struct Token {
     pub leeway: Duration,
     /// What a token is tied to.
     pub binding: Binding,
+    /// How the keys that verify tokens come here.
+    pub keys: Keys,
     /// What happens when a token names an unknown key.
     pub unknown_key: UnknownKey,
 }
@@ -247,6 +259,7 @@ impl Posture {
                 audience: Audience::Require,
                 leeway: Duration::from_secs(2),
                 binding: Binding::Certificate,
+                keys: Keys::Generation,
                 unknown_key: UnknownKey::RefetchOnce,
             },
             policy: Policy {

@@ -282,8 +282,8 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         value.map(|value| *place = value).is_some()
     }
     use super::{
-        Audience, Binding, ConnectionDeadline, Durability, Errors, Lists, Older, OnStale, Recheck,
-        Stale, UnknownKey,
+        Audience, Binding, ConnectionDeadline, Durability, Errors, Keys, Lists, Older, OnStale,
+        Recheck, Stale, UnknownKey,
     };
     let Posture {
         tls,
@@ -307,6 +307,7 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         "tls.resumption" => put(&mut tls.resumption, Resumption::from_word(word)),
         "token.audience" => put(&mut token.audience, Audience::from_word(word)),
         "token.binding" => put(&mut token.binding, Binding::from_word(word)),
+        "token.keys" => put(&mut token.keys, Keys::from_word(word)),
         "token.unknown_key" => put(&mut token.unknown_key, UnknownKey::from_word(word)),
         // One value only, and it holds by construction.
         "policy.gap" | "policy.rollback" | "token.algorithm" => true,
@@ -430,8 +431,8 @@ mod tests {
     #[test]
     fn what_is_not_built_is_refused_by_name() {
         assert_eq!(
-            refused("\n[token]\nkeys = \"generation\"\n"),
-            "posture.toml:3: dial `token.keys`: its mechanism is not built yet; remove it"
+            refused("\n[token]\nstatus = \"ignore\"\n"),
+            "posture.toml:3: dial `token.status`: its mechanism is not built yet; remove it"
         );
         assert_eq!(
             refused("[token]\nalgorithm = \"header\"\n"),

@@ -22,6 +22,7 @@ impl Posture {
             "token.audience" => self.token.audience.word(),
             "token.leeway" => return Some(span::write(self.token.leeway)),
             "token.binding" => self.token.binding.word(),
+            "token.keys" => self.token.keys.word(),
             "token.unknown_key" => self.token.unknown_key.word(),
             "policy.freshness" => return Some(self.freshness()),
             "policy.on_stale" => self.policy.on_stale.word(),

@@ -16,12 +16,16 @@ use proto::token::v1::tokens_server::{Tokens, TokensServer};
 use proto::token::v1::{ExchangeReply, ExchangeRequest, KeysReply, KeysRequest};
 use tonic::{Request, Response, Status};
 
-use super::issue::{Issuer, jwks};
+use super::issue::Issuer;
+use super::signing::Signer;
 use crate::guard::status;
 use crate::member::{Member, PORT, Start, service_id, trust};
 
 /// How long a token lives.
 pub const TTL: Duration = Duration::from_secs(60);
+
+/// How long an exchange waits for the first signing key.
+const FIRST_KEY: Duration = Duration::from_secs(1);
 
 /// The longest audience that a token is issued for, in bytes.
 const MAX_AUDIENCE: usize = 255;
@@ -29,18 +33,30 @@ const MAX_AUDIENCE: usize = 255;
 /// The token service.
 pub struct TokenService {
     member: Member,
-    issuer: Arc<Issuer>,
+    signer: Signer,
     next: AtomicU64,
 }
 
 impl TokenService {
-    /// A service that signs with one key.
-    pub const fn new(member: Member, issuer: Arc<Issuer>) -> Self {
+    /// A service that signs with the key of that moment.
+    pub const fn new(member: Member, signer: Signer) -> Self {
         Self {
             member,
-            issuer,
+            signer,
             next: AtomicU64::new(0),
         }
+    }
+
+    /// Who signs now. The first key is waited for.
+    async fn issuer(&self) -> Result<Arc<Issuer>, Status> {
+        let none = || Status::unavailable("no signing key is known yet");
+        let mut signer = self.signer.clone();
+        let first = tokio::time::timeout(FIRST_KEY, signer.wait_for(Option::is_some));
+        let issuer = match first.await {
+            Ok(Ok(issuer)) => issuer.clone(),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        issuer.ok_or_else(none)
     }
 
     /// The service as tonic serves it.
@@ -75,7 +91,8 @@ impl Tokens for TokenService {
             format!("{:016x}-{number}", seams.rng.next()),
         );
         let (id, leaf) = (&peer.facts.spiffe_id, &peer.facts.leaf_sha256);
-        let token = self.issuer.issue(id, &audience, leaf, now, TTL, &jti);
+        let issuer = self.issuer().await?;
+        let token = issuer.issue(id, &audience, leaf, now, TTL, &jti);
         let token = token.map_err(|error| Status::unavailable(error.to_string()))?;
         let expires_at_us = (Time::from_secs(now.as_secs()) + TTL).as_micros();
         Ok(Response::new(ExchangeReply {
@@ -85,9 +102,12 @@ impl Tokens for TokenService {
     }
 
     async fn keys(&self, _: Request<KeysRequest>) -> Result<Response<KeysReply>, Status> {
+        let own = self.member.identity.borrow().clone();
+        let own = own.ok_or_else(|| Status::unavailable("no keys are known yet"))?;
+        let domain = own.credential.facts.spiffe_id.trust_domain();
         Ok(Response::new(KeysReply {
-            jwks: jwks([&*self.issuer]),
-            generation: 1,
+            jwks: own.trusted.token_keys.to_string(),
+            generation: own.trusted.generation(domain),
         }))
     }
 }

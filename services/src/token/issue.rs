@@ -6,10 +6,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca::clock::Time;
 use ca::identity::SpiffeId;
+use ca::token_keys::PublicJwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -60,23 +59,12 @@ impl Issuer {
         let parameters = &ECDSA_P256_SHA256_FIXED_SIGNING;
         let pair = EcdsaKeyPair::from_pkcs8(parameters, pkcs8, &SystemRandom::new())
             .map_err(|_| IssueError::InvalidKey)?;
-        let point = pair.public_key().as_ref();
-        let (Some(x), Some(y)) = (point.get(1..33), point.get(33..65)) else {
-            return Err(IssueError::InvalidKey);
-        };
+        let public = PublicJwk::new(key_id, pair.public_key().as_ref());
         Ok(Self {
             issuer: issuer.to_owned(),
             key_id: key_id.to_owned(),
             key: EncodingKey::from_ec_der(pkcs8),
-            public: PublicJwk {
-                kty: "EC",
-                crv: "P-256",
-                kid: key_id.to_owned(),
-                alg: "ES256",
-                purpose: "sig",
-                x: URL_SAFE_NO_PAD.encode(x),
-                y: URL_SAFE_NO_PAD.encode(y),
-            },
+            public: public.ok_or(IssueError::InvalidKey)?,
         })
     }
 
@@ -127,6 +115,9 @@ impl Issuer {
     /// Signs whatever it is given, as a careless issuer would.
     #[cfg(test)]
     pub(super) fn sign_text(&self, header: &str, claims: &str) -> String {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
         let encode = |text| URL_SAFE_NO_PAD.encode::<&str>(text);
         let signed = format!("{}.{}", encode(header), encode(claims));
         let signature =
@@ -137,24 +128,14 @@ impl Issuer {
 
 /// The key set that publishes the keys of these issuers, as JSON (RFC 7517), in the order given.
 pub fn jwks<'a>(issuers: impl IntoIterator<Item = &'a Issuer>) -> String {
-    let keys: Vec<&PublicJwk> = issuers.into_iter().map(|issuer| &issuer.public).collect();
-    serde_json::json!({ "keys": keys }).to_string()
-}
-
-#[derive(Debug, Serialize)]
-struct PublicJwk {
-    kty: &'static str,
-    crv: &'static str,
-    kid: String,
-    alg: &'static str,
-    #[serde(rename = "use")]
-    purpose: &'static str,
-    x: String,
-    y: String,
+    ca::token_keys::jwks(issuers.into_iter().map(|issuer| &issuer.public))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::super::specimen;
     use super::*;
 

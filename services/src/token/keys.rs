@@ -4,7 +4,7 @@
 //! PS256. A symmetric key is never one of them. Keys of kinds, curves, algorithms or uses that are
 //! not known here are passed over, as the RFC advises; a known key that is broken is an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,6 +12,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 
 use super::provider::{self, ForeignProvider};
+use crate::refusal::Refusal;
 
 /// The largest JWKS that is read, in bytes.
 pub const MAX_JWKS: usize = 64 * 1024;
@@ -57,10 +58,12 @@ pub(super) struct Key {
     pub(super) key: DecodingKey,
 }
 
-/// One generation of keys, by name.
-#[derive(Clone, Debug)]
+/// One generation of keys, by name. By default it holds none.
+#[derive(Clone, Debug, Default)]
 pub struct KeySet {
     keys: BTreeMap<String, Key>,
+    /// Names that earlier generations held and this one does not.
+    withdrawn: BTreeSet<String>,
     digest: [u8; 32],
 }
 
@@ -93,8 +96,33 @@ impl KeySet {
         }
         Ok(Self {
             keys,
+            withdrawn: BTreeSet::new(),
             digest: super::cache::sha256(jwks),
         })
+    }
+
+    /// The same set, as the one that follows `before`: what is missing here was withdrawn. At most
+    /// [`MAX_KEYS`] names are remembered.
+    #[must_use]
+    pub fn following(mut self, before: &Self) -> Self {
+        let names = before.keys.keys().chain(&before.withdrawn);
+        let gone = names.filter(|name| !self.keys.contains_key(*name));
+        self.withdrawn = gone.take(MAX_KEYS).cloned().collect();
+        self
+    }
+
+    /// What a token whose key is not in this set is refused as.
+    pub(crate) fn without(&self, name: &str) -> Refusal {
+        if self.withdrawn.contains(name) {
+            Refusal::TokenKeyRetired
+        } else {
+            Refusal::TokenKeyUnknown
+        }
+    }
+
+    /// True if it holds a key of that name.
+    pub fn holds(&self, name: &str) -> bool {
+        self.keys.contains_key(name)
     }
 
     /// How many keys it holds.
@@ -245,6 +273,17 @@ mod tests {
     fn two_keys_of_one_name_are_refused() {
         let error = set(&[&ec("e"), &ec("e")]).unwrap_err();
         assert_eq!(error, InvalidKeySet::DuplicateKeyId("e".to_owned()));
+    }
+
+    #[test]
+    fn a_key_that_an_earlier_generation_held_is_retired_and_not_unknown() {
+        let first = set(&[&ec("a"), &ec("b")]).unwrap();
+        let second = set(&[&ec("b")]).unwrap().following(&first);
+        assert_eq!(second.without("a"), Refusal::TokenKeyRetired);
+        assert_eq!(second.without("c"), Refusal::TokenKeyUnknown);
+        let third = set(&[&ec("a")]).unwrap().following(&second);
+        assert!(third.holds("a") && !third.holds("b"));
+        assert_eq!(third.without("b"), Refusal::TokenKeyRetired);
     }
 
     #[test]

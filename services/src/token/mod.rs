@@ -11,6 +11,7 @@ pub mod issue;
 pub mod keys;
 pub mod lines;
 pub mod provider;
+pub mod signing;
 pub mod verify;
 
 #[cfg(test)]

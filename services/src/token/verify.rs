@@ -76,7 +76,7 @@ pub fn verify(
 /// Everything that does not depend on place or time: shape, header, key, signature, claims.
 ///
 /// # Errors
-/// `token-malformed`, `token-forged` or `token-key-unknown`.
+/// `token-malformed`, `token-forged`, `token-key-retired` or `token-key-unknown`.
 pub fn authenticate(token: &str, keys: &KeySet) -> Result<Authentic, Refusal> {
     let parts = Parts::split(token)?;
     let header: Header = parts.json(parts.header)?;
@@ -86,7 +86,7 @@ pub fn authenticate(token: &str, keys: &KeySet) -> Result<Authentic, Refusal> {
     // No key has any other algorithm: this needs no key to be said.
     let algorithm = algorithm(&header.alg).ok_or(Refusal::TokenForged)?;
     let key_id = header.kid.ok_or(Refusal::TokenMalformed)?;
-    let key = keys.get(&key_id).ok_or(Refusal::TokenKeyUnknown)?;
+    let key = keys.get(&key_id).ok_or_else(|| keys.without(&key_id))?;
     if algorithm != key.algorithm {
         return Err(Refusal::TokenForged);
     }
