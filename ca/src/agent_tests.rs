@@ -220,6 +220,7 @@ impl BearerSource for Mint {
             let expires = self.right.now() + Duration::from_secs(20);
             tokio::time::sleep(LATENCY).await;
             Ok(Bearer {
+                key: "k1".into(),
                 text: "bearer".into(),
                 obtained: self.agents.now(),
                 expires,

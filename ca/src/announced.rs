@@ -18,17 +18,23 @@ pub struct Announced {
     pub tainted: BTreeSet<[u8; 32]>,
     /// The keys that verify tokens, as a JWK set.
     pub jwks: String,
+    /// Names of token keys whose tokens are to be renewed now.
+    pub tainted_keys: BTreeSet<String>,
+    /// Among about how many members those who renew now are to spread.
+    pub members: u32,
     /// The key that signs tokens: for the token service, and nobody else.
     pub signing: Option<TokenKey>,
 }
 
 impl Announced {
-    pub(crate) fn of(authorities: &Authorities) -> Self {
+    pub(crate) fn of(authorities: &Authorities, members: u32) -> Self {
         Self {
             bundle: authorities.bundle(),
             listed: authorities.listed(),
             tainted: authorities.tainted().collect(),
             jwks: authorities.jwks(),
+            tainted_keys: authorities.tainted_keys(),
+            members,
             signing: authorities.token_key().cloned(),
         }
     }

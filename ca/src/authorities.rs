@@ -8,7 +8,7 @@
 
 mod lists;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -168,6 +168,11 @@ impl Authorities {
     /// The key that signs tokens.
     pub(crate) fn token_key(&self) -> Option<&TokenKey> {
         self.token_keys.signing(&self.slots)
+    }
+
+    /// Names of token keys whose tokens are to be renewed now.
+    pub(crate) fn tainted_keys(&self) -> BTreeSet<String> {
+        self.token_keys.tainted(&self.slots)
     }
 
     /// The number of the token key of that name.

@@ -199,6 +199,8 @@ impl From<&Announced> for wire::State {
                 .collect(),
             tainted: announced.tainted.iter().map(|hash| hash.to_vec()).collect(),
             jwks: announced.jwks.clone(),
+            tainted_keys: announced.tainted_keys.iter().cloned().collect(),
+            members: announced.members,
         }
     }
 }

@@ -122,7 +122,7 @@ impl Ca {
         let mut ca = Self {
             config,
             store,
-            announced: watch::channel(Arc::new(Announced::of(&authorities))).0,
+            announced: watch::channel(Arc::new(Announced::of(&authorities, 0))).0,
             authorities,
             keys: Arc::clone(&seams.keys),
             root_keys,

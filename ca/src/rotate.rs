@@ -5,7 +5,7 @@
 //! journal. Members are those whose leaves live, whether they are heard from or not: one that is
 //! cut off blocks what would cut it off for good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::announced::Announced;
@@ -248,8 +248,15 @@ impl Ca {
         self.issuances.catch_up(&missing)
     }
 
+    /// How many workloads have a leaf that may be alive.
+    fn living_members(&self) -> u32 {
+        let living = self.issuances.living();
+        let members: BTreeSet<&SpiffeId> = living.map(|leaf| &leaf.spiffe_id).collect();
+        u32::try_from(members.len()).unwrap_or(u32::MAX)
+    }
+
     fn announce(&self) {
-        let now = Announced::of(&self.authorities);
+        let now = Announced::of(&self.authorities, self.living_members());
         self.announced.send_if_modified(|announced| {
             let changed = **announced != now;
             if changed {

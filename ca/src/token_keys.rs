@@ -4,7 +4,7 @@
 //! keys share a name, in this CA or in the next. It signs nothing here: that is the token
 //! service's work. Invariant: a private key is neither printed nor published.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use base64::Engine as _;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::error::CaError;
 use crate::keys::Pkcs8;
 use crate::p256::P256;
-use crate::rotation::{AuthorityKind, Slots};
+use crate::rotation::{AuthorityKind, Phase, Slots};
 use crate::svid::sha256;
 
 /// Path of the one SPIFFE ID that a CA gives its token keys to, where it gives them to anybody.
@@ -126,6 +126,13 @@ impl TokenKeys {
     pub(crate) fn number(&self, kid: &str) -> Option<u64> {
         let mut keys = self.0.iter();
         keys.find(|(_, key)| key.kid() == kid).map(|(id, _)| *id)
+    }
+
+    /// The names of those that are tainted.
+    pub(crate) fn tainted(&self, slots: &Slots) -> BTreeSet<String> {
+        let tainted = slots.jwt_keys().filter(|slot| slot.phase == Phase::Tainted);
+        let keys = tainted.filter_map(|slot| self.0.get(&slot.id));
+        keys.map(|key| key.kid().to_owned()).collect()
     }
 
     /// What verifies tokens: all keys but revoked ones, prepared ones included.

@@ -29,6 +29,8 @@ use crate::svid::sha256;
 pub const MAX_ROOTS: usize = 16;
 /// Most revocation lists that one state may have.
 pub const MAX_LISTS: usize = 64;
+/// Most tainted token keys that one state may have.
+pub const MAX_TAINTED_KEYS: usize = 64;
 /// Longest set of token keys that a state may have, in bytes.
 pub const MAX_JWKS: usize = 64 * 1024;
 /// Largest file of beliefs that is read, in bytes: a list of 100,000 serials is a part of it.
@@ -48,6 +50,10 @@ pub struct Trusted {
     /// The keys that verify this trust domain's tokens, as a JWK set; empty while none is known.
     /// It is not read here.
     pub token_keys: Arc<str>,
+    /// Names of token keys whose tokens are to be renewed now.
+    pub tainted_keys: BTreeSet<String>,
+    /// Among about how many members those who renew now are to spread.
+    pub members: u32,
 }
 
 /// Why a state was not taken. What was held stays.
@@ -72,6 +78,8 @@ impl Trusted {
             revocation: Revocation::ignore(),
             tainted: BTreeSet::new(),
             token_keys: Arc::default(),
+            tainted_keys: BTreeSet::new(),
+            members: 0,
         }
     }
 
@@ -107,6 +115,11 @@ impl Trusted {
             .collect::<Result<_, _>>()
             .map_err(|_| InvalidState::Malformed("a hash of other than 32 bytes"))?;
         changed |= next.tainted != self.tainted;
+        let tainted_keys = state.tainted_keys.into_iter();
+        next.tainted_keys = tainted_keys.take(MAX_TAINTED_KEYS).collect();
+        changed |= next.tainted_keys != self.tainted_keys;
+        // Nobody is told of this alone.
+        next.members = state.members;
         changed |=
             next.take_token_keys(&state.jwks, self.generation(domain) == bundle.generation)?;
         Ok(changed.then_some(next))
@@ -155,6 +168,15 @@ impl Trusted {
         issuers.any(|issuer| self.tainted.contains(&sha256(issuer)))
     }
 
+    /// Whether a token by the key of that name is to be renewed now: the key is tainted, or gone.
+    pub fn taints_key(&self, name: &str) -> bool {
+        let gone = || {
+            let known = !self.token_keys.is_empty();
+            known && !self.token_keys.contains(&format!("\"{name}\""))
+        };
+        self.tainted_keys.contains(name) || gone()
+    }
+
     /// Puts these beliefs in the place of the last ones: all or none, durable on return.
     ///
     /// # Errors
@@ -181,6 +203,8 @@ impl Trusted {
             lists: lists.map(stored_list).collect(),
             tainted: tainted.collect(),
             token_keys: self.token_keys.to_string(),
+            tainted_keys: self.tainted_keys.clone(),
+            members: self.members,
         };
         let text = serde_json::to_vec(&stored)?;
         if text.len() > MAX_FILE {
@@ -238,6 +262,10 @@ struct Stored {
     tainted: Vec<String>,
     #[serde(default)]
     token_keys: String,
+    #[serde(default)]
+    tainted_keys: BTreeSet<String>,
+    #[serde(default)]
+    members: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -277,6 +305,7 @@ impl Stored {
         let hash = |text: &String| <[u8; 32]>::try_from(decode(text)?).ok();
         trusted.tainted = self.tainted.iter().map(hash).collect::<Option<_>>()?;
         trusted.token_keys = self.token_keys.into();
+        (trusted.tainted_keys, trusted.members) = (self.tainted_keys, self.members);
         Some(trusted)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use ca::agent::Bearer;
 use ca::conn::{Connection, Dialer, MAX_MESSAGE, Refused};
 use proto::policy::v1::ActRequest;
 use proto::policy::v1::policy_client::PolicyClient;
@@ -60,7 +59,19 @@ impl User {
 
     /// Asks once, and waits no longer than [`DEADLINE`]. `request` is carried through every hop.
     pub async fn ask(&self, action: &str, resource: &str, request: &str) -> Heard {
-        match tokio::time::timeout(DEADLINE, self.attempt(action, resource, request)).await {
+        self.ask_with(action, resource, request, None).await
+    }
+
+    /// As [`Self::ask`], with another token than the connection's own.
+    pub async fn ask_with(
+        &self,
+        action: &str,
+        resource: &str,
+        request: &str,
+        token: Option<&str>,
+    ) -> Heard {
+        let attempt = self.attempt(action, resource, request, token);
+        match tokio::time::timeout(DEADLINE, attempt).await {
             Ok(Ok(policy_size)) => Heard::Served { policy_size },
             Ok(Err(status)) => heard(&status),
             Err(_) => Heard::Unknown,
@@ -73,6 +84,7 @@ impl User {
         let open = async {
             let connection = connect(&self.dialer).await?;
             let bearer = connection.bearer.clone();
+            let bearer = bearer.as_ref().map(|bearer| &*bearer.text);
             let client = RecordsClient::<Connection>::new(connection);
             let mut client = client.max_decoding_message_size(MAX_MESSAGE);
             let (id, at_least) = (resource.to_owned(), 0);
@@ -95,7 +107,13 @@ impl User {
         }
     }
 
-    async fn attempt(&self, action: &str, resource: &str, request: &str) -> Result<u64, Status> {
+    async fn attempt(
+        &self,
+        action: &str,
+        resource: &str,
+        request: &str,
+        token: Option<&str>,
+    ) -> Result<u64, Status> {
         let (from, to) = (self.member.start.name.clone(), self.host.clone());
         match self
             .member
@@ -114,7 +132,7 @@ impl User {
         let connection = connect(&self.dialer)
             .await
             .map_err(|_| Status::unavailable(""))?;
-        let asked = self.asked(connection.clone(), action, resource, request);
+        let asked = self.asked(connection.clone(), (action, resource), request, token);
         asked.await.map_err(|status| told(status, &connection))
     }
 
@@ -122,11 +140,12 @@ impl User {
     async fn asked(
         &self,
         connection: Connection,
-        action: &str,
-        resource: &str,
+        (action, resource): (&str, &str),
         request: &str,
+        token: Option<&str>,
     ) -> Result<u64, Status> {
-        let bearer = connection.bearer.clone();
+        let own = connection.bearer.clone();
+        let bearer = token.or(own.as_ref().map(|bearer| &*bearer.text));
         let client = RecordsClient::<Connection>::new(connection);
         let mut client = client.max_decoding_message_size(MAX_MESSAGE);
         let (id, at_least) = (resource.to_owned(), 0);
@@ -150,11 +169,11 @@ impl User {
     }
 }
 
-fn signed<T>(message: T, bearer: Option<Bearer>, request: &str) -> Result<Request<T>, Status> {
+fn signed<T>(message: T, bearer: Option<&str>, request: &str) -> Result<Request<T>, Status> {
     let mut asked = Request::new(message);
     let bad = |_| Status::internal("not a header");
     if let Some(bearer) = bearer {
-        let value = format!("Bearer {}", bearer.text).parse().map_err(bad)?;
+        let value = format!("Bearer {bearer}").parse().map_err(bad)?;
         asked.metadata_mut().insert("authorization", value);
     }
     asked

@@ -126,6 +126,7 @@ impl BearerSource for Pen {
             .issuer
             .issue(alice, "records", leaf, obtained, LIFE, "t-1")
             .map(|text| Bearer {
+                key: "k1".into(),
                 text: text.into(),
                 obtained,
                 expires: obtained + LIFE,

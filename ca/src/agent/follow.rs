@@ -125,6 +125,7 @@ impl Agent {
             }));
             true
         });
+        self.heard.notify_one();
         Ok(true)
     }
 

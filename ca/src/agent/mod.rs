@@ -7,12 +7,13 @@
 //! that starts again begins from what it persisted: its identity, or what it had asked for.
 
 mod ask;
+mod early;
 mod follow;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::bundle::Bundle;
 use crate::clock::{BoxFuture, Time};
@@ -48,6 +49,8 @@ pub const BEARER_RETRY: Duration = Duration::from_secs(1);
 pub struct Bearer {
     /// The token's text.
     pub text: Arc<str>,
+    /// The name of the key that signed it.
+    pub key: Arc<str>,
     /// When it was obtained.
     pub obtained: Time,
     /// When it ends.
@@ -159,6 +162,8 @@ pub struct Agent {
     /// The newest credential, published or still without its bearer: the CA is followed under it.
     credential: watch::Sender<Option<Credential>>,
     publish: watch::Sender<Option<Arc<Published>>>,
+    /// Rings when something else is believed.
+    heard: Notify,
 }
 
 impl Agent {
@@ -177,6 +182,7 @@ impl Agent {
             config,
             bearers,
             publish,
+            heard: Notify::new(),
         };
         (agent, published)
     }
@@ -194,12 +200,23 @@ impl Agent {
         let mut last_seen = clock.now();
         let mut renewal = self.plan(&held);
         let mut bearer_due = self.bearer_due(&held, last_seen);
+        // What rests on something tainted is renewed before its time.
+        let mut early = self.early(&held, last_seen);
         loop {
             // However wrong the clock, no attempt follows another at once.
             clock.sleep(PAUSE).await;
-            let renew_at = renewal.next_attempt().unwrap_or(NEVER);
-            let due = renew_at.min(bearer_due);
-            if clock.wait(due, LOOK_AGAIN, &mut last_seen).await {
+            let renew_at = renewal.next_attempt().unwrap_or(NEVER).min(early.leaf);
+            let refresh_at = bearer_due.min(early.bearer);
+            let due = renew_at.min(refresh_at);
+            let set_back = tokio::select! {
+                biased;
+                set_back = clock.wait(due, LOOK_AGAIN, &mut last_seen) => set_back,
+                () = self.heard.notified() => {
+                    early = early.sooner(self.early(&held, clock.now()));
+                    continue;
+                }
+            };
+            if set_back {
                 // What was planned on a wrong clock, or given up on it, is planned again.
                 renewal = self.plan(&held);
                 bearer_due = self.bearer_due(&held, last_seen);
@@ -210,6 +227,7 @@ impl Agent {
                 match renewed {
                     Ok(renewed) => {
                         held = renewed;
+                        early = self.still(&held, now);
                         renewal = self.plan(&held);
                         bearer_due = self.bearer_due(&held, now);
                         self.publish(&held, "renewed");
@@ -217,9 +235,10 @@ impl Agent {
                     Err(error) => {
                         self.failed("renewal-failed", &error);
                         renewal.failed(now, error.hint(), &*self.seams.rng);
+                        early.leaf = self.again(early.leaf, now, error.hint());
                     }
                 }
-            } else if last_seen >= bearer_due {
+            } else if last_seen >= refresh_at {
                 let refreshed = self.within(self.refresh(&held)).await;
                 let now = clock.now();
                 last_seen = last_seen.max(now);
@@ -227,11 +246,13 @@ impl Agent {
                     Ok(refreshed) => {
                         held = refreshed;
                         bearer_due = self.bearer_due(&held, now);
+                        early.bearer = self.still(&held, now).bearer;
                         self.publish(&held, "token-refreshed");
                     }
                     Err(error) => {
                         self.failed("token-refresh-failed", &error);
                         bearer_due = now + BEARER_RETRY;
+                        early.bearer = NEVER;
                     }
                 }
             }

@@ -224,8 +224,15 @@ pub fn in_words(step: &Step) -> String {
         Act::Rejoin { node } => format!("rejoin {node}"),
         Act::Release(what) => format!("release {}", messages(what)),
         Act::Request {
-            as_, via, actions, ..
+            as_,
+            via,
+            actions,
+            forging,
+            ..
         } => {
+            let name = forging
+                .as_ref()
+                .map_or(name.clone(), |subject| format!("{name}as {subject}, "));
             return format!(
                 "{name}{as_} asks {via} to {} {}",
                 actions.join(", "),
@@ -236,6 +243,8 @@ pub fn in_words(step: &Step) -> String {
         Act::Revoke { principal, role } => format!("revoke {role} of {principal}"),
         Act::RevokeLeaf { principal } => format!("revoke the certificates of {principal}"),
         Act::Skew { node, by_ms } => format!("skew {node} by {by_ms} ms"),
+        Act::Order(order) => order.to_string(),
+        Act::Steal { as_ } => format!("{as_} steals the signing key"),
         Act::Sync { node } => format!("sync {node}"),
     };
     format!("{name}{act} {at}{lasts}")

@@ -146,10 +146,12 @@ fn trade(scenario: &mut Scenario, one: &str, other: &str) {
             Act::Request { via, .. } => place(via),
             Act::Grant { .. }
             | Act::Heal
+            | Act::Order(_)
             | Act::PutEntities { .. }
             | Act::PutPolicy { .. }
             | Act::Revoke { .. }
-            | Act::RevokeLeaf { .. } => {}
+            | Act::RevokeLeaf { .. }
+            | Act::Steal { .. } => {}
         }
     }
 }

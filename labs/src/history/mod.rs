@@ -56,6 +56,9 @@ pub struct History {
     /// What it promised about a certificate that is revoked, by action; empty if the scenario
     /// revokes none.
     pub leaf_promised: BTreeMap<String, Promise>,
+    /// What it promised about a key that is revoked and what it signed, by action; empty if the
+    /// scenario revokes none.
+    pub key_promised: BTreeMap<String, Promise>,
     /// How far honest clocks and the cosignatures' whole seconds may be off, in microseconds.
     pub tolerance_us: u64,
     /// Calls made between nodes, users and administrators among them; a stream is one.
@@ -120,6 +123,10 @@ pub enum ActKind {
     Entities,
     /// Every certificate that a principal had was revoked.
     Leaf,
+    /// An authority was prepared, activated or tainted.
+    Rotate,
+    /// An authority was revoked.
+    Authority,
 }
 
 impl ActKind {
@@ -131,6 +138,8 @@ impl ActKind {
             Self::Policy => "put_policy",
             Self::Entities => "put_entities",
             Self::Leaf => "revoke_leaf",
+            Self::Rotate => "rotate",
+            Self::Authority => "revoke_authority",
         }
     }
 }
@@ -140,10 +149,10 @@ impl ActKind {
 pub struct Act {
     /// Which.
     pub kind: ActKind,
-    /// Whom it is about; for [`ActKind::Policy`] and [`ActKind::Entities`] whom it revokes, as the
-    /// scenario says, and empty if nobody.
+    /// Whom it is about; for [`ActKind::Policy`], [`ActKind::Entities`] and [`ActKind::Authority`]
+    /// whom it revokes, as the scenario says, and empty if nobody.
     pub principal: String,
-    /// Which role; empty if it is about none.
+    /// Which role; what was ordered of which authority; empty if it is about none.
     pub role: String,
     /// When it was asked for, in true microseconds.
     pub asked_us: u64,
@@ -162,8 +171,8 @@ impl Act {
     pub fn revokes(&self) -> bool {
         match self.kind {
             ActKind::Revoke | ActKind::Leaf => true,
-            ActKind::Policy | ActKind::Entities => !self.principal.is_empty(),
-            ActKind::Grant => false,
+            ActKind::Policy | ActKind::Entities | ActKind::Authority => !self.principal.is_empty(),
+            ActKind::Grant | ActKind::Rotate => false,
         }
     }
 }
@@ -275,14 +284,25 @@ impl History {
         promise.copied().unwrap_or(Promise::Any)
     }
 
-    /// The promise that an exposure is shown beside: where nothing but certificates is revoked, the
-    /// one about those.
+    /// The promise about what a revoked key had signed.
+    pub fn key_promise(&self, action: &str) -> Promise {
+        let promise = self.key_promised.get(action);
+        promise.copied().unwrap_or(Promise::Any)
+    }
+
+    /// The promise that an exposure is shown beside: where nothing but certificates, or nothing but
+    /// keys, is revoked, the one about those.
     pub fn shown_promise(&self, action: &str) -> Promise {
-        let mut others = self.acts.iter().filter(|act| act.revokes());
-        if self.leaf_promised.is_empty() || others.any(|act| act.kind != ActKind::Leaf) {
-            self.promise(action)
-        } else {
+        let all = |kind| {
+            let mut revoking = self.acts.iter().filter(|act| act.revokes());
+            revoking.all(|act| act.kind == kind)
+        };
+        if !self.leaf_promised.is_empty() && all(ActKind::Leaf) {
             self.leaf_promise(action)
+        } else if !self.key_promised.is_empty() && all(ActKind::Authority) {
+            self.key_promise(action)
+        } else {
+            self.promise(action)
         }
     }
 
@@ -291,10 +311,12 @@ impl History {
     /// node's, and stretched by what the node itself allows.
     pub fn margin_us(&self, kind: ActKind) -> u64 {
         match kind {
-            ActKind::Leaf => self.tolerance_us.saturating_mul(3),
-            ActKind::Grant | ActKind::Revoke | ActKind::Policy | ActKind::Entities => {
-                self.tolerance_us
-            }
+            ActKind::Leaf | ActKind::Authority => self.tolerance_us.saturating_mul(3),
+            ActKind::Grant
+            | ActKind::Revoke
+            | ActKind::Policy
+            | ActKind::Entities
+            | ActKind::Rotate => self.tolerance_us,
         }
     }
 

@@ -59,6 +59,12 @@ impl Outcome {
         matches!(self, Self::Served { .. })
     }
 
+    /// Whether the user was let in: got what was asked, or the word that there is nothing of that
+    /// name.
+    pub fn is_let_in(&self) -> bool {
+        self.is_served() || self.refusal() == Some(Refusal::NoSuchRecord)
+    }
+
     /// The refusal by name, of a request or of the certificate in a handshake; a failure on the way
     /// is none.
     pub fn named(&self) -> Option<Refusal> {

@@ -8,6 +8,7 @@
 pub mod exposure;
 pub mod legitimate_users_served;
 pub mod monotone_policy;
+pub mod no_forged_token;
 pub mod no_permit_after_revoke;
 pub mod no_permit_on_stale_policy;
 pub mod no_revoked_credential;
@@ -141,7 +142,7 @@ pub struct Invariant {
 }
 
 /// Every invariant there is, in order of name.
-pub const ALL: [Invariant; 6] = [
+pub const ALL: [Invariant; 7] = [
     Invariant {
         name: legitimate_users_served::NAME,
         words: "each group of legitimate users is served above its own floor",
@@ -152,6 +153,12 @@ pub const ALL: [Invariant; 6] = [
         name: monotone_policy::NAME,
         words: "no node goes back to an older policy, and one size has one root",
         check: monotone_policy::check,
+        settles_early: true,
+    },
+    Invariant {
+        name: no_forged_token::NAME,
+        words: "no token by a withdrawn key opens a door later than was promised",
+        check: no_forged_token::check,
         settles_early: true,
     },
     Invariant {

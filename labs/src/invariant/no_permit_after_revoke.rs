@@ -19,7 +19,7 @@ pub const NAME: &str = "no-permit-after-revoke";
 pub fn check(placed: &Placed<'_>) -> Finding {
     let rule = Rule {
         name: NAME,
-        concerns: |act| act.kind != ActKind::Leaf,
+        concerns: |act| !matches!(act.kind, ActKind::Leaf | ActKind::Authority),
         promise: History::promise,
         nobody: "nobody was revoked",
     };

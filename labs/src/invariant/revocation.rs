@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use services::audit::entry::Decision;
 
 use super::exposure::{Late, granted_again, possible, revocations};
-use super::{Finding, Violation, no_permit_after_revoke, no_revoked_credential, seconds};
+use super::{
+    Finding, Violation, no_forged_token, no_permit_after_revoke, no_revoked_credential, seconds,
+};
 use crate::history::{Act, ActKind, History, Placed, Promise};
 
 /// What the two invariants about revocation differ in.
@@ -25,15 +27,23 @@ pub(super) struct Rule {
 pub fn rule_of(kind: ActKind) -> &'static str {
     match kind {
         ActKind::Leaf => no_revoked_credential::NAME,
-        ActKind::Grant | ActKind::Revoke | ActKind::Policy | ActKind::Entities => {
-            no_permit_after_revoke::NAME
-        }
+        ActKind::Authority => no_forged_token::NAME,
+        ActKind::Grant
+        | ActKind::Revoke
+        | ActKind::Policy
+        | ActKind::Entities
+        | ActKind::Rotate => no_permit_after_revoke::NAME,
     }
 }
 
 /// Whether an invariant of that name is about revocations.
 pub fn is_about_revocation(name: &str) -> bool {
-    [no_permit_after_revoke::NAME, no_revoked_credential::NAME].contains(&name)
+    [
+        no_forged_token::NAME,
+        no_permit_after_revoke::NAME,
+        no_revoked_credential::NAME,
+    ]
+    .contains(&name)
 }
 
 /// What the invariants about the kinds of revocation that there were find, in order of name; if

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RunReport;
 use super::figure::seconds;
-use crate::history::History;
+use crate::history::{ActKind, History};
 use crate::invariant::{self, Verdict, exposure, revocation};
 
 /// How near to the heal the exposed run's last success must lie, in microseconds.
@@ -138,6 +138,7 @@ fn offence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
     let last_us = lates.iter().map(|late| late.earliest_us).max();
     if let (Some(heal_us), Some(last_us)) = (heal_us(history), last_us)
         && heal_us.abs_diff(last_us) > HEAL_MARGIN_US
+        && !(last_us > heal_us && outlives_heals(history))
     {
         broken.push(format!(
             "{posture}: the last success was at {}, and the heal at {}",
@@ -207,6 +208,13 @@ pub(crate) fn was_let_in(history: &History) -> bool {
         *let_in.entry(&request.action).or_default() |= request.outcome.is_served();
     }
     !let_in.is_empty() && let_in.into_values().all(|served| served)
+}
+
+/// Whether what was revoked may open doors on after every cut: a key set that is kept for a time of
+/// its own outlives the news.
+fn outlives_heals(history: &History) -> bool {
+    let mut revoking = exposure::revocations(history);
+    revoking.all(|(act, _)| act.kind == ActKind::Authority)
 }
 
 /// When the cut that hid the revocation ended: the last end of those in force at the first
@@ -283,6 +291,19 @@ mod tests {
         let (verdict, why) = verdict(&[&short, &solution()]);
         assert_eq!(verdict, Verdict::Broken);
         assert!(why.contains("and the heal at 55.0 s"), "{why}");
+    }
+
+    #[test]
+    fn a_kept_key_set_outlives_the_heal_and_nothing_else_does() {
+        let late = |kind| {
+            let mut long = exposed();
+            long.history.faults[0].to_us = Some(20_000_000);
+            let acts = long.history.acts.iter_mut();
+            acts.filter(|act| act.revokes()).for_each(|act| act.kind = kind);
+            verdict(&[&long]).1.contains("and the heal at 20.0 s")
+        };
+        assert!(late(ActKind::Revoke));
+        assert!(!late(ActKind::Authority));
     }
 
     #[test]

@@ -162,7 +162,7 @@ pub fn renewals(history: &History) -> Renewals {
 /// What that principal went without, by action.
 pub fn price(history: &History, principal: &str) -> BTreeMap<String, Price> {
     let price_of = |(action, requests): (&str, Vec<&Request>)| {
-        let unserved = requests.iter().filter(|r| !r.outcome.is_served());
+        let unserved = requests.iter().filter(|r| !r.outcome.is_let_in());
         let price = Price {
             unserved: unserved.count() as u64,
             total: requests.len() as u64,
@@ -208,7 +208,7 @@ fn gaps_of(history: &History, requests: &[&Request]) -> Vec<(u64, u64)> {
     let mut gaps = Vec::new();
     let mut since_us = None;
     for request in requests {
-        if !request.outcome.is_served() {
+        if !request.outcome.is_let_in() {
             since_us = since_us.or(Some(request.started_us));
         } else if let Some(since_us) = since_us.take() {
             gaps.push((since_us, request.started_us));

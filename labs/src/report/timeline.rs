@@ -189,10 +189,13 @@ pub(super) fn acts(history: &History) -> Vec<&Act> {
 
 /// An act, when it was acknowledged, and in which checkpoint.
 pub(super) fn act_words(act: &Act) -> String {
-    let what = [act.kind.name(), act.principal.as_str()].join(" ");
+    let what = match act.kind {
+        ActKind::Rotate | ActKind::Authority => act.role.clone(),
+        _ => [act.kind.name(), act.principal.as_str()].join(" "),
+    };
     let what = what.trim_end();
     match act.acknowledged_us {
-        Some(at_us) if act.kind == ActKind::Leaf => {
+        Some(at_us) if act_lane(act) == "ca" => {
             format!("{} {what}, recorded by the CA", figure::seconds(at_us))
         }
         Some(at_us) => format!(
@@ -210,7 +213,7 @@ pub(super) fn act_words(act: &Act) -> String {
 /// Whose act it is: of whoever keeps the policy, or of the CA.
 pub(super) fn act_lane(act: &Act) -> &'static str {
     match act.kind {
-        ActKind::Leaf => "ca",
+        ActKind::Leaf | ActKind::Rotate | ActKind::Authority => "ca",
         ActKind::Grant | ActKind::Revoke | ActKind::Policy | ActKind::Entities => "policy",
     }
 }

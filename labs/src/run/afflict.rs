@@ -89,8 +89,8 @@ impl Afflictions {
             (Act::Hold(messages), true) | (Act::Release(messages), _) => {
                 world.post.release(&rule(messages));
             }
-            (Act::RevokeLeaf { principal }, _) => {
-                operator::ask(&world.heard, principal, micros(fabric.elapsed()));
+            (Act::RevokeLeaf { .. } | Act::Order(_), _) => {
+                operator::ask(&world.heard, &step.act, micros(fabric.elapsed()));
             }
             (Act::Skew { node, by_ms }, false) => fabric.skew(node, by_ms * 1_000),
             (Act::Skew { node, .. }, true) | (Act::Sync { node }, _) => fabric.skew(node, 0),
@@ -101,7 +101,8 @@ impl Afflictions {
                 | Act::PutEntities { .. }
                 | Act::PutPolicy { .. }
                 | Act::Request { .. }
-                | Act::Revoke { .. },
+                | Act::Revoke { .. }
+                | Act::Steal { .. },
                 _,
             ) => {}
         }

@@ -178,6 +178,10 @@ fn facts(request: &RunRequest) -> History {
     let revokes_leaves = schedule
         .iter()
         .any(|step| matches!(step.act, Act::RevokeLeaf { .. }));
+    let revokes_keys = schedule
+        .iter()
+        .any(|step| matches!(&step.act, Act::Order(order) if order.revokes.is_some()));
+    let life = request.scenario.world.list_life;
     History {
         roles: users
             .map(|user| (user.name.clone(), user.role.clone()))
@@ -186,7 +190,12 @@ fn facts(request: &RunRequest) -> History {
         epoch_us: EPOCH.as_micros(),
         promised: promise::of_policy(&request.posture),
         leaf_promised: if revokes_leaves {
-            promise::of_leaves(&request.posture, request.scenario.world.list_life)
+            promise::of_leaves(&request.posture, life)
+        } else {
+            BTreeMap::new()
+        },
+        key_promised: if revokes_keys {
+            promise::of_keys(&request.posture, life)
         } else {
             BTreeMap::new()
         },

@@ -1,111 +1,204 @@
-//! The operator at the CA's desk: takes certificates back when the schedule says so.
+//! The operator at the CA's desk: takes certificates back and moves authorities on when the
+//! schedule says so. Whoever steals the signing key stands there too.
 //!
 //! An order is given at the CA itself, not over the network: whoever is cut off from the CA is cut
-//! off from the news, never from the deed. It is acknowledged once the CA's record is durable.
+//! off from the news, never from the deed. It is acknowledged once the CA's record is durable; one
+//! that a gate holds up waits for the gate, and holds up no other.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::str::FromStr as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ca::crl::RevocationReason;
 use ca::identity::SpiffeId;
 use ca::issue::Ca;
 use ca::journal::Event;
+use ca::rotation::{self, AuthorityKind, Command, Reason};
 use ca::seams::Seams;
+use ca::token_keys::TokenKey;
 
 use super::users::{AGAIN, Heard, begin, until};
 use crate::fabric::TrueTime;
 use crate::history::{self, ActKind};
-use crate::scenario::{Act, Scenario};
+use crate::scenario::{self, Act, Deed, Scenario};
 
-/// Whose certificates are taken back, and when.
+/// Signing keys that were stolen, by thief.
+pub(super) type Loot = Arc<Mutex<BTreeMap<String, TokenKey>>>;
+
+/// What is done at the CA, and when.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     at: Duration,
-    principal: String,
+    act: Act,
 }
 
-/// Everything that the operator does, in order.
+/// Everything that is done at the CA, in order.
 pub(super) fn orders(scenario: &Scenario) -> Vec<Order> {
     let steps = scenario.schedule.iter();
+    let ordered = |act: &Act| {
+        matches!(
+            act,
+            Act::RevokeLeaf { .. } | Act::Order(_) | Act::Steal { .. }
+        )
+    };
     let mut orders: Vec<Order> = steps
-        .filter_map(|step| match &step.act {
-            Act::RevokeLeaf { principal } => Some(Order {
-                at: step.at,
-                principal: principal.clone(),
-            }),
-            _ => None,
+        .filter(|step| ordered(&step.act))
+        .map(|step| Order {
+            at: step.at,
+            act: step.act.clone(),
         })
         .collect();
     orders.sort_by_key(|order| order.at);
     orders
 }
 
-/// Carries the orders out, for as long as the CA runs. A CA that was started again goes on with
-/// what was not acknowledged before.
-pub(super) async fn operate(
-    seams: Seams,
-    ca: Arc<Mutex<Ca>>,
-    orders: Vec<Order>,
-    heard: Heard,
-) -> Infallible {
-    for order in orders {
-        until(order.at).await;
-        if let Some(number) = open_order(&heard, &order) {
-            take_back(&seams, &ca, &order, (&heard, number)).await;
+/// Where orders are carried out, and where it is written down.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub(super) seams: Seams,
+    pub(super) ca: Arc<Mutex<Ca>>,
+    pub(super) heard: Heard,
+    pub(super) loot: Loot,
+}
+
+impl Desk {
+    /// Carries the orders out, for as long as the CA runs. A CA that was started again goes on with
+    /// what was not acknowledged before.
+    pub(super) async fn operate(self, orders: Vec<Order>) -> Infallible {
+        for order in orders {
+            until(order.at).await;
+            if let Act::Steal { as_ } = &order.act {
+                self.steal(as_);
+            } else if let Some(number) = open_order(&self.heard, &order.act) {
+                let desk = self.clone();
+                tokio::spawn(async move { desk.insist(&order.act, number).await });
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Tries until the CA has recorded it.
+    async fn insist(&self, act: &Act, number: usize) {
+        let serials = loop {
+            match self.attempt(act) {
+                Ok(serials) => break serials,
+                Err(error) => tracing::debug!(error, "an order waits"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        };
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let act = &mut heard.1[number];
+        (act.serials, act.acknowledged_us) = (serials, Some(TrueTime::Sim.micros()));
+        self.seams.journal.note(Event {
+            kind: "administered",
+            principal: act.principal.clone(),
+            action: act.kind.name().to_owned(),
+            resource: act.role.clone(),
+            decision: "acknowledged".to_owned(),
+            ..Event::default()
+        });
+    }
+
+    /// Tries once; gives the serials that were revoked.
+    fn attempt(&self, act: &Act) -> Result<Vec<String>, String> {
+        match act {
+            Act::RevokeLeaf { principal } => self.take_back(principal),
+            Act::Order(order) => self.move_on(order).map(|()| Vec::new()),
+            _ => Err("no order".to_owned()),
         }
     }
-    std::future::pending().await
+
+    fn take_back(&self, principal: &str) -> Result<Vec<String>, String> {
+        let mut ca = self.ca();
+        let id = SpiffeId::new(&ca.config().trust_domain, &format!("/user/{principal}"));
+        let id = id.map_err(|error| error.to_string())?;
+        let now = self.seams.clock.now();
+        let revoked = ca.revoke_workload(&id, RevocationReason::KeyCompromise, now);
+        let revoked = revoked.map_err(|error| error.to_string())?;
+        if revoked.is_empty() {
+            // Who has no certificate yet has nothing that could be taken.
+            return Err(format!("{principal} has no certificate"));
+        }
+        Ok(revoked.into_iter().map(|one| one.serial).collect())
+    }
+
+    fn move_on(&self, order: &scenario::Order) -> Result<(), String> {
+        let kind = AuthorityKind::from_str(&order.authority).map_err(|error| error.to_string())?;
+        let (mut ca, now) = (self.ca(), self.seams.clock.now());
+        let id = order.id.unwrap_or_default();
+        let mut command: Command = match order.deed {
+            Deed::Prepare => ca.prepare_act(kind, now),
+            Deed::Activate => rotation::Act::Activate { kind, id: order.id },
+            Deed::Taint => rotation::Act::Taint { kind, id },
+            Deed::Revoke => rotation::Act::Revoke { kind, id },
+        }
+        .into();
+        if let Some(reason) = &order.override_reason {
+            let reason = Reason::new(reason).map_err(|error| error.to_string())?;
+            command = command.overriding(reason);
+        }
+        let moved = ca.command(&command, now);
+        moved.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// What is copied is the key that signs at this moment; later ones stay unknown to the thief.
+    fn steal(&self, thief: &str) {
+        let key = self.ca().announced().borrow().signing.clone();
+        let Some(key) = key else { return };
+        let mut loot = self.loot.lock().unwrap_or_else(PoisonError::into_inner);
+        loot.insert(thief.to_owned(), key);
+        self.seams.journal.note(Event {
+            kind: "stolen",
+            principal: thief.to_owned(),
+            action: "signing-key".to_owned(),
+            ..Event::default()
+        });
+    }
+
+    fn ca(&self) -> MutexGuard<'_, Ca> {
+        self.ca.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What history calls an order; nothing if it is none.
+fn named(act: &Act) -> Option<(ActKind, String, String)> {
+    match act {
+        Act::RevokeLeaf { principal } => Some((ActKind::Leaf, principal.clone(), String::new())),
+        Act::Order(order) => {
+            let kind = match order.deed {
+                Deed::Revoke => ActKind::Authority,
+                Deed::Prepare | Deed::Activate | Deed::Taint => ActKind::Rotate,
+            };
+            let whom = order.revokes.clone().unwrap_or_default();
+            Some((kind, whom, order.to_string()))
+        }
+        _ => None,
+    }
 }
 
 /// Writes down that it was asked for at that true time, whether the CA is there to hear it or not.
-pub(super) fn ask(heard: &Heard, principal: &str, asked_us: u64) {
-    let act = history::Act {
-        kind: ActKind::Leaf,
-        principal: principal.to_owned(),
-        asked_us,
-        ..history::Act::default()
-    };
-    begin(heard, act);
+pub(super) fn ask(heard: &Heard, act: &Act, asked_us: u64) {
+    if let Some((kind, principal, role)) = named(act) {
+        let act = history::Act {
+            kind,
+            principal,
+            role,
+            asked_us,
+            ..history::Act::default()
+        };
+        begin(heard, act);
+    }
 }
 
-/// Where the act is written down, if it is not done yet.
-fn open_order(heard: &Heard, order: &Order) -> Option<usize> {
+/// Where the order is written down, if it is not done yet.
+fn open_order(heard: &Heard, order: &Act) -> Option<usize> {
+    let (kind, principal, role) = named(order)?;
     let said = heard.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_it = |act: &history::Act| act.kind == ActKind::Leaf && act.principal == order.principal;
-    let number = said.1.iter().position(is_it)?;
-    said.1[number].acknowledged_us.is_none().then_some(number)
-}
-
-/// Tries until the CA has recorded it.
-async fn take_back(seams: &Seams, ca: &Mutex<Ca>, order: &Order, (heard, number): (&Heard, usize)) {
-    let serials = loop {
-        match revoke(seams, ca, &order.principal) {
-            Ok(serials) if !serials.is_empty() => break serials,
-            // Who has no certificate yet has nothing that could be taken.
-            Ok(_) => {}
-            Err(error) => tracing::warn!(error, "the CA could not revoke"),
-        }
-        tokio::time::sleep(AGAIN).await;
+    let is_it = |act: &history::Act| {
+        (act.kind, &act.principal, &act.role) == (kind, &principal, &role)
+            && act.acknowledged_us.is_none()
     };
-    seams.journal.note(Event {
-        kind: "administered",
-        principal: order.principal.clone(),
-        action: ActKind::Leaf.name().to_owned(),
-        decision: "acknowledged".to_owned(),
-        ..Event::default()
-    });
-    let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-    let act = &mut heard.1[number];
-    (act.serials, act.acknowledged_us) = (serials, Some(TrueTime::Sim.micros()));
-}
-
-fn revoke(seams: &Seams, ca: &Mutex<Ca>, principal: &str) -> Result<Vec<String>, String> {
-    let mut ca = ca.lock().unwrap_or_else(PoisonError::into_inner);
-    let id = SpiffeId::new(&ca.config().trust_domain, &format!("/user/{principal}"));
-    let id = id.map_err(|error| error.to_string())?;
-    let now = seams.clock.now();
-    let revoked = ca.revoke_workload(&id, RevocationReason::KeyCompromise, now);
-    let revoked = revoked.map_err(|error| error.to_string())?;
-    Ok(revoked.into_iter().map(|one| one.serial).collect())
+    said.1.iter().position(is_it)
 }

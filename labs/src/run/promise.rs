@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ca::revocation::{Lists, Stale};
 use services::policy::schema_freshness;
-use services::posture::{ACTIONS, Freshness, OnStale, Posture, Recheck};
+use services::posture::{ACTIONS, Freshness, Keys, OnStale, Posture, Recheck};
 
 use super::TOLERANCE_US;
 use super::afflict::micros;
@@ -55,6 +55,17 @@ pub(super) fn of_leaves(posture: &Posture, list_life: Duration) -> BTreeMap<Stri
         (action.to_owned(), promise)
     };
     ACTIONS.into_iter().map(of).collect()
+}
+
+/// After a key was revoked that tokens were signed with: as after a certificate was, since a node
+/// that hears nothing of the one hears nothing of the other, and refuses everybody once it has no
+/// fresh list. A posture that keeps a key set for a time of its own promises nothing.
+pub(super) fn of_keys(posture: &Posture, list_life: Duration) -> BTreeMap<String, Promise> {
+    let mut promised = of_leaves(posture, list_life);
+    if posture.token.keys == Keys::Ttl {
+        promised.values_mut().for_each(|it| *it = Promise::Any);
+    }
+    promised
 }
 
 #[cfg(test)]

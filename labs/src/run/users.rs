@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ca::identity::SpiffeId;
 use ca::journal::Event;
 use services::client::{Administrator, DEADLINE, Heard as Answer, User};
 use services::member::{Member, Start};
 use services::node::{AUDIENCE, NodeError};
 use services::policy::entry::Entry;
-use services::token::grpc::TokenSource;
+use services::token::grpc::{TTL, TokenSource};
+use services::token::issue::Issuer;
 use tonic::Code;
 
 use super::RunRequest;
-use super::world::is_administration;
+use super::operator::Loot;
+use super::world::{ISSUER, is_administration};
 use crate::fabric::TrueTime;
 use crate::history::{self, ActKind, Outcome};
 use crate::scenario::{self, PolicyText, Scenario};
@@ -39,6 +42,8 @@ pub(super) struct Ask {
     tag: String,
     action: String,
     resource: String,
+    /// In whose name, with a token of the asker's own making.
+    forging: Option<String>,
     id: String,
 }
 
@@ -46,6 +51,7 @@ pub(super) struct Ask {
 pub(super) struct Errand {
     pub(super) region: String,
     pub(super) token_host: String,
+    pub(super) loot: Loot,
 }
 
 /// Everything that `user` asks in a scenario, in order.
@@ -58,6 +64,7 @@ pub(super) fn errands(scenario: &Scenario, user: &str) -> Vec<Ask> {
             actions,
             tag,
             resource,
+            forging,
         } = &step.act
         else {
             continue;
@@ -75,6 +82,7 @@ pub(super) fn errands(scenario: &Scenario, user: &str) -> Vec<Ask> {
                     tag,
                     action,
                     resource,
+                    forging: forging.clone(),
                     id: String::new(),
                 });
             }
@@ -158,13 +166,16 @@ pub(super) async fn live(
         let way = ways.entry(ask.via.clone());
         let user = Arc::clone(way.or_insert_with(|| Arc::new(User::new(&member, &ask.via))));
         let (member, region) = (member.clone(), errand.region.clone());
-        let heard = Arc::clone(&heard);
+        let (heard, loot) = (Arc::clone(&heard), Arc::clone(&errand.loot));
         tokio::spawn(async move {
             if ask.action == "watch" {
                 return watch(&user, &ask, &member, &region, &heard).await;
             }
             let started_us = TrueTime::Sim.micros();
-            let answer = user.ask(&ask.action, &ask.resource, &ask.id).await;
+            let answer = match &ask.forging {
+                None => user.ask(&ask.action, &ask.resource, &ask.id).await,
+                Some(subject) => forge(&user, &ask, &member, (subject, &loot)).await,
+            };
             note(
                 &heard,
                 write_down(&ask, started_us, answer, &member, &region),
@@ -172,6 +183,30 @@ pub(super) async fn live(
         });
     }
     std::future::pending().await
+}
+
+/// Asks in another's name, with a token that whoever stole the key has signed over their own leaf.
+async fn forge(user: &User, ask: &Ask, member: &Member, (subject, loot): (&str, &Loot)) -> Answer {
+    let key = {
+        let loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
+        loot.get(&member.start.name).cloned()
+    };
+    let own = member.identity.borrow().clone();
+    let forged = key.zip(own).and_then(|(key, own)| {
+        let issuer = Issuer::new(ISSUER, key.kid(), key.pkcs8()).ok()?;
+        let facts = &own.credential.facts;
+        let domain = facts.spiffe_id.trust_domain();
+        let whose = SpiffeId::new(domain, &format!("/user/{subject}")).ok()?;
+        let (leaf, now) = (&facts.leaf_sha256, member.start.seams.clock.now());
+        issuer.issue(&whose, AUDIENCE, leaf, now, TTL, &ask.id).ok()
+    });
+    match forged {
+        None => Answer::Refused("nothing-stolen".to_owned()),
+        Some(token) => {
+            let asked = user.ask_with(&ask.action, &ask.resource, &ask.id, Some(&token));
+            asked.await
+        }
+    }
 }
 
 fn note(heard: &Heard, request: history::Request) {
@@ -219,7 +254,7 @@ fn write_down(
         Answer::Refused(name) => (Outcome::Refused(name.clone()), "refused", name, 0),
         Answer::Unknown => (Outcome::Unknown, "unanswered", String::new(), 0),
     };
-    let principal = member.start.name.clone();
+    let principal = ask.forging.as_ref().unwrap_or(&member.start.name).clone();
     member.start.seams.journal.note(Event {
         kind: "request",
         principal: principal.clone(),

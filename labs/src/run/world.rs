@@ -27,7 +27,7 @@ use services::policy::authority::Authority;
 use services::policy::check;
 use services::policy::entry::Entry;
 
-use super::operator;
+use super::operator::{self, Desk, Loot};
 use super::users::{self, Errand, Heard};
 use super::{RunError, RunRequest};
 use crate::fabric::post::Post;
@@ -40,7 +40,7 @@ const DOMAIN: &str = "clinic.example";
 /// Where the CA listens.
 const CA_PORT: u16 = 7440;
 /// What `iss` says in tokens.
-const ISSUER: &str = "https://token.clinic.example";
+pub(super) const ISSUER: &str = "https://token.clinic.example";
 /// The origin of the policy log.
 const POLICY_LOG: &str = "clinic.example/policy";
 /// Hosts of the single services.
@@ -60,6 +60,8 @@ pub(super) struct World {
     pub(super) audit_keys: BTreeMap<String, ca::tlog::note::VerifyingKey>,
     /// What users heard.
     pub(super) heard: Heard,
+    /// What thieves hold.
+    pub(super) loot: Loot,
 }
 
 impl World {
@@ -72,6 +74,7 @@ impl World {
             regions: BTreeMap::new(),
             audit_keys: BTreeMap::new(),
             heard: Arc::default(),
+            loot: Arc::default(),
         };
         let hosts = world.name_hosts(request);
         let places: BTreeMap<String, Seams> = hosts
@@ -174,17 +177,22 @@ impl World {
     fn host_ca(&mut self, seams: &Seams, request: &RunRequest) {
         let (seams, settings) = (seams.clone(), settings(request));
         let orders = operator::orders(&request.scenario);
-        let heard = Arc::clone(&self.heard);
+        let (heard, loot) = (Arc::clone(&self.heard), Arc::clone(&self.loot));
         self.fabric.host(CA, move || {
             let (seams, settings) = (seams.clone(), settings.clone());
-            let (orders, heard) = (orders.clone(), Arc::clone(&heard));
+            let (orders, heard, loot) = (orders.clone(), Arc::clone(&heard), Arc::clone(&loot));
             async move {
                 let ca = Arc::new(Mutex::new(Ca::open(&seams, settings?)?));
-                let desk = operator::operate(seams.clone(), Arc::clone(&ca), orders, heard);
+                let desk = Desk {
+                    seams: seams.clone(),
+                    ca: Arc::clone(&ca),
+                    heard,
+                    loot,
+                };
                 tokio::select! {
                     biased;
                     served = ca::node::serve(seams, ca, CA_PORT) => Ok(served?),
-                    never = desk => match never {},
+                    never = desk.operate(orders) => match never {},
                 }
             }
         });
@@ -240,10 +248,12 @@ impl World {
             } else {
                 let region = self.regions.get(&host).cloned().unwrap_or_default();
                 let errands = users::errands(&request.scenario, &host);
+                let loot = Arc::clone(&self.loot);
                 self.host(start, move |start| {
                     let errand = Errand {
                         region: region.clone(),
                         token_host: TOKEN.to_owned(),
+                        loot: Arc::clone(&loot),
                     };
                     users::live(start, errand, errands.clone(), Arc::clone(&heard))
                 });

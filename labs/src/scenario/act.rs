@@ -6,14 +6,19 @@
 use serde::Serialize;
 use services::policy::entry::Entity;
 
+use super::signing::Order;
+
 /// Verbs that do something today, in order of name.
-pub const BUILT_VERBS: [&str; 16] = [
+pub const BUILT_VERBS: [&str; 22] = [
+    "activate",
     "crash",
+    "forge",
     "grant",
     "heal",
     "hold",
     "isolate",
     "partition",
+    "prepare",
     "put_entities",
     "put_policy",
     "rejoin",
@@ -21,14 +26,16 @@ pub const BUILT_VERBS: [&str; 16] = [
     "request",
     "restart",
     "revoke",
+    "revoke_authority",
     "revoke_leaf",
     "skew",
+    "steal",
     "sync",
+    "taint",
 ];
 
 /// Verbs that are known and whose mechanism is not built yet, in order of name.
-pub const PLANNED_VERBS: [&str; 35] = [
-    "activate",
+pub const PLANNED_VERBS: [&str; 29] = [
     "backdate",
     "break_glass",
     "connect",
@@ -37,7 +44,6 @@ pub const PLANNED_VERBS: [&str; 35] = [
     "equivocate",
     "fill_disk",
     "flood",
-    "forge",
     "fork",
     "free_disk",
     "freeze_feed",
@@ -45,7 +51,6 @@ pub const PLANNED_VERBS: [&str; 35] = [
     "log_out",
     "lose",
     "poison",
-    "prepare",
     "promote",
     "provision",
     "renew",
@@ -53,14 +58,11 @@ pub const PLANNED_VERBS: [&str; 35] = [
     "replay",
     "resume",
     "retire",
-    "revoke_authority",
     "rogue_issue",
     "rollback_feed",
     "settle",
     "slow",
-    "steal",
     "stream",
-    "taint",
     "tamper",
     "truncate",
 ];
@@ -126,6 +128,8 @@ pub enum Act {
         /// Which.
         node: String,
     },
+    /// Something is ordered of an authority of the CA.
+    Order(Order),
     /// Groups of regions or nodes are cut from each other.
     Partition {
         /// The groups; none shares a member with another.
@@ -171,6 +175,9 @@ pub enum Act {
         tag: String,
         /// The record; the world's first if absent.
         resource: Option<String>,
+        /// In whose name, with a token signed by a stolen key; their own if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        forging: Option<String>,
     },
     /// A crashed node starts again.
     Restart {
@@ -196,6 +203,12 @@ pub enum Act {
         /// By how much, in milliseconds; below zero is in the past.
         by_ms: i64,
     },
+    /// A user copies the key that signs tokens, as it is then.
+    Steal {
+        /// The user.
+        #[serde(rename = "as")]
+        as_: String,
+    },
     /// A node's clock is right again.
     Sync {
         /// Which.
@@ -205,23 +218,28 @@ pub enum Act {
 
 impl Act {
     /// The verb, as a scenario writes it.
-    pub const fn verb(&self) -> &'static str {
+    pub fn verb(&self) -> &'static str {
         match self {
             Self::Crash { .. } => "crash",
             Self::Grant { .. } => "grant",
             Self::Heal => "heal",
             Self::Hold(_) => "hold",
             Self::Isolate { .. } => "isolate",
+            Self::Order(order) => order.deed.verb(),
             Self::Partition { .. } => "partition",
             Self::PutEntities { .. } => "put_entities",
             Self::PutPolicy { .. } => "put_policy",
             Self::Rejoin { .. } => "rejoin",
             Self::Release(_) => "release",
+            Self::Request {
+                forging: Some(_), ..
+            } => "forge",
             Self::Request { .. } => "request",
             Self::Restart { .. } => "restart",
             Self::Revoke { .. } => "revoke",
             Self::RevokeLeaf { .. } => "revoke_leaf",
             Self::Skew { .. } => "skew",
+            Self::Steal { .. } => "steal",
             Self::Sync { .. } => "sync",
         }
     }

@@ -52,6 +52,7 @@ pub(super) fn put_entities(fields: &Fields<'_, '_>, world: &World) -> Placed<Act
 pub(super) fn suspends(act: &Act) -> Option<&str> {
     match act {
         Act::PutEntities { revokes, .. } | Act::PutPolicy { revokes, .. } => revokes.as_deref(),
+        Act::Order(order) => order.revokes.as_deref(),
         _ => None,
     }
 }

@@ -29,6 +29,15 @@ pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(),
             let why = format!("two steps take the certificates of `{principal}`: one is enough");
             return (times < 2).then_some(()).ok_or(why);
         }
+        Act::Request {
+            as_,
+            forging: Some(_),
+            ..
+        } => {
+            let stolen = before(&|act| matches!(act, Act::Steal { as_: thief } if thief == as_));
+            let why = format!("`{as_}` has stolen no key by then");
+            return stolen.then_some(()).ok_or(why);
+        }
         Act::Heal => before(&|act| matches!(act, Act::Partition { .. })),
         Act::Rejoin { node } => {
             before(&|act| matches!(act, Act::Isolate { node: cut } if cut == node))
@@ -44,11 +53,13 @@ pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(),
         | Act::Grant { .. }
         | Act::Hold(_)
         | Act::Isolate { .. }
+        | Act::Order(_)
         | Act::Partition { .. }
         | Act::PutEntities { .. }
         | Act::PutPolicy { .. }
         | Act::Request { .. }
-        | Act::Skew { .. } => true,
+        | Act::Skew { .. }
+        | Act::Steal { .. } => true,
     };
     undone
         .then_some(())

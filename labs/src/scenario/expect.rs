@@ -16,9 +16,10 @@ use super::step::Step;
 use super::world::World;
 
 /// The invariants that a scenario can name, in order of name.
-pub const INVARIANTS: [&str; 6] = [
+pub const INVARIANTS: [&str; 7] = [
     "legitimate-users-served",
     "monotone-policy",
+    "no-forged-token",
     "no-permit-after-revoke",
     "no-permit-on-stale-policy",
     "no-revoked-credential",

@@ -12,6 +12,7 @@ mod expect;
 mod fields;
 mod flaw;
 mod own;
+mod signing;
 mod step;
 mod vary;
 mod world;
@@ -27,6 +28,7 @@ pub use act::{Act, BUILT_VERBS, How, KINDS, Messages, PLANNED_VERBS, PolicyText,
 pub use course::{Predict, Question, Task};
 pub use expect::{ATTACK_TAG, Expect, Floor, INVARIANTS, When};
 pub use flaw::{Flaw, ScenarioError};
+pub use signing::{Deed, Order};
 pub use step::{MAX_REQUESTS, MAX_STEPS, Step};
 pub use vary::{Part, Vary};
 pub use world::{MAX_DURATION, MAX_USERS, REGIONAL_SERVICES, REGIONS, SINGLE_NODES, User, World};

@@ -13,6 +13,7 @@ use super::administration::{PUT_ENTITIES, PUT_POLICY, put_entities, put_policy, 
 use super::before;
 use super::fields::{Fields, TICK, Word, list, words};
 use super::flaw::{Flaw, Placed, incoherent};
+use super::signing;
 use super::world::{ADMINISTRATOR, World};
 
 /// The most steps of a schedule.
@@ -163,6 +164,7 @@ pub(super) fn read_all(steps: &Spanned<DeValue<'_>>, world: &World) -> Placed<Ve
     }
     for (value, step) in list("schedule", steps, MAX_STEPS)?.iter().zip(&schedule) {
         before::check(step, &schedule, world).or_else(|why| incoherent(&value.span(), why))?;
+        signing::check_forged(&step.act, &schedule, &value.span())?;
     }
     Ok(schedule)
 }
@@ -180,6 +182,9 @@ fn verb(word: &Word<'_>) -> Placed<&'static str> {
 
 /// The fields of a step with that verb.
 fn known(verb: &str) -> &'static [&'static str] {
+    if let Some(known) = signing::known(verb) {
+        return known;
+    }
     match verb {
         "crash" => &["name", "at", "do", "for", "node", "power"],
         "grant" | "revoke" => &["name", "at", "do", "principal", "role"],
@@ -204,6 +209,9 @@ fn act(verb: &'static str, fields: &Fields<'_, '_>, world: &World) -> Placed<Act
         known(verb).contains(&"for") == lasts(verb),
         "a fault can say how long"
     );
+    if let Some(act) = signing::act(verb, fields, world)? {
+        return Ok(act);
+    }
     Ok(match verb {
         "crash" => Act::Crash {
             node: node(fields, world)?,
@@ -225,7 +233,7 @@ fn act(verb: &'static str, fields: &Fields<'_, '_>, world: &World) -> Placed<Act
             node: node(fields, world)?,
         },
         "release" => Act::Release(messages(fields, world)?),
-        "request" => request(fields, world)?,
+        "request" => request(fields, world, None)?,
         "restart" => Act::Restart {
             node: node(fields, world)?,
         },
@@ -253,7 +261,7 @@ fn node(fields: &Fields<'_, '_>, world: &World) -> Placed<String> {
         .known("node", nodes.iter().map(String::as_str))
 }
 
-fn user(field: &'static str, fields: &Fields<'_, '_>, world: &World) -> Placed<String> {
+pub(super) fn user(field: &'static str, fields: &Fields<'_, '_>, world: &World) -> Placed<String> {
     let users = world.users.iter().map(|user| user.name.as_str());
     fields.needed(field)?.known("user", users)
 }
@@ -320,7 +328,11 @@ fn partition(fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
     })
 }
 
-fn request(fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
+pub(super) fn request(
+    fields: &Fields<'_, '_>,
+    world: &World,
+    forging: Option<String>,
+) -> Placed<Act> {
     let doors: Vec<String> = world
         .regions
         .iter()
@@ -347,6 +359,7 @@ fn request(fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
             .word("resource")?
             .map(|word| word.name("resource"))
             .transpose()?,
+        forging,
     })
 }
 

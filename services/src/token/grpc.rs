@@ -98,6 +98,7 @@ impl Tokens for TokenService {
         Ok(Response::new(ExchangeReply {
             token,
             expires_at_us,
+            key_id: issuer.key_id().to_owned(),
         }))
     }
 
@@ -143,6 +144,7 @@ impl BearerSource for TokenSource {
             let (obtained, expires) = (seams.clock.now(), Time::from_micros(reply.expires_at_us));
             Ok(Bearer {
                 text: reply.token.into(),
+                key: reply.key_id.into(),
                 obtained,
                 expires,
             })

@@ -1,0 +1,166 @@
+//! The verbs about what the CA signs with, and about whoever has stolen it: `prepare`, `activate`,
+//! `taint`, `revoke_authority`, `steal`, `forge`.
+//!
+//! They say what is ordered and when; the CA's own rules and gates decide, and an order that a gate
+//! holds up waits for it. Invariant: whose name is forged asks for nothing in that name.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::act::Act;
+use super::fields::{Fields, Word};
+use super::flaw::{Placed, incoherent};
+use super::step::{request, user};
+use super::world::World;
+
+/// The longest reason of an override, in bytes, as the CA takes it.
+const MAX_REASON: usize = ca::rotation::MAX_REASON;
+
+/// The highest number of an authority that a step may name.
+const MAX_ID: u32 = 99;
+
+/// What is ordered of an authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deed {
+    /// The next one is made, and held by everyone.
+    Prepare,
+    /// It signs.
+    Activate,
+    /// Whoever has a leaf from it must renew.
+    Taint,
+    /// Nothing that it signed verifies.
+    Revoke,
+}
+
+impl Deed {
+    /// Its verb.
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Prepare => "prepare",
+            Self::Activate => "activate",
+            Self::Taint => "taint",
+            Self::Revoke => "revoke_authority",
+        }
+    }
+}
+
+/// An order about an authority.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Order {
+    /// What.
+    pub deed: Deed,
+    /// Of which kind: `root`, `x509` or `jwt`.
+    pub authority: String,
+    /// Which one of its kind, where it must be said.
+    pub id: Option<u64>,
+    /// Why a gate may be skipped.
+    pub override_reason: Option<String>,
+    /// Whom nothing is permitted any more once this is acknowledged, since all that they come with
+    /// was signed by it.
+    pub revokes: Option<String>,
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = match self.deed {
+            Deed::Revoke => "revoke",
+            other => other.verb(),
+        };
+        write!(f, "{word} {}", self.authority)?;
+        self.id.map_or(Ok(()), |id| write!(f, " {id}"))
+    }
+}
+
+/// The fields of a step with one of these verbs; nothing for others.
+pub(super) fn known(verb: &str) -> Option<&'static [&'static str]> {
+    Some(match verb {
+        "prepare" => &["name", "at", "do", "authority"],
+        "activate" => &["name", "at", "do", "authority", "override"],
+        "taint" => &["name", "at", "do", "authority", "id"],
+        "revoke_authority" => &["name", "at", "do", "authority", "id", "override", "revokes"],
+        "steal" => &["name", "at", "do", "as", "what"],
+        "forge" => &[
+            "name", "at", "do", "every", "until", "as", "subject", "via", "actions", "tag",
+            "resource",
+        ],
+        _ => return None,
+    })
+}
+
+/// The act of such a verb; nothing for others.
+pub(super) fn act(verb: &str, fields: &Fields<'_, '_>, world: &World) -> Placed<Option<Act>> {
+    Ok(Some(match verb {
+        "prepare" => order(Deed::Prepare, fields, world)?,
+        "activate" => order(Deed::Activate, fields, world)?,
+        "taint" => order(Deed::Taint, fields, world)?,
+        "revoke_authority" => order(Deed::Revoke, fields, world)?,
+        "steal" => {
+            fields.needed("what")?.known("loot", ["signing-key"])?;
+            Act::Steal {
+                as_: user("as", fields, world)?,
+            }
+        }
+        "forge" => request(fields, world, Some(user("subject", fields, world)?))?,
+        _ => return Ok(None),
+    }))
+}
+
+fn order(deed: Deed, fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
+    let kinds = ["root", "x509", "jwt"];
+    let authority = fields.needed("authority")?;
+    let authority = authority.known("kind of authority", kinds)?;
+    let id = match deed {
+        Deed::Taint | Deed::Revoke => Some(u64::from(fields.number("id", 1, MAX_ID)?)),
+        Deed::Prepare | Deed::Activate => None,
+    };
+    let users = || world.users.iter().map(|user| user.name.as_str());
+    let revokes = fields.word("revokes")?;
+    let revokes = revokes
+        .map(|word| word.known("user", users()))
+        .transpose()?;
+    Ok(Act::Order(Order {
+        deed,
+        authority,
+        id,
+        override_reason: fields.word("override")?.map(reason).transpose()?,
+        revokes,
+    }))
+}
+
+fn reason(word: Word<'_>) -> Placed<String> {
+    match ca::rotation::Reason::new(word.text) {
+        Ok(_) => Ok(word.text.to_owned()),
+        Err(_) => {
+            let range = format!("a reason is one line of at most {MAX_REASON} bytes");
+            Err(word.out_of_range("override", range))
+        }
+    }
+}
+
+/// Whose name is forged must not also ask in it: whose request it was could not be told.
+pub(super) fn check_forged(
+    act: &Act,
+    schedule: &[super::Step],
+    span: &std::ops::Range<usize>,
+) -> Placed<()> {
+    let Act::Request {
+        as_,
+        forging: Some(subject),
+        ..
+    } = act
+    else {
+        return Ok(());
+    };
+    let asks = schedule.iter().any(|step| {
+        matches!(&step.act, Act::Request { as_, forging: None, .. } if as_ == subject)
+            || matches!(&step.act, Act::Request { as_: other, forging: Some(name), .. }
+                if name == subject && other != as_)
+    });
+    if asks || as_ == subject {
+        let why = format!("`{subject}` is forged, and must be nobody else who asks");
+        return incoherent(span, why);
+    }
+    Ok(())
+}
