@@ -27,7 +27,7 @@ use crate::keys::Keys;
 use crate::profile::Validity;
 use crate::root_keys::{RootKeyFiles, RootKeys};
 use crate::seams::Seams;
-pub use crate::settings::{CaConfig, WORKING_LEAF_TTL_S, WORKING_TOLERANCE};
+pub use crate::settings::{CaConfig, LISTS_A_LIFE, WORKING_LEAF_TTL_S, WORKING_TOLERANCE};
 use crate::store::{self, State, Store};
 use crate::svid::{self, sha256};
 use crate::tlog::log::Log;

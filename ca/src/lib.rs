@@ -26,8 +26,7 @@ pub mod desk;
 pub mod disk;
 pub mod error;
 pub mod grpc;
-#[cfg(test)]
-mod heal;
+pub mod heal;
 pub mod identity;
 pub mod invitation;
 pub mod issuance;

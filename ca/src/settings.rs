@@ -26,7 +26,8 @@ pub struct CaConfig {
     pub join_ttl: Duration,
     /// How far past its end a caller's leaf may still renew.
     pub tolerance: Duration,
-    /// How long a revocation list counts; a new one comes after a quarter of it.
+    /// How long a revocation list counts; a new one comes after a quarter of it
+    /// ([`LISTS_A_LIFE`]).
     pub crl_life: Duration,
     /// How long a token may live, and how far past its end it is taken: as long is a retired token
     /// key needed.
@@ -38,6 +39,9 @@ pub struct CaConfig {
 
 /// How far clocks may be off where real machines are served, at a CA and its agents alike.
 pub const WORKING_TOLERANCE: Duration = Duration::from_secs(2);
+
+/// Revocation lists that are signed while one of them lasts: the next one comes after that part.
+pub const LISTS_A_LIFE: u32 = 4;
 
 /// Lives that a leaf may be given where real machines are served, in seconds.
 pub const WORKING_LEAF_TTL_S: RangeInclusive<u64> = 10..=90 * 24 * 60 * 60;

@@ -330,3 +330,45 @@ fn what_makes_no_sense_is_said_in_one_line_and_changes_nothing() {
     let issue = "ca issue --dir d --spiffe-id spiffe://clinic.example/a --csr request";
     desk.refuses(issue, &["request", "PEM"]);
 }
+
+#[test]
+fn a_budget_is_by_a_cas_own_settings_and_a_heal_shows_both_ways() {
+    let desk = Desk::new();
+    desk.write("pass", "correct horse battery\n");
+    let founding = "ca init --dir d --trust-domain clinic.example --leaf-ttl 7200";
+    let founded = desk.run(&format!("{founding} --passphrase-file pass"));
+    assert_eq!(founded.status, Some(0), "{}", founded.err);
+    let answer = |line: &str| -> Value {
+        let ended = desk.run(&format!("{line} --json"));
+        assert_eq!(ended.status, Some(0), "{line}: {}", ended.err);
+        serde_json::from_str(&ended.out).unwrap()
+    };
+    let (lab, own) = (answer("ca budget"), answer("ca budget --dir d"));
+    assert_eq!(lab["leaf"]["life_us"], 100_000_000);
+    assert_eq!(own["leaf"]["life_us"], 7_200_000_000_u64);
+    assert_eq!([&lab["limit"], &own["limit"]], ["crl", "crl"]);
+    let fixed = answer("ca budget --dir d --leaf-ttl 1m --crl-life none --retry fixed");
+    assert_eq!(
+        (&fixed["limit"], &fixed["crl"]),
+        (&"leaf".into(), &Value::Null)
+    );
+    assert_eq!(fixed["safe_us"], 20_000_000);
+    let page = desk.run("ca budget --crl-life none");
+    let last = page.out.lines().last();
+    let said = "The CA may be away for 37.5s: a member's leaf ends first.";
+    assert_eq!(last, Some(said), "{}", page.err);
+    desk.refuses("ca budget --dir none", &["none", "ca init"]);
+    desk.refuses("ca budget --leaf-ttl 5", &["--leaf-ttl", "`1h30m`"]);
+    desk.refuses("ca budget --leaf-ttl 1000d", &["`--issuer-ttl`"]);
+
+    let heal = answer("ca heal --members 500 --slower 20");
+    let outcomes = heal["outcomes"].as_array().unwrap();
+    let ways: Vec<_> = outcomes.iter().map(|it| &it["retry"]).collect();
+    assert_eq!(ways, ["window", "fixed"]);
+    let one = answer("ca heal --members 500 --slower 20 --retry fixed");
+    assert_eq!(
+        one["outcomes"][0], outcomes[1],
+        "the same seed, the same end"
+    );
+    desk.refuses("ca heal --outage 101s", &["`--outage`"]);
+}

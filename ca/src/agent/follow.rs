@@ -13,15 +13,12 @@ use proto::ca::v1::{Acknowledgement, State};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Agent, AgentError, BELIEFS, Published};
+use super::{Agent, AgentError, BELIEFS, FOLLOW_RETRY, Published};
 use crate::bundle::Bundle;
 use crate::conn::MAX_STATE;
 use crate::credential::Credential;
 use crate::revocation::Revocation;
 use crate::trusted::Trusted;
-
-/// How long until a lost stream is asked for again, before jitter.
-const AGAIN: Duration = Duration::from_secs(1);
 
 impl Agent {
     /// Begins from the beliefs that were kept, unless those that came with the join code are newer.
@@ -51,8 +48,8 @@ impl Agent {
                 && let Err(error) = self.listen(&held).await
             {
                 tracing::debug!(%error, id = %self.config.id, "no word from the CA");
-                let jitter = self.seams.rng.span(Duration::ZERO, AGAIN / 4);
-                self.seams.clock.sleep(AGAIN + jitter).await;
+                let jitter = self.seams.rng.span(Duration::ZERO, FOLLOW_RETRY / 4);
+                self.seams.clock.sleep(FOLLOW_RETRY + jitter).await;
             }
         }
     }

@@ -43,6 +43,8 @@ const NEVER: Time = Time::from_micros(u64::MAX);
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// How soon a failed bearer is tried again.
 pub const BEARER_RETRY: Duration = Duration::from_secs(1);
+/// How soon a lost word from the CA is asked for again; up to a quarter later, at random.
+pub const FOLLOW_RETRY: Duration = Duration::from_secs(1);
 
 /// A token as it goes on the wire, and its end on this node's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]

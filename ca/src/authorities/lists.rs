@@ -104,7 +104,8 @@ impl Authorities {
                 .map_err(CaError::damaged)?;
             let number = store.raise_number(&name(AuthorityKind::X509, id))?;
             let list = issuer.sign_crl(number, &revoked, now, now + self.crl_life)?;
-            self.lists.insert(id, (list, now + self.crl_life / 4));
+            let due = now + self.crl_life / crate::issue::LISTS_A_LIFE;
+            self.lists.insert(id, (list, due));
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 
 mod terms;
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
@@ -84,6 +85,17 @@ pub enum Limit {
     Issuer,
 }
 
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Leaf => "a leaf",
+            Self::Crl => "a revocation list",
+            Self::Token => "a token",
+            Self::Issuer => "an issuer",
+        })
+    }
+}
+
 /// How long the CA may be away, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Budget {
@@ -117,7 +129,7 @@ pub fn budget(terms: &Terms) -> Result<Budget, InvalidTerms> {
             retry,
             leeway,
         } = *crl;
-        fetched("a revocation list", terms, [life, used, retry, leeway])
+        fetched(Limit::Crl, terms, [life, used, retry, leeway])
     });
     let token = terms.token.as_ref().map(|token| {
         let TokenTerms {
@@ -126,7 +138,7 @@ pub fn budget(terms: &Terms) -> Result<Budget, InvalidTerms> {
             retry,
             leeway,
         } = *token;
-        fetched("a token", terms, [life, used, retry, leeway])
+        fetched(Limit::Token, terms, [life, used, retry, leeway])
     });
     let (crl, token) = (crl.transpose()?, token.transpose()?);
     let issuer = issuer(terms)?;
@@ -157,7 +169,7 @@ fn leaf(terms: &Terms) -> Result<Sum, InvalidTerms> {
         ..
     } = *terms;
     let (earliest, used) = renewal::due(life, terms.due_percent, terms.jitter_percent);
-    young_enough("a leaf", life, used)?;
+    young_enough(Limit::Leaf, life, used)?;
     if earliest <= backdate {
         return Err(InvalidTerms::DueAtOnce {
             backdate,
@@ -191,11 +203,11 @@ fn longest_wait(retry: Retry, answer: Duration) -> Duration {
 
 /// The sum for what a member fetches again and again, and tries again after the same wait.
 fn fetched(
-    what: &'static str,
+    of: Limit,
     terms: &Terms,
     [life, used, wait, counts_late]: [Duration; 4],
 ) -> Result<Sum, InvalidTerms> {
-    young_enough(what, life, used)?;
+    young_enough(of, life, used)?;
     let sum = Sum {
         life,
         counts_late,
@@ -212,7 +224,7 @@ fn fetched(
 /// The issuer waits for nobody: its successor is made where it is.
 fn issuer(terms: &Terms) -> Result<Sum, InvalidTerms> {
     let (life, used) = (terms.issuer_ttl, terms.issuer_used);
-    young_enough("an issuer", life, used)?;
+    young_enough(Limit::Issuer, life, used)?;
     let (left, leaf) = (life - used, terms.leaf_ttl);
     if left < leaf {
         return Err(InvalidTerms::CutShort { left, leaf });
@@ -230,11 +242,11 @@ fn issuer(terms: &Terms) -> Result<Sum, InvalidTerms> {
     Ok(sum.added())
 }
 
-fn young_enough(what: &'static str, life: Duration, used: Duration) -> Result<(), InvalidTerms> {
+fn young_enough(of: Limit, life: Duration, used: Duration) -> Result<(), InvalidTerms> {
     if used < life {
         return Ok(());
     }
-    Err(InvalidTerms::UsedUp { what, life, used })
+    Err(InvalidTerms::UsedUp { of, life, used })
 }
 
 fn micros<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use crate::agent::{ATTEMPT, BEARER_RETRY};
-use crate::issue::CaConfig;
+use super::Limit;
+use crate::agent::{ATTEMPT, BEARER_RETRY, FOLLOW_RETRY};
+use crate::issue::{CaConfig, LISTS_A_LIFE};
 use crate::renewal::{self, Retry};
 
 /// The longest span that a term may be: a hundred years.
@@ -63,6 +64,20 @@ pub struct TokenTerms {
     pub leeway: Duration,
 }
 
+impl CrlTerms {
+    /// Lists as this CA signs them and its agents follow them: the next one after a quarter of a
+    /// list's life, sent at once; and a word that was lost is asked for again soon. A list's times
+    /// are whole seconds, so that it may end up to one earlier.
+    pub fn agents(life: Duration, leeway: Duration) -> Self {
+        Self {
+            life,
+            used: life / LISTS_A_LIFE + Duration::from_secs(1),
+            retry: FOLLOW_RETRY + FOLLOW_RETRY / 4,
+            leeway,
+        }
+    }
+}
+
 impl TokenTerms {
     /// Tokens as agents keep them: asked for at half of their life, a tenth of it later at most.
     pub fn agents(life: Duration, leeway: Duration) -> Self {
@@ -115,10 +130,10 @@ pub enum InvalidTerms {
         least: u32,
     },
     /// With its jitter, or by itself, the renewal comes when it is too late.
-    #[error("{what} lasts {life:?} and is renewed when {used:?} old")]
+    #[error("{of} lasts {life:?} and is renewed when {used:?} old")]
     UsedUp {
         /// What ends.
-        what: &'static str,
+        of: Limit,
         /// How long it lasts.
         life: Duration,
         /// How old it may be when it is renewed.

@@ -47,6 +47,65 @@ fn whatever_ends_first_is_the_limit() {
     assert_eq!(three.leaf, two.leaf);
 }
 
+/// Whether a member still has something that counts after that outage. It was to have the next one
+/// as the outage began; its attempts follow each other, the first at `phase`, each takes all of its
+/// time, and its clock is ahead by the tolerance.
+fn bears(
+    terms: &Terms,
+    [life, used, wait, leeway]: [Duration; 4],
+    phase: Duration,
+    away: Duration,
+) -> bool {
+    let mut begins = phase;
+    while begins < away {
+        begins += terms.attempt + wait;
+    }
+    used + begins + terms.attempt + terms.tolerance <= life + leeway
+}
+
+#[test]
+fn what_is_fetched_bears_an_outage_as_long_as_its_sum_and_not_a_longer_one() {
+    let mut terms = lab();
+    let (crl, token) = (
+        CrlTerms::agents(s(60), ms(500)),
+        TokenTerms::agents(s(60), s(2)),
+    );
+    terms.crl = Some(crl.clone());
+    terms.token = Some(token.clone());
+    let sums = budget(&terms).unwrap();
+    for (sum, of) in [
+        (
+            sums.crl.unwrap(),
+            [crl.life, crl.used, crl.retry, crl.leeway],
+        ),
+        (
+            sums.token.unwrap(),
+            [token.life, token.used, token.retry, token.leeway],
+        ),
+    ] {
+        let round = terms.attempt + of[2];
+        let phases = || (0..round.as_millis()).map(|at| ms(u64::try_from(at).unwrap()));
+        assert!(
+            phases().all(|phase| bears(&terms, of, phase, sum.safe)),
+            "{sum:?}"
+        );
+        let longer = sum.safe + ms(2);
+        assert!(
+            !phases().all(|phase| bears(&terms, of, phase, longer)),
+            "{sum:?}"
+        );
+    }
+}
+
+#[test]
+fn lists_of_the_lab_end_before_its_leaves() {
+    let mut terms = lab();
+    terms.crl = Some(CrlTerms::agents(s(60), terms.tolerance));
+    let budget = budget(&terms).unwrap();
+    // Of 60 s: a quarter, a second of rounding, twice 3 s and a wait of 1.25 s.
+    assert_eq!((budget.safe, budget.limit), (ms(36_750), Limit::Crl));
+}
+
 #[test]
 fn every_sum_is_that_of_its_parts_and_reads_as_microseconds() {
     let mut terms = lab();

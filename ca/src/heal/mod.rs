@@ -8,7 +8,8 @@
 //! tasks. Same [`Heal`], same seed: same [`Outcome`].
 
 mod member;
-mod tests;
+#[cfg(test)]
+mod unlucky;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -19,19 +20,26 @@ use member::Member;
 use crate::admission::{Admission, Caller, Limits, Ticket};
 use crate::clock::Time;
 use crate::grpc::{COME_BACK, DESK_PAUSE, DESK_TRIES};
+use crate::identity::InvalidSpiffeId;
 use crate::renewal::Retry;
 use crate::rng::Rng;
 
 /// When the CA goes away.
-pub(crate) const CUT: Time = Time::from_secs(1_800_000_000);
+pub const CUT: Time = Time::from_secs(1_800_000_000);
 /// Pieces of work that may wait at the CA's desk: the simulated fabric's bound.
 const DESK: usize = 64;
+/// The largest fleet.
+pub const MOST_MEMBERS: u32 = 100_000;
+/// The shortest life of a leaf.
+const SHORTEST_LEAF: Duration = Duration::from_secs(10);
+/// How many events pass between two words of progress.
+const WORD: u64 = 1 << 16;
 /// What the CA asks of those that it turns away.
 const HINT: Duration = COME_BACK;
 
 /// What becomes of a dial into the cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dial {
+pub enum Dial {
     /// It is through as soon as the cut heals: everybody who was dialling comes at once.
     Hangs,
     /// It is lost, and that shows only when the attempt's time is over: the longest wait.
@@ -40,43 +48,77 @@ pub(crate) enum Dial {
 
 /// In which order the CA serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
+pub enum Order {
+    /// Whoever's leaf ends first goes first.
     SoonestExpiry,
+    /// Whoever came first goes first.
     FirstCome,
 }
 
 /// One experiment.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Heal {
-    pub(crate) members: u32,
-    pub(crate) leaf_ttl: Duration,
-    pub(crate) outage: Duration,
-    pub(crate) retry: Retry,
-    /// How long an attempt may take.
-    pub(crate) attempt: Duration,
+pub struct Heal {
+    /// How many there are: 1 to [`MOST_MEMBERS`].
+    pub members: u32,
+    /// Life of a leaf: 10 s or more.
+    pub leaf_ttl: Duration,
+    /// How long the CA is away: no longer than a leaf's life.
+    pub outage: Duration,
+    /// How a failed renewal is tried again.
+    pub retry: Retry,
+    /// How long an attempt may take: above zero.
+    pub attempt: Duration,
     /// From a member to the CA, and back again.
-    pub(crate) latency: Duration,
+    pub latency: Duration,
     /// How far past its end the CA still takes a leaf, and how far behind clocks may be.
-    pub(crate) tolerance: Duration,
-    /// What the CA's processor and disk need.
-    pub(crate) handshake: Duration,
-    pub(crate) issue: Duration,
-    pub(crate) limits: Limits,
-    pub(crate) dial: Dial,
-    pub(crate) order: Order,
+    pub tolerance: Duration,
+    /// What a handshake costs the CA's processor.
+    pub handshake: Duration,
+    /// What a leaf costs the CA's processor and disk.
+    pub issue: Duration,
+    /// How much the CA takes on.
+    pub limits: Limits,
+    /// What becomes of a dial into the cut.
+    pub dial: Dial,
+    /// In which order the CA serves.
+    pub order: Order,
 }
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// Leaves that ended before the next was there.
-    pub(crate) lost: u32,
+    pub lost: u32,
     /// Requests that waited at once, most.
-    pub(crate) longest_queue: usize,
+    pub longest_queue: usize,
     /// From the heal until the last that was due by then had its leaf, or had lost it.
-    pub(crate) recovered_in: Duration,
-    /// Attempts since the heal.
-    pub(crate) attempts: u32,
+    pub recovered_in: Duration,
+    /// Attempts that were begun since the heal.
+    pub attempts: u32,
+    /// Attempts that the CA turned away.
+    pub refused: u32,
+    /// Attempts whose time ran out since the heal.
+    pub unanswered: u32,
+}
+
+/// Why there is no such experiment.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidHeal {
+    /// Nobody, or too many.
+    #[error("from 1 to {MOST_MEMBERS} members")]
+    Members,
+    /// A leaf that is over at once.
+    #[error("a leaf lives for 10 s or more")]
+    Leaf,
+    /// An attempt that is over at once.
+    #[error("an attempt takes some time")]
+    Attempt,
+    /// Nobody has anything left to renew with.
+    #[error("an outage is no longer than a leaf's life")]
+    Outage,
+    /// A member that cannot be named.
+    #[error(transparent)]
+    Name(#[from] InvalidSpiffeId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,35 +152,73 @@ struct World {
     waiting: BTreeMap<Ticket, (u32, u32)>,
     /// When the desk is done with everything that it took, and with each piece of it.
     desk: VecDeque<Time>,
+    /// Members that have their next leaf, or can have none any more.
+    done: u32,
     outcome: Outcome,
 }
 
 impl Heal {
-    /// Runs it. The first member is the worst placed: due at the moment of the cut, as late as
-    /// jitter allows, on a clock as far behind as the tolerance allows; `unlucky` draws for it.
-    pub(crate) fn run(self, seed: u64, unlucky: Option<Box<dyn Rng>>) -> Outcome {
+    /// Runs it, and says now and then which share of the members is done. The first member is the
+    /// worst placed: due at the moment of the cut, as late as jitter allows, on a clock as far
+    /// behind as the tolerance allows.
+    ///
+    /// # Errors
+    /// When a figure is out of its range.
+    pub fn run(self, seed: u64, progress: &mut dyn FnMut(f64)) -> Result<Outcome, InvalidHeal> {
+        self.run_for(seed, None, progress)
+    }
+
+    /// As [`Self::run`]; `unlucky` draws for the first member.
+    fn run_for(
+        self,
+        seed: u64,
+        unlucky: Option<Box<dyn Rng>>,
+        progress: &mut dyn FnMut(f64),
+    ) -> Result<Outcome, InvalidHeal> {
+        self.check()?;
         let mut world = World {
             heal: self,
             now: CUT,
             events: BinaryHeap::new(),
             planned: 0,
-            members: member::fleet(&self, seed, unlucky),
+            members: member::fleet(&self, seed, unlucky)?,
             admission: Admission::new(self.limits),
             waiting: BTreeMap::new(),
             desk: VecDeque::new(),
+            done: 0,
             outcome: Outcome::default(),
         };
         for who in 0..self.members {
             world.plan_next(who);
         }
+        let mut events = 0_u64;
         while let Some(Reverse((at, _, event))) = world.events.pop() {
             world.now = at;
             world.happen(event);
+            events += 1;
+            if events.is_multiple_of(WORD) {
+                progress(f64::from(world.done) / f64::from(self.members));
+            }
         }
-        world.outcome
+        progress(1.0);
+        Ok(world.outcome)
     }
 
-    pub(crate) fn healed(&self) -> Time {
+    fn check(&self) -> Result<(), InvalidHeal> {
+        let sound = [
+            (
+                (1..=MOST_MEMBERS).contains(&self.members),
+                InvalidHeal::Members,
+            ),
+            (self.leaf_ttl >= SHORTEST_LEAF, InvalidHeal::Leaf),
+            (!self.attempt.is_zero(), InvalidHeal::Attempt),
+            (self.outage <= self.leaf_ttl, InvalidHeal::Outage),
+        ];
+        let fault = sound.into_iter().find(|(is_sound, _)| !is_sound);
+        fault.map_or(Ok(()), |(_, why)| Err(why))
+    }
+
+    fn healed(&self) -> Time {
         CUT + self.outage
     }
 }
@@ -179,6 +259,7 @@ impl World {
             }
             Event::Answered(who, attempt) if self.current(who, attempt) => self.end(who),
             Event::TurnedAway(who, attempt, hint) if self.current(who, attempt) => {
+                self.outcome.refused += 1;
                 self.fail(who, hint);
             }
             Event::Expired(who, attempt) if self.current(who, attempt) => {
@@ -188,6 +269,7 @@ impl World {
                     self.waiting.remove(&ticket);
                     self.admission.leave(ticket);
                 }
+                self.outcome.unanswered += u32::from(self.now > self.heal.healed());
                 self.fail(who, Duration::ZERO);
             }
             Event::Greeted(..) | Event::Answered(..) | Event::TurnedAway(..) => {}
@@ -295,9 +377,13 @@ impl World {
         let member = self.member(who);
         let renewed = member.attempt.take().is_some() && member.accepted(now, tolerance);
         let was_due = member.due < healed;
+        self.done += 1;
         self.outcome.lost += u32::from(!renewed);
         if was_due && now > healed {
             self.outcome.recovered_in = self.outcome.recovered_in.max(now.since(healed));
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! What a heal shows of the retries, of the queue, and of the outage budget.
 
+use super::unlucky::Unlucky;
 use super::*;
 use crate::budget::{Terms, budget};
 use crate::identity::TrustDomain;
@@ -52,12 +53,12 @@ fn after_a_cut_a_thousand_lose_no_leaf_with_windows_and_some_with_a_fixed_wait()
             retry: FIXED,
             ..windows
         };
-        let (windows, fixed) = (windows.run(seed, None), fixed.run(seed, None));
+        let (windows, fixed) = (windows.outcome(seed, None), fixed.outcome(seed, None));
         assert_eq!(windows.lost, 0, "seed {seed}: {windows:?}");
         assert!(windows.recovered_in < s(30), "seed {seed}: {windows:?}");
         assert!(fixed.lost > 0, "seed {seed}: {fixed:?}");
         assert!(fixed.attempts > windows.attempts * 3 / 2, "{fixed:?}");
-        let quick = measured(1_000, s(37)).run(seed, None);
+        let quick = measured(1_000, s(37)).outcome(seed, None);
         assert_eq!(quick.lost, 0, "seed {seed}: {quick:?}");
     }
 }
@@ -69,7 +70,7 @@ fn after_a_cut_ten_thousand_lose_no_leaf_with_windows_and_many_with_a_fixed_wait
         retry: FIXED,
         ..windows
     };
-    let (windows, fixed) = (windows.run(1, None), fixed.run(1, None));
+    let (windows, fixed) = (windows.outcome(1, None), fixed.outcome(1, None));
     assert_eq!(windows.lost, 0, "{windows:?}");
     assert!(windows.recovered_in < s(30), "{windows:?}");
     assert!(fixed.lost > 1_000, "{fixed:?}");
@@ -86,14 +87,67 @@ fn the_soonest_expiry_first_loses_fewer_leaves_than_first_come() {
         order: Order::FirstCome,
         ..soonest
     };
-    let (soonest, first_come) = (soonest.run(1, None), first_come.run(1, None));
+    let (soonest, first_come) = (soonest.outcome(1, None), first_come.outcome(1, None));
     assert_eq!(soonest.lost, 0, "{soonest:?}");
     assert!(first_come.lost > 100, "{first_come:?}");
 }
 
+impl Heal {
+    fn outcome(self, seed: u64, unlucky: Option<Box<dyn Rng>>) -> Outcome {
+        self.run_for(seed, unlucky, &mut |_| {}).unwrap()
+    }
+}
+
+#[test]
+fn every_attempt_since_the_heal_is_refused_unanswered_or_the_last() {
+    for retry in [Retry::Window, FIXED] {
+        let heal = Heal {
+            retry,
+            ..slow(1_000, s(33))
+        };
+        let outcome = heal.outcome(1, None);
+        // Those that were dialling when it healed had begun before.
+        let (least, most) = (outcome.attempts, outcome.attempts + heal.members);
+        let ends = outcome.refused + outcome.unanswered + (heal.members - outcome.lost);
+        assert!((least..=most).contains(&ends), "{outcome:?}");
+        assert!(outcome.refused > 0, "{outcome:?}");
+    }
+}
+
+#[test]
+fn progress_rises_to_the_whole_and_what_makes_no_sense_is_refused() {
+    let mut shares = Vec::new();
+    let heal = slow(1_000, s(30));
+    heal.run(1, &mut |share| shares.push(share)).unwrap();
+    assert!(
+        shares.is_sorted() && shares.last() == Some(&1.0),
+        "{shares:?}"
+    );
+    type Spoil = fn(&mut Heal);
+    let spoils: [(Spoil, &str); 5] = [
+        (|it| it.members = 0, "from 1 to 100000 members"),
+        (|it| it.members = 100_001, "from 1 to 100000 members"),
+        (|it| it.leaf_ttl = s(9), "a leaf lives for 10 s or more"),
+        (
+            |it| it.attempt = Duration::ZERO,
+            "an attempt takes some time",
+        ),
+        (
+            |it| it.outage = s(101),
+            "an outage is no longer than a leaf's life",
+        ),
+    ];
+    for (spoil, why) in spoils {
+        let mut heal = slow(10, s(30));
+        spoil(&mut heal);
+        let refused = heal.run(1, &mut |_| {}).unwrap_err();
+        assert_eq!(refused.to_string(), why);
+    }
+}
+
 #[test]
 fn one_seed_is_one_outcome() {
-    let run = |seed| slow(300, s(30)).run(seed, None);
+    let run = |seed| slow(300, s(30)).outcome(seed, None);
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
 }
@@ -129,14 +183,14 @@ fn an_outage_just_under_the_budget_takes_no_leaf() {
             let heal = bare(s(ttl), retry, outage);
             for seed in 1..=50 {
                 assert_eq!(
-                    heal.run(seed, None).lost,
+                    heal.outcome(seed, None).lost,
                     0,
                     "{ttl} s, {retry:?}, seed {seed}"
                 );
             }
             if retry == Retry::Window {
-                let unlucky = member::Unlucky::of(&heal);
-                assert_eq!(heal.run(1, Some(unlucky)).lost, 0, "{ttl} s, at worst");
+                let unlucky = Unlucky::of(&heal);
+                assert_eq!(heal.outcome(1, Some(unlucky)).lost, 0, "{ttl} s, at worst");
             }
         }
     }
@@ -147,13 +201,13 @@ fn an_outage_just_over_the_budget_takes_the_worst_placed_leaf() {
     for ttl in [60, 100, 3_600] {
         let outage = safe(s(ttl), Retry::Window) + us(1_000);
         let heal = bare(s(ttl), Retry::Window, outage);
-        let unlucky = member::Unlucky::of(&heal);
-        assert_eq!(heal.run(1, Some(unlucky)).lost, 1, "{ttl} s");
+        let unlucky = Unlucky::of(&heal);
+        assert_eq!(heal.outcome(1, Some(unlucky)).lost, 1, "{ttl} s");
     }
     // A fixed wait has no luck: here the tenth attempt is the one that begins too early.
     let ttl = us(95_554_444);
     let heal = bare(ttl, FIXED, safe(ttl, FIXED) + us(1_000));
-    assert_eq!(heal.run(1, None).lost, 1);
+    assert_eq!(heal.outcome(1, None).lost, 1);
     let heal = bare(ttl, FIXED, safe(ttl, FIXED) - us(1_000));
-    assert_eq!(heal.run(1, None).lost, 0);
+    assert_eq!(heal.outcome(1, None).lost, 0);
 }

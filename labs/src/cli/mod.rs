@@ -24,6 +24,7 @@ mod rerun;
 mod runs;
 mod settings;
 mod show;
+mod span;
 mod stop;
 mod timeline;
 mod token;

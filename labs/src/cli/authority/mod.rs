@@ -1,9 +1,12 @@
 //! `schism ca`: a CA of one's own, from its founding to the last revocation.
 //!
-//! Each command but `init` and `serve` is an order at the CA's desk: carried out on the folder
-//! itself, or, while the CA is being served, by whoever serves it.
+//! `init` and `serve` open the CA, `budget` and `heal` reckon without one. Each other command is an
+//! order at the CA's desk: carried out on the folder itself, or, while the CA is being served, by
+//! whoever serves it.
 
+mod budget;
 mod folder;
+mod heal;
 mod init;
 mod line;
 mod order;
@@ -50,6 +53,8 @@ enum Command {
     Revoke(Act),
     RollBack(Act),
     RevokeLeaf(RevokeLeaf),
+    Budget(budget::Words),
+    Heal(heal::Words),
 }
 
 /// Which CA
@@ -165,5 +170,7 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
         Command::Revoke(act) => order::act(act, Deed::Revoke, printer),
         Command::RollBack(act) => order::act(act, Deed::RollBack, printer),
         Command::RevokeLeaf(leaf) => order::revoke_leaf(leaf, printer),
+        Command::Budget(words) => budget::run(words, printer),
+        Command::Heal(words) => heal::run(words, printer),
     }
 }
