@@ -11,6 +11,7 @@ use rustls::pki_types::CertificateDer;
 use crate::clock::Time;
 use crate::crl::{self, RevokedLeaf};
 use crate::csr::Request;
+use crate::dns::DnsNames;
 use crate::error::{CaError, IssueRefusal};
 use crate::identity::{LeafFacts, SpiffeId, TrustDomain};
 use crate::keys::{Keys, Pkcs8};
@@ -147,6 +148,8 @@ pub struct Issued {
     pub chain: Vec<CertificateDer<'static>>,
     /// What the leaf says.
     pub facts: LeafFacts,
+    /// The DNS names that it carries beside.
+    pub dns_names: DnsNames,
     /// SHA-256 of the certified public point.
     pub key_sha256: [u8; 32],
     /// SHA-256 of the request's DER.
@@ -187,12 +190,27 @@ impl Issuer {
     /// Issues a leaf for `id` to whoever made the request. `validity` is cut to the issuer's.
     ///
     /// # Errors
-    /// Refuses a request that is broken, forged, or asks for anything but this leaf; an `id` of
-    /// another trust domain; and everything once the issuer has expired at `now`.
+    /// As [`Self::issue_named`].
     pub fn issue(
         &self,
         csr: &[u8],
         id: &SpiffeId,
+        validity: Validity,
+        now: Time,
+    ) -> Result<Issued, CaError> {
+        self.issue_named(csr, id, &DnsNames::default(), validity, now)
+    }
+
+    /// As [`Self::issue`], with DNS names beside the SPIFFE ID.
+    ///
+    /// # Errors
+    /// Refuses a request that is broken, forged, or asks for anything but this leaf; an `id` of
+    /// another trust domain; and everything once the issuer has expired at `now`.
+    pub fn issue_named(
+        &self,
+        csr: &[u8],
+        id: &SpiffeId,
+        dns_names: &DnsNames,
         validity: Validity,
         now: Time,
     ) -> Result<Issued, CaError> {
@@ -203,7 +221,7 @@ impl Issuer {
             return Err(IssueRefusal::IssuerExpired(self.validity.not_after()).into());
         }
         let request = Request::verify(csr, id)?;
-        let params = profile::leaf(id, &validity.inside(&self.validity))?;
+        let params = profile::leaf(id, dns_names, &validity.inside(&self.validity))?;
         let leaf: CertificateDer<'static> = params
             .signed_by(&request.key, &self.signer)
             .map_err(CaError::encoding)?
@@ -211,6 +229,7 @@ impl Issuer {
         Ok(Issued {
             facts: LeafFacts::from_der(&leaf)?,
             chain: vec![leaf, self.certificate.clone()],
+            dns_names: dns_names.clone(),
             key_sha256: sha256(request.key.as_bytes()),
             csr_sha256: request.sha256,
         })

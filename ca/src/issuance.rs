@@ -5,8 +5,9 @@
 //! `{"kind":"enroll","spiffe_id":"spiffe://clinic.example/north/sts","issuer_generation":1,`
 //! `"serial":"5e..","not_before":1700000000,"not_after":1700000100,"leaf_sha256":"..",`
 //! `"key_sha256":"..","csr_sha256":"..","at_us":1700000002000000}`, hashes in lower-case
-//! hexadecimal, validity in seconds. Invariant: an index is given out only after the
-//! entry is durable and under a signed checkpoint. It holds no certificate and no key.
+//! hexadecimal, validity in seconds; `dns_names` where it has any. Invariant: an index is given
+//! out only after the entry is durable and under a signed checkpoint. It holds no certificate and
+//! no key.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::authority::Issued;
 use crate::clock::Time;
+use crate::dns::DnsNames;
 use crate::error::CaError;
 use crate::identity::SpiffeId;
 use crate::journaled::Journaled;
@@ -39,6 +41,9 @@ pub struct Issuance {
     pub kind: Kind,
     /// Whose it is.
     pub spiffe_id: SpiffeId,
+    /// The DNS names that it carries beside; the next one has them too.
+    #[serde(default, skip_serializing_if = "DnsNames::is_empty")]
+    pub dns_names: DnsNames,
     /// Which issuer signed it.
     pub issuer_generation: u64,
     /// Its serial, hexadecimal.
@@ -63,6 +68,7 @@ impl Issuance {
         Self {
             kind,
             spiffe_id: facts.spiffe_id.clone(),
+            dns_names: issued.dns_names.clone(),
             issuer_generation,
             serial: hex(&facts.serial),
             not_before: facts.not_before.as_secs(),
@@ -90,6 +96,7 @@ pub(crate) struct Live {
     pub(crate) spiffe_id: SpiffeId,
     pub(crate) issuer: u64,
     pub(crate) serial: String,
+    pub(crate) dns_names: DnsNames,
     key_sha256: [u8; 32],
     index: u64,
 }
@@ -157,6 +164,12 @@ impl Issuances {
         self.leaves.get(leaf_sha256).map(|live| live.index)
     }
 
+    /// The DNS names of that leaf; none if it was not issued here.
+    pub(crate) fn dns_names(&self, leaf_sha256: &[u8; 32]) -> DnsNames {
+        let live = self.leaves.get(leaf_sha256);
+        live.map(|live| live.dns_names.clone()).unwrap_or_default()
+    }
+
     /// Whether a living leaf certifies this key.
     pub(crate) fn has_key(&self, key_sha256: &[u8; 32]) -> bool {
         self.keys.contains(key_sha256)
@@ -213,6 +226,7 @@ fn read(entry: &Issuance, index: u64) -> Option<([u8; 32], Live)> {
         spiffe_id: entry.spiffe_id.clone(),
         issuer: entry.issuer_generation,
         serial: entry.serial.clone(),
+        dns_names: entry.dns_names.clone(),
         key_sha256: unhex(&entry.key_sha256)?,
         index,
     };

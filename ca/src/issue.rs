@@ -19,10 +19,11 @@ use crate::authority::{Issued, Issuer};
 use crate::bundle::Bundle;
 use crate::clock::Time;
 use crate::csr::Request;
+use crate::dns::DnsNames;
 use crate::error::{CaError, IssueRefusal};
 use crate::identity::{LeafFacts, SpiffeId, Untimely};
 use crate::issuance::{Issuance, Issuances, Kind};
-use crate::join::{self, JoinCode, JoinRecord};
+use crate::join::{self, Guest, JoinCode, JoinRecord};
 use crate::keys::Keys;
 use crate::profile::Validity;
 use crate::root_keys::{RootKeyFiles, RootKeys};
@@ -183,18 +184,35 @@ impl Ca {
         &self.log_key
     }
 
-    /// Makes a join code for one workload of this trust domain. Durable on return.
+    /// Makes a join code for one workload of this trust domain, without DNS names, for as long as
+    /// the settings say. Durable on return.
+    ///
+    /// # Errors
+    /// As [`Self::invite`].
+    pub fn new_join_code(&mut self, id: &SpiffeId, now: Time) -> Result<JoinCode, CaError> {
+        let guest = Guest {
+            spiffe_id: id.clone(),
+            dns_names: DnsNames::default(),
+            ttl: self.config.join_ttl,
+        };
+        self.invite(guest, now)
+    }
+
+    /// Makes a join code for one workload of this trust domain. Durable on return. Which DNS names
+    /// a workload may have is for whoever invites it to know.
     ///
     /// # Errors
     /// Refuses names that are not this CA's to give, and too many codes; or the disk fails.
-    pub fn new_join_code(&mut self, id: &SpiffeId, now: Time) -> Result<JoinCode, CaError> {
+    pub fn invite(&mut self, guest: Guest, now: Time) -> Result<JoinCode, CaError> {
+        let id = guest.spiffe_id;
         if id.trust_domain() != &self.config.trust_domain || id.is_root() {
-            return Err(IssueRefusal::NameForeign(id.clone()).into());
+            return Err(IssueRefusal::NameForeign(id).into());
         }
         let code = JoinCode::fresh()?;
         let record = JoinRecord {
-            spiffe_id: id.clone(),
-            expires_us: (now + self.config.join_ttl).as_micros(),
+            spiffe_id: id,
+            dns_names: guest.dns_names,
+            expires_us: (now + guest.ttl).as_micros(),
             used_us: None,
             leaf: None,
         };
@@ -226,7 +244,8 @@ impl Ca {
             return self.answer_again(&record, leaf, csr, now);
         }
         record.usable(now)?;
-        let issued = self.sign(csr, &record.spiffe_id, now - self.age(), now)?;
+        let (id, names, from) = (&record.spiffe_id, &record.dns_names, now - self.age());
+        let issued = self.sign(csr, id, names, from, now)?;
         let leaf = issued.chain.first().map_or(&[][..], |leaf| leaf);
         self.store.use_join_code(&digest, leaf, now)?;
         self.spread = self.spread.wrapping_add(GOLDEN);
@@ -254,6 +273,7 @@ impl Ca {
         let issued = Issued {
             chain: vec![leaf.into(), self.issuer_of(&facts)?.certificate().clone()],
             facts,
+            dns_names: record.dns_names.clone(),
             key_sha256: sha256(request.key.as_bytes()),
             csr_sha256: request.sha256,
         };
@@ -263,8 +283,8 @@ impl Ca {
         }
     }
 
-    /// Issues a next leaf for the very name of the caller, whose leaf `peer` the connection has
-    /// verified.
+    /// Issues a next leaf for the very names of the caller, whose leaf `peer` the connection has
+    /// verified; the DNS names are those that the log has of it.
     ///
     /// # Errors
     /// Refuses a caller whose leaf is of another trust domain, out of its validity on this clock,
@@ -272,7 +292,8 @@ impl Ca {
     /// ask for anything else. Or the log fails, and then nothing was issued.
     pub fn renew(&mut self, peer: &LeafFacts, csr: &[u8], now: Time) -> Result<Identity, CaError> {
         self.may_renew(peer, now)?;
-        let issued = self.sign(csr, &peer.spiffe_id, now, now)?;
+        let names = self.issuances.dns_names(&peer.leaf_sha256);
+        let issued = self.sign(csr, &peer.spiffe_id, &names, now, now)?;
         self.publish(Kind::Renew, issued, now)
     }
 
@@ -306,9 +327,17 @@ impl Ca {
         Duration::from_micros(u64::try_from(share).unwrap_or(0))
     }
 
-    fn sign(&self, csr: &[u8], id: &SpiffeId, from: Time, now: Time) -> Result<Issued, CaError> {
+    fn sign(
+        &self,
+        csr: &[u8],
+        id: &SpiffeId,
+        names: &DnsNames,
+        from: Time,
+        now: Time,
+    ) -> Result<Issued, CaError> {
         let validity = Validity::lasting(from - self.config.backdate, self.config.leaf_ttl);
-        let issued = self.authorities.issuer()?.issue(csr, id, validity, now)?;
+        let issuer = self.authorities.issuer()?;
+        let issued = issuer.issue_named(csr, id, names, validity, now)?;
         if self.issuances.has_key(&issued.key_sha256) {
             return Err(IssueRefusal::CsrKeyReused.into());
         }

@@ -12,6 +12,7 @@ use crate::chain::{InvalidChain, verify_chain};
 use crate::clock::ManualClock;
 use crate::csr;
 use crate::disk::{Disk, MemDisk};
+use crate::dns::DnsName;
 use crate::identity::TrustDomain;
 use crate::keys::{Keys, RingKeys};
 use crate::nonce::hex;
@@ -497,4 +498,57 @@ fn a_leaf_that_is_logged_late_is_logged_under_the_issuer_that_signed_it() {
         late += usize::from(signed_by_first);
     }
     assert!(late > 0, "the power never went between code and log");
+}
+
+/// The DNS names of a leaf, as a stranger reads them.
+fn dns_names(leaf: &[u8]) -> Vec<String> {
+    use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+    let (_, certificate) = X509Certificate::from_der(leaf).unwrap();
+    let names = certificate.subject_alternative_name().unwrap().unwrap();
+    let names = names.value.general_names.iter();
+    let dns = names.filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    });
+    dns.collect()
+}
+
+#[test]
+fn dns_names_come_from_the_invitation_alone_and_every_next_leaf_keeps_them() {
+    let disk = MemDisk::new();
+    let mut ca = open(&disk).unwrap();
+    let own = ["records.clinic.example", "records.south"];
+    let guest = Guest {
+        spiffe_id: id("/records.south"),
+        dns_names: DnsNames::new(own.map(|name| DnsName::new(name).unwrap())).unwrap(),
+        ttl: Duration::from_secs(60),
+    };
+    let code = ca.invite(guest, NOW).unwrap();
+    for asked in ["records.clinic.example", "bank.example"] {
+        let asked = SanType::DnsName(Ia5String::try_from(asked).unwrap());
+        let csr = asking(|params| params.subject_alt_names = vec![asked]);
+        let refused = ca.enroll(code.reveal(), &csr, NOW);
+        assert_eq!(refusal(refused), "csr-asks-for-foreign-name");
+    }
+    let csr = fresh_csr();
+    let mut held = ca.enroll(code.reveal(), &csr, NOW).unwrap();
+    let again = ca.enroll(code.reveal(), &csr, NOW).unwrap();
+    assert_eq!(again.chain, held.chain, "a lost answer is the same");
+    for _ in 0..3 {
+        assert_eq!(dns_names(&held.chain[0]), own);
+        let bundles = Bundles::from(held.state.bundle.clone());
+        let facts = verified(&held.chain, &bundles).unwrap();
+        assert_eq!(
+            facts.spiffe_id,
+            id("/records.south"),
+            "a peer is who its SPIFFE ID says"
+        );
+        drop(ca);
+        ca = open(&disk).unwrap();
+        held = ca.renew(&held.facts, &fresh_csr(), NOW).unwrap();
+    }
+    let plain = enrolled(&mut ca, "/records.north", NOW);
+    assert_eq!(dns_names(&plain.chain[0]), Vec::<String>::new());
+    let renewed = ca.renew(&plain.facts, &fresh_csr(), NOW).unwrap();
+    assert_eq!(dns_names(&renewed.chain[0]), Vec::<String>::new());
 }

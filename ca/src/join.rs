@@ -6,16 +6,22 @@
 //! same key, the answer is that leaf.
 
 use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::clock::Time;
+use crate::dns::DnsNames;
 use crate::error::IssueRefusal;
 use crate::identity::SpiffeId;
 use crate::keys::NoRandomness;
 use crate::nonce::{fresh, hex};
 use crate::svid::sha256;
+
+/// How long a join code may be made to wait, in seconds.
+pub const JOIN_TTL_S: RangeInclusive<u64> = 1..=7 * 24 * 60 * 60;
 
 /// Longest text that is looked up as a join code, in bytes.
 pub const MAX_JOIN_CODE: usize = 64;
@@ -56,11 +62,24 @@ pub(crate) fn digest(code: &str) -> Result<[u8; 32], IssueRefusal> {
     Ok(sha256(code.as_bytes()))
 }
 
+/// What a join code is made for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// Whose leaf it buys.
+    pub spiffe_id: SpiffeId,
+    /// The DNS names that this leaf and those after it carry.
+    pub dns_names: DnsNames,
+    /// How long it may be used.
+    pub ttl: Duration,
+}
+
 /// What the CA knows about a code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JoinRecord {
     pub(crate) spiffe_id: SpiffeId,
+    #[serde(default, skip_serializing_if = "DnsNames::is_empty")]
+    pub(crate) dns_names: DnsNames,
     pub(crate) expires_us: u64,
     pub(crate) used_us: Option<u64>,
     /// The leaf that it bought, DER in base64: the answer may have been lost on its way.
@@ -99,6 +118,7 @@ mod tests {
     fn a_code_works_until_its_last_moment_and_once() {
         let mut record = JoinRecord {
             spiffe_id: SpiffeId::parse("spiffe://clinic.example/north/sts").unwrap(),
+            dns_names: DnsNames::default(),
             expires_us: 10,
             used_us: None,
             leaf: None,

@@ -24,6 +24,7 @@ pub mod delivery;
 mod delivery_unix;
 pub mod desk;
 pub mod disk;
+pub mod dns;
 pub mod error;
 pub mod grpc;
 pub mod heal;

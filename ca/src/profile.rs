@@ -14,6 +14,7 @@ use rcgen::{
 use time::OffsetDateTime;
 
 use crate::clock::Time;
+use crate::dns::DnsNames;
 use crate::error::CaError;
 use crate::identity::{SpiffeId, TrustDomain};
 use crate::nonce;
@@ -84,10 +85,18 @@ pub(crate) fn issuer(
     signing(domain, subject, BasicConstraints::Constrained(0), validity)
 }
 
-/// A workload's leaf. Its subject is empty and its one name critical: there is nothing else to
-/// mistake for a name.
-pub(crate) fn leaf(id: &SpiffeId, validity: &Validity) -> Result<CertificateParams, CaError> {
+/// A workload's leaf. Its subject is empty and its names critical: there is nothing else to mistake
+/// for a name. One of them is its SPIFFE ID, and the others are DNS names.
+pub(crate) fn leaf(
+    id: &SpiffeId,
+    dns_names: &DnsNames,
+    validity: &Validity,
+) -> Result<CertificateParams, CaError> {
     let mut params = common(id, DistinguishedName::new(), validity)?;
+    for name in dns_names.iter() {
+        let name = Ia5String::try_from(name.to_string()).map_err(CaError::encoding)?;
+        params.subject_alt_names.push(SanType::DnsName(name));
+    }
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![

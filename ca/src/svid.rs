@@ -244,6 +244,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::dns::DnsNames;
     use crate::keys::{Keys, RingKeys};
     use crate::p256::P256;
     use crate::profile::{self, Validity};
@@ -251,7 +252,7 @@ mod tests {
     fn certificate(change: impl FnOnce(&mut CertificateParams)) -> Vec<u8> {
         let id = SpiffeId::parse("spiffe://clinic.example/north/sts").unwrap();
         let validity = Validity::new(Time::from_secs(1_000), Time::from_secs(1_100));
-        let mut params = profile::leaf(&id, &validity).unwrap();
+        let mut params = profile::leaf(&id, &DnsNames::default(), &validity).unwrap();
         change(&mut params);
         let key = P256::from_pkcs8(&RingKeys.p256().unwrap()).unwrap();
         params.self_signed(&key).unwrap().der().to_vec()

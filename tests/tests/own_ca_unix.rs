@@ -372,3 +372,63 @@ fn a_budget_is_by_a_cas_own_settings_and_a_heal_shows_both_ways() {
     );
     desk.refuses("ca heal --outage 101s", &["`--outage`"]);
 }
+
+#[test]
+fn a_leaf_carries_the_dns_names_that_the_operator_gave_and_a_code_lasts_as_long_as_was_said() {
+    let desk = Desk::new();
+    desk.write("pass", "correct horse battery\n");
+    let founding = "ca init --dir d --trust-domain clinic.example --passphrase-file pass";
+    assert_eq!(desk.run(founding).status, Some(0));
+    let answer = |line: &str| -> Value {
+        let ended = desk.run(&format!("ca {line} --dir d --json"));
+        assert_eq!(ended.status, Some(0), "{line}: {}", ended.err);
+        serde_json::from_str(&ended.out).unwrap()
+    };
+    let who = "--spiffe-id spiffe://clinic.example/records";
+    let joined = answer(&format!(
+        "join {who} --dns Records.internal --dns localhost --ttl 2d"
+    ));
+    assert_eq!(
+        joined["dns_names"],
+        serde_json::json!(["localhost", "records.internal"])
+    );
+    let soon = answer(&format!("join {who}"));
+    let (late, soon) = (
+        joined["until_us"].as_u64().unwrap(),
+        soon["until_us"].as_u64().unwrap(),
+    );
+    let two_days = 2 * 86_400 * 1_000_000;
+    let apart = late + 600 * 1_000_000 - soon;
+    assert!(two_days - apart < 60 * 1_000_000, "{apart}");
+
+    let request = ca::csr::request(&ca::keys::Keys::p256(&ca::keys::RingKeys).unwrap());
+    desk.write("request", request.unwrap());
+    let issued = answer(&format!("issue {who} --csr request --dns records.internal"));
+    let log = answer("log");
+    let entries = log["entries"].as_array().unwrap();
+    let last = entries.last().unwrap();
+    assert_eq!(last["dns_names"], serde_json::json!(["records.internal"]));
+    if openssl::is_there() {
+        desk.write("chain.pem", issued["chain_pem"].as_str().unwrap());
+        let mut openssl = Command::new("openssl");
+        openssl.args(["x509", "-noout", "-ext", "subjectAltName", "-in"]);
+        let said = openssl.arg(desk.path("chain.pem")).output().unwrap().stdout;
+        let said = String::from_utf8(said).unwrap();
+        for name in [
+            "DNS:records.internal",
+            "URI:spiffe://clinic.example/records",
+        ] {
+            assert!(said.contains(name), "{said}");
+        }
+    }
+    let join = format!("ca join --dir d {who}");
+    desk.refuses(
+        &format!("{join} --dns *.internal"),
+        &["--dns", "`*.internal`"],
+    );
+    desk.refuses(&format!("{join} --dns 10.0.0.1"), &["--dns", "`10.0.0.1`"]);
+    desk.refuses(&format!("{join} --ttl 8d"), &["--ttl", "7d"]);
+    desk.refuses(&format!("{join} --ttl 0s"), &["--ttl"]);
+    let many: String = (0..9).map(|at| format!(" --dns n{at}.internal")).collect();
+    desk.refuses(&format!("{join}{many}"), &["`--dns`", "8 at most"]);
+}

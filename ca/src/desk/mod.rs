@@ -10,6 +10,7 @@ mod answers;
 use std::fmt;
 use std::str::FromStr as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -21,10 +22,12 @@ use crate::clock::Time;
 use crate::crl::RevocationReason;
 use crate::csr::Request;
 use crate::disk::Disk;
+use crate::dns::DnsNames;
 use crate::error::CaError;
 use crate::identity::SpiffeId;
 use crate::invitation::Invitation;
 use crate::issue::Ca;
+use crate::join::{Guest, JOIN_TTL_S};
 use crate::pem;
 use crate::rotation::{Act, AuthorityKind, Command, Phase, Reason};
 use crate::sealed_keys::SealedRootKeys;
@@ -37,11 +40,20 @@ pub enum Order {
     Join {
         /// Whom it is for.
         spiffe_id: SpiffeId,
+        /// The DNS names that its leaves carry beside.
+        #[serde(default)]
+        dns_names: DnsNames,
+        /// How long it may be used, in seconds; without it, as long as the CA's settings say.
+        #[serde(default)]
+        ttl_s: Option<u64>,
     },
     /// A leaf for a workload that has no agent; the operator vouches for it.
     Issue {
         /// Whom it is for.
         spiffe_id: SpiffeId,
+        /// The DNS names that it carries beside.
+        #[serde(default)]
+        dns_names: DnsNames,
         /// The signing request, DER in base64.
         csr: String,
     },
@@ -156,8 +168,16 @@ impl Order {
         now: Time,
     ) -> Result<Answer, Declined> {
         match self {
-            Self::Join { spiffe_id } => join(ca, spiffe_id, now),
-            Self::Issue { spiffe_id, csr } => issue(ca, &spiffe_id, &csr, now),
+            Self::Join {
+                spiffe_id,
+                dns_names,
+                ttl_s,
+            } => join(ca, guest(ca, spiffe_id, dns_names, ttl_s)?, now),
+            Self::Issue {
+                spiffe_id,
+                dns_names,
+                csr,
+            } => issue(ca, guest(ca, spiffe_id, dns_names, None)?, &csr, now),
             Self::Status => Ok(answers::status(ca, now)),
             Self::Bundle => Ok(answers::bundle(ca)),
             Self::Crl => Ok(answers::lists(ca)),
@@ -198,32 +218,53 @@ fn not_the_ca(id: &SpiffeId) -> Result<(), Declined> {
     Ok(())
 }
 
-fn join(ca: &mut Ca, spiffe_id: SpiffeId, now: Time) -> Result<Answer, Declined> {
+/// Whom an operator vouches for.
+fn guest(
+    ca: &Ca,
+    spiffe_id: SpiffeId,
+    dns_names: DnsNames,
+    ttl_s: Option<u64>,
+) -> Result<Guest, Declined> {
     not_the_ca(&spiffe_id)?;
-    let code = ca.new_join_code(&spiffe_id, now)?;
+    let (least, most) = JOIN_TTL_S.into_inner();
+    if let Some(secs) = ttl_s.filter(|secs| !JOIN_TTL_S.contains(secs)) {
+        return Err(Declined::Order(format!(
+            "a join code may be used for {least} to {most} seconds, not for {secs}"
+        )));
+    }
+    Ok(Guest {
+        spiffe_id,
+        dns_names,
+        ttl: ttl_s.map_or(ca.config().join_ttl, Duration::from_secs),
+    })
+}
+
+fn join(ca: &mut Ca, guest: Guest, now: Time) -> Result<Answer, Declined> {
+    let code = ca.invite(guest.clone(), now)?;
     let invitation = Invitation {
         code: Zeroizing::new(code.reveal().to_owned()),
         bundle: ca.bundle(),
-        spiffe_id,
+        spiffe_id: guest.spiffe_id,
     };
-    let (text, until) = (invitation.reveal(), now + ca.config().join_ttl);
+    let (text, until) = (invitation.reveal(), now + guest.ttl);
     Ok(Answer {
         words: format!("{}\n", *text),
         json: json!({
             "spiffe_id": invitation.spiffe_id,
+            "dns_names": guest.dns_names,
             "invitation": &*text,
             "until_us": until.as_micros(),
         }),
     })
 }
 
-fn issue(ca: &mut Ca, id: &SpiffeId, csr: &str, now: Time) -> Result<Answer, Declined> {
+fn issue(ca: &mut Ca, guest: Guest, csr: &str, now: Time) -> Result<Answer, Declined> {
     let csr = BASE64_STANDARD.decode(csr);
     let csr = csr.map_err(|_| Declined::Order("the signing request is no base64".to_owned()))?;
-    not_the_ca(id)?;
+    let id = guest.spiffe_id.clone();
     // Before a code is made that nobody would use.
-    Request::verify(&csr, id).map_err(CaError::from)?;
-    let code = ca.new_join_code(id, now)?;
+    Request::verify(&csr, &id).map_err(CaError::from)?;
+    let code = ca.invite(guest, now)?;
     let identity = ca.enroll(code.reveal(), &csr, now)?;
     let chain = pem::certificates(&identity.chain);
     Ok(Answer {

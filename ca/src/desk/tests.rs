@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::clock::ManualClock;
 use crate::disk::MemDisk;
+use crate::dns::DnsName;
 use crate::identity::TrustDomain;
 use crate::issue::CaConfig;
 use crate::keys::{Keys, RingKeys};
@@ -48,6 +49,14 @@ fn act(act: Deed, authority: &str, passphrase: Option<&str>) -> Order {
     }
 }
 
+fn to_join(spiffe_id: SpiffeId) -> Order {
+    Order::Join {
+        spiffe_id,
+        dns_names: DnsNames::default(),
+        ttl_s: None,
+    }
+}
+
 #[test]
 fn a_leaf_is_issued_by_order_and_revoked_by_its_serial() {
     let (mut ca, keys) = served();
@@ -55,6 +64,7 @@ fn a_leaf_is_issued_by_order_and_revoked_by_its_serial() {
     let csr = crate::csr::request(&RingKeys.p256().unwrap()).unwrap();
     let issued = order(Order::Issue {
         spiffe_id: id("/old-printer"),
+        dns_names: DnsNames::default(),
         csr: BASE64_STANDARD.encode(csr),
     });
     assert_eq!(
@@ -156,33 +166,30 @@ fn an_order_that_makes_no_sense_is_declined_and_says_what_would() {
     let said = declined(act(Deed::Taint, "x509", None));
     assert!(said.contains("--id"), "{said}");
     let spiffe_id = id(crate::node::PATH);
-    let said = declined(Order::Join {
-        spiffe_id: spiffe_id.clone(),
-    });
+    let said = declined(to_join(spiffe_id.clone()));
     assert!(said.contains("the CA's own name"), "{said}");
     let csr = BASE64_STANDARD.encode(b"no request");
-    let said = declined(Order::Issue {
+    let to_issue = |spiffe_id| Order::Issue {
         spiffe_id,
+        dns_names: DnsNames::default(),
         csr: csr.clone(),
-    });
+    };
+    let said = declined(to_issue(spiffe_id));
     assert!(said.contains("the CA's own name"), "{said}");
     // Refused more often than codes may wait.
     for _ in 0..2_000 {
-        let (spiffe_id, csr) = (id("/old-printer"), csr.clone());
-        let said = declined(Order::Issue { spiffe_id, csr });
+        let said = declined(to_issue(id("/old-printer")));
         assert!(said.contains("malformed"), "{said}");
     }
     let foreign = SpiffeId::new(&TrustDomain::new("other.example").unwrap(), "/a").unwrap();
-    let said = declined(Order::Join { spiffe_id: foreign });
+    let said = declined(to_join(foreign));
     assert!(said.contains("other.example"), "{said}");
 }
 
 #[test]
 fn an_invitation_leads_to_a_leaf_and_the_order_survives_a_socket() {
     let (mut ca, keys) = served();
-    let order = Order::Join {
-        spiffe_id: id("/records.south"),
-    };
+    let order = to_join(id("/records.south"));
     let sent = serde_json::to_string(&order).unwrap();
     let order: Order = serde_json::from_str(&sent).unwrap();
     let answer = order.carry_out(&mut ca, &keys, NOW).unwrap();
@@ -191,4 +198,53 @@ fn an_invitation_leads_to_a_leaf_and_the_order_survives_a_socket() {
     let csr = crate::csr::request(&RingKeys.p256().unwrap()).unwrap();
     let identity = ca.enroll(&invitation.code, &csr, NOW).unwrap();
     assert_eq!(identity.facts.spiffe_id, id("/records.south"));
+}
+
+#[test]
+fn an_invitation_lasts_as_long_as_was_ordered_and_carries_its_dns_names_into_the_log() {
+    let (mut ca, keys) = served();
+    let names = ["records.clinic.example", "localhost"].map(|it| DnsName::new(it).unwrap());
+    let order = |ttl_s| Order::Join {
+        spiffe_id: id("/records.south"),
+        dns_names: DnsNames::new(names.clone()).unwrap(),
+        ttl_s,
+    };
+    for (ttl_s, lasts) in [(None, 600), (Some(1), 1), (Some(604_800), 604_800)] {
+        let answer = order(ttl_s).carry_out(&mut ca, &keys, NOW).unwrap();
+        let until = (NOW + Duration::from_secs(lasts)).as_micros();
+        assert_eq!(answer.json["until_us"], until);
+        assert_eq!(
+            answer.json["dns_names"],
+            json!(["localhost", "records.clinic.example"])
+        );
+        let code = Invitation::parse(&answer.words).unwrap().code;
+        let csr = || crate::csr::request(&RingKeys.p256().unwrap()).unwrap();
+        let late = Time::from_micros(until + 1);
+        let refused = ca.enroll(&code, &csr(), late).unwrap_err();
+        assert_eq!(refused.refusal().unwrap().name(), "join-code-expired");
+        assert!(ca.enroll(&code, &csr(), NOW).is_ok());
+    }
+    for ttl_s in [0, 604_801, u64::MAX] {
+        let declined = order(Some(ttl_s))
+            .carry_out(&mut ca, &keys, NOW)
+            .unwrap_err();
+        assert!(
+            declined.to_string().contains(&ttl_s.to_string()),
+            "{declined}"
+        );
+    }
+    let log = Order::Log { from: 0 }
+        .carry_out(&mut ca, &keys, NOW)
+        .unwrap();
+    assert!(
+        log.words
+            .contains(r#""dns_names":["localhost","records.clinic.example"]"#)
+    );
+    let sent = r#"{"order":"join","spiffe_id":"spiffe://clinic.example/a"}"#;
+    assert!(
+        serde_json::from_str::<Order>(sent).is_ok(),
+        "as it was ordered before"
+    );
+    let sent = r#"{"order":"join","spiffe_id":"spiffe://clinic.example/a","dns_names":["*.a"]}"#;
+    assert!(serde_json::from_str::<Order>(sent).is_err());
 }

@@ -16,14 +16,18 @@ mod serve;
 mod socket_unix;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ca::desk::Deed;
+use ca::dns::DnsName;
 use ca::identity::SpiffeId;
+use ca::join::JOIN_TTL_S;
 use clap::Subcommand;
 
 use super::Exit;
 use super::answer::Answer;
 use super::printer::Printer;
+use super::span;
 use super::stop::Stop;
 
 pub(super) use line::Addressee;
@@ -65,7 +69,10 @@ struct Which {
     dir: PathBuf,
 }
 
-/// Invite a workload: one text, to be used once, within ten minutes
+/// Invite a workload: one text, to be used once
+///
+/// With `--dns` its leaves carry that name beside the SPIFFE ID, for clients that know servers by
+/// host name. Whether the workload may have it is for you to know; renewals keep it.
 #[derive(Debug, clap::Args)]
 struct Join {
     #[command(flatten)]
@@ -73,6 +80,12 @@ struct Join {
     /// Whom it is for, as in spiffe://clinic.example/records
     #[arg(long, value_name = "ID")]
     spiffe_id: SpiffeId,
+    /// A DNS name that its leaves carry beside; may be said several times
+    #[arg(long, value_name = "NAME")]
+    dns: Vec<DnsName>,
+    /// How long it may be used, as in 1h: a week at most, ten minutes if it is not said
+    #[arg(long, value_name = "SPAN", value_parser = join_ttl)]
+    ttl: Option<u64>,
     #[command(flatten)]
     answer: Answer,
 }
@@ -88,6 +101,9 @@ struct Issue {
     /// Whom the leaf is for
     #[arg(long, value_name = "ID")]
     spiffe_id: SpiffeId,
+    /// A DNS name that it carries beside; may be said several times
+    #[arg(long, value_name = "NAME")]
+    dns: Vec<DnsName>,
     #[command(flatten)]
     answer: Answer,
 }
@@ -150,6 +166,16 @@ struct RevokeLeaf {
     reason: String,
     #[command(flatten)]
     answer: Answer,
+}
+
+/// Whole seconds, as many as a join code may wait.
+fn join_ttl(text: &str) -> Result<u64, String> {
+    let span = span::some(text)?;
+    let whole = span.subsec_nanos() == 0 && JOIN_TTL_S.contains(&span.as_secs());
+    let most = span::shown(Duration::from_secs(*JOIN_TTL_S.end()));
+    whole
+        .then_some(span.as_secs())
+        .ok_or_else(|| format!("it is whole seconds, {most} at most"))
 }
 
 /// Obeys.

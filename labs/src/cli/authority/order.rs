@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use ca::desk::{Deed, Order, Passphrase};
+use ca::dns::{DnsName, DnsNames};
 
 use super::super::answer::Answer;
 use super::super::printer::Printer;
@@ -14,13 +15,17 @@ use super::{Act, Issue, Join, Log, Look, RevokeLeaf, Which, line, passphrase};
 const MAX_REQUEST: usize = 64 * 1024;
 
 pub(super) fn join(words: &Join, printer: &mut Printer) -> Result<Exit, Stop> {
-    let spiffe_id = words.spiffe_id.clone();
-    place(
-        &words.which,
-        &words.answer,
-        Order::Join { spiffe_id },
-        printer,
-    )
+    let order = Order::Join {
+        spiffe_id: words.spiffe_id.clone(),
+        dns_names: dns_names(&words.dns)?,
+        ttl_s: words.ttl,
+    };
+    place(&words.which, &words.answer, order, printer)
+}
+
+fn dns_names(words: &[DnsName]) -> Result<DnsNames, Stop> {
+    let names = DnsNames::new(words.iter().cloned());
+    names.map_err(|error| Stop::Usage(format!("`--dns`: {error}")))
 }
 
 pub(super) fn issue(words: &Issue, printer: &mut Printer) -> Result<Exit, Stop> {
@@ -29,6 +34,7 @@ pub(super) fn issue(words: &Issue, printer: &mut Printer) -> Result<Exit, Stop> 
         .ok_or_else(|| Stop::file(&words.csr, "it is neither PEM nor DER"))?;
     let order = Order::Issue {
         spiffe_id: words.spiffe_id.clone(),
+        dns_names: dns_names(&words.dns)?,
         csr: BASE64_STANDARD.encode(der),
     };
     place(&words.which, &words.answer, order, printer)
