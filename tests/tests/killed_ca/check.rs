@@ -90,7 +90,10 @@ impl Known {
                 Said::Asking(..) => true,
             };
             if !is_logged {
-                faults.push(format!("it was acknowledged and is not logged: {word:?}"));
+                faults.push(format!(
+                    "it was acknowledged and is not logged: {}",
+                    named(word)
+                ));
             }
         }
         self.entries = entries;
@@ -172,6 +175,13 @@ impl Known {
                 faults.push(format!("it was revoked, and is believed: {one:?}"));
             }
         }
+    }
+}
+
+fn named(word: &Said) -> String {
+    match word {
+        Said::Leaf(chain) => format!("leaf {}", serial(chain)),
+        other => format!("{other:?}"),
     }
 }
 
