@@ -1,6 +1,7 @@
 //! The proof: what the tests, benches and fuzzers of this package share.
 
 pub mod clerk;
+pub mod clinic;
 pub mod flagship;
 pub mod ground;
 pub mod openssl;

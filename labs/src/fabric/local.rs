@@ -73,6 +73,13 @@ impl LocalFabric {
         (seams, skew)
     }
 
+    /// Where a node's port is on this machine, for a program from outside; nothing while it does
+    /// not listen. Such a caller is on no link that can be cut.
+    pub fn socket(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        let address = Address::new(host, port);
+        self.names().listening.get(&address).copied()
+    }
+
     /// How true time is read here.
     pub const fn truth(&self) -> TrueTime {
         self.truth
