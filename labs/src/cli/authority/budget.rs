@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ca::budget::{self, Budget, CrlTerms, InvalidTerms, Limit, Sum, Terms, TokenTerms};
 use ca::identity::TrustDomain;
-use ca::issue::CaConfig;
+use ca::issue::{CaConfig, WORKING_LEAF_TTL_S};
 use ca::renewal::{Retry, danger};
 
 use super::super::Exit;
@@ -26,10 +26,12 @@ use super::folder::Folder;
 /// package renew at 50 % of a leaf's life, 10 % of that earlier or later: `--due` and `--jitter`
 /// are for others.
 ///
-/// Of the leaf, the tests prove the sum in a simulated heal, for leaves of a minute, 100 s and an
-/// hour: an outage a millisecond shorter takes no leaf in fifty fleets, nor from a member with the
-/// worst luck there is, and one a millisecond longer takes that member's. The sums of lists and
-/// tokens are proved for one member that fetches them, an issuer's is its lead. All hold for
+/// What the tests prove of it: for leaves of a minute, 100 s and an hour, a simulated outage that
+/// is a millisecond shorter than the leaf's sum takes no leaf in fifty fleets, nor from a member
+/// with the worst luck there is, and one a millisecond longer takes that member's. The sums of
+/// lists and tokens are held against a member that fetches them, at every moment there is. And the
+/// lab's answer is tried on real agents and a real CA in virtual time: an outage as long as that
+/// takes neither leaf nor list. The issuer's sum is what its successor leaves of it. All hold for
 /// members whom the CA answers in time; for a crowd, see `schism ca heal`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Words {
@@ -124,7 +126,7 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
 impl Words {
     fn terms(&self) -> Result<Terms, Stop> {
         let config = match &self.dir {
-            Some(dir) => Folder::of(dir)?.config()?,
+            Some(dir) => self.living(Folder::of(dir)?.config()?),
             None => lab()?,
         };
         let mut terms = Terms::of(&config);
@@ -143,6 +145,17 @@ impl Words {
         let life = self.token_life;
         terms.token = life.map(|life| TokenTerms::agents(life, self.token_leeway));
         Ok(terms)
+    }
+}
+
+impl Words {
+    /// A CA's settings, as they would be had it been founded with the life that the words give.
+    fn living(&self, config: CaConfig) -> CaConfig {
+        let possible = |life: &Duration| WORKING_LEAF_TTL_S.contains(&life.as_secs());
+        match self.leaf_ttl.filter(possible) {
+            Some(life) => CaConfig::working(config.trust_domain, life),
+            None => config,
+        }
     }
 }
 
