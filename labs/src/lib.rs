@@ -9,6 +9,7 @@ pub mod course;
 pub mod fabric;
 pub mod history;
 pub mod invariant;
+pub mod rehearsal;
 pub mod report;
 pub mod run;
 pub mod scenario;

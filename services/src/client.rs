@@ -45,6 +45,7 @@ pub struct User {
     member: Member,
     host: String,
     dialer: Dialer,
+    deadline: Duration,
 }
 
 impl User {
@@ -54,7 +55,14 @@ impl User {
             member: member.clone(),
             host: host.to_owned(),
             dialer: member.dialer(host),
+            deadline: DEADLINE,
         }
+    }
+
+    /// The same, waiting longer or shorter than [`DEADLINE`] for an answer.
+    #[must_use]
+    pub fn waiting(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Asks once, and waits no longer than [`DEADLINE`]. `request` is carried through every hop.
@@ -71,7 +79,7 @@ impl User {
         token: Option<&str>,
     ) -> Heard {
         let attempt = self.attempt(action, resource, request, token);
-        match tokio::time::timeout(DEADLINE, attempt).await {
+        match tokio::time::timeout(self.deadline, attempt).await {
             Ok(Ok(policy_size)) => Heard::Served { policy_size },
             Ok(Err(status)) => heard(&status),
             Err(_) => Heard::Unknown,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ca::keys::Pkcs8;
 use ca::tlog::note::{SigningKey, VerifyingKey};
@@ -81,14 +82,14 @@ impl fmt::Debug for NamedKey {
     }
 }
 
-/// Runs the token service, which signs with the key that the CA gives it.
+/// Runs the token service, which signs with the key that the CA gives it. Its tokens live for `ttl`.
 ///
 /// # Errors
 /// When the port is taken.
-pub async fn run_tokens(start: Start, issuer: &str) -> Result<(), NodeError> {
+pub async fn run_tokens(start: Start, issuer: &str, ttl: Duration) -> Result<(), NodeError> {
     let member = Member::join(start, None);
     let signer = signing::follow(&member, issuer);
-    let service = TokenService::new(member.clone(), signer);
+    let service = TokenService::new(member.clone(), signer, ttl);
     Ok(member
         .door()
         .serve(PORT, Routes::new(service.server()))

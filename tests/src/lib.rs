@@ -1,7 +1,6 @@
 //! The proof: what the tests, benches and fuzzers of this package share.
 
 pub mod clerk;
-pub mod clinic;
 pub mod flagship;
 pub mod ground;
 pub mod openssl;

@@ -9,17 +9,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use tests::clinic::{Clinic, DNS_NAME, RECORDS, TOKEN};
+use labs::rehearsal::clinic::{Clinic, DNS_NAME, RECORDS, TOKEN, Terms};
 
+/// Life of a leaf: the first renewal comes after about eight seconds.
+const LEAF_TTL: Duration = Duration::from_secs(20);
 /// How long the stranger may take: a leaf's rotation is the longest of it.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 async fn visited(stranger: &Path) {
     let folder = tempfile::tempdir().unwrap();
     let (nodes, files) = (folder.path().join("nodes"), folder.path().join("files"));
-    let mut clinic = Clinic::start(&nodes).unwrap();
+    let terms = Terms::new(LEAF_TTL, &["alice", "bob"]).unwrap();
+    let mut clinic = Clinic::start(&nodes, &terms).unwrap();
     for user in ["alice", "bob"] {
-        clinic.deliver(user, &nodes, &files.join(user)).unwrap();
+        clinic.deliver(user, &files.join(user)).unwrap();
     }
     let (records, token) = (clinic.port(RECORDS).await, clinic.port(TOKEN).await);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("interop/grpcio/client.py");

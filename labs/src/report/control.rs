@@ -299,7 +299,8 @@ mod tests {
             let mut long = exposed();
             long.history.faults[0].to_us = Some(20_000_000);
             let acts = long.history.acts.iter_mut();
-            acts.filter(|act| act.revokes()).for_each(|act| act.kind = kind);
+            acts.filter(|act| act.revokes())
+                .for_each(|act| act.kind = kind);
             verdict(&[&long]).1.contains("and the heal at 20.0 s")
         };
         assert!(late(ActKind::Revoke));

@@ -26,6 +26,7 @@ use services::node::{
 use services::policy::authority::Authority;
 use services::policy::check;
 use services::policy::entry::Entry;
+use services::token::grpc::TTL;
 
 use super::operator::{self, Desk, Loot};
 use super::users::{self, Errand, Heard};
@@ -97,7 +98,7 @@ impl World {
             run_policy(start, key.clone(), known.clone(), bug)
         });
         world.host(take(&mut starts, TOKEN), move |start| {
-            run_tokens(start, ISSUER)
+            run_tokens(start, ISSUER, TTL)
         });
         world
             .host_records(request, &mut starts, &keys)

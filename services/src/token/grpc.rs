@@ -21,7 +21,7 @@ use super::signing::Signer;
 use crate::guard::status;
 use crate::member::{Member, PORT, Start, service_id, trust};
 
-/// How long a token lives.
+/// How long a token of the labs lives.
 pub const TTL: Duration = Duration::from_secs(60);
 
 /// How long an exchange waits for the first signing key.
@@ -34,15 +34,17 @@ const MAX_AUDIENCE: usize = 255;
 pub struct TokenService {
     member: Member,
     signer: Signer,
+    ttl: Duration,
     next: AtomicU64,
 }
 
 impl TokenService {
     /// A service that signs with the key of that moment.
-    pub const fn new(member: Member, signer: Signer) -> Self {
+    pub const fn new(member: Member, signer: Signer, ttl: Duration) -> Self {
         Self {
             member,
             signer,
+            ttl,
             next: AtomicU64::new(0),
         }
     }
@@ -92,9 +94,9 @@ impl Tokens for TokenService {
         );
         let (id, leaf) = (&peer.facts.spiffe_id, &peer.facts.leaf_sha256);
         let issuer = self.issuer().await?;
-        let token = issuer.issue(id, &audience, leaf, now, TTL, &jti);
+        let token = issuer.issue(id, &audience, leaf, now, self.ttl, &jti);
         let token = token.map_err(|error| Status::unavailable(error.to_string()))?;
-        let expires_at_us = (Time::from_secs(now.as_secs()) + TTL).as_micros();
+        let expires_at_us = (Time::from_secs(now.as_secs()) + self.ttl).as_micros();
         Ok(Response::new(ExchangeReply {
             token,
             expires_at_us,

@@ -11,6 +11,7 @@ mod init;
 mod line;
 mod order;
 mod passphrase;
+mod rehearse;
 mod serve;
 #[cfg(unix)]
 mod socket_unix;
@@ -59,6 +60,7 @@ enum Command {
     RevokeLeaf(RevokeLeaf),
     Budget(budget::Words),
     Heal(heal::Words),
+    Rehearse(rehearse::Words),
 }
 
 /// Which CA
@@ -198,5 +200,6 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
         Command::RevokeLeaf(leaf) => order::revoke_leaf(leaf, printer),
         Command::Budget(words) => budget::run(words, printer),
         Command::Heal(words) => heal::run(words, printer),
+        Command::Rehearse(words) => rehearse::run(words, printer),
     }
 }

@@ -1,14 +1,16 @@
-//! The clinic on real sockets: CA, witnesses, policy, tokens and one region's records, for callers
-//! that know nothing of us.
+//! The clinic on real sockets: CA, witnesses, policy, tokens and the records of its regions, for
+//! callers of ours and for strangers.
 //!
 //! Every node runs the software that the labs run. Time is the machine's, since strangers read
-//! certificates by it. It plants no faults: those are the labs'.
+//! certificates by it. It plants no faults: those are the labs'. Invariant: a node that ends is
+//! told of, by [`Clinic::ended`].
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ca::agent::{Agent, AgentConfig};
+use ca::agent::{Agent, AgentConfig, BearerSource};
 use ca::clock::{Clock as _, SystemClock};
 use ca::delivery::Delivery;
 use ca::dns::{DnsName, DnsNames};
@@ -19,20 +21,24 @@ use ca::keys::{Keys as _, RingKeys};
 use ca::net::Address;
 use ca::renewal::Retry;
 use ca::seams::Seams;
-use labs::fabric::local::LocalFabric;
 use services::courier::Direct;
-use services::member::{PORT, Start};
+use services::member::{Member, PORT, Start};
 use services::node::{
-    NamedKey, NodeError, POLICY_FOLDER, PolicyKeys, RecordsStart, run_policy, run_records,
-    run_tokens, run_witness,
+    AUDIENCE, NamedKey, NodeError, POLICY_FOLDER, PolicyKeys, RecordsStart, run_policy,
+    run_records, run_tokens, run_witness,
 };
 use services::policy::authority::Authority;
 use services::policy::danger::Mutation;
 use services::policy::entry::Entry;
 use services::posture::Posture;
+use services::token::grpc::TokenSource;
 use tokio::task::JoinSet;
 
-/// The records node.
+use crate::fabric::local::LocalFabric;
+
+/// The regions; each has records and a witness.
+pub const REGIONS: [&str; 3] = ["north", "south", "east"];
+/// The records node of the south.
 pub const RECORDS: &str = "records.south";
 /// The token service.
 pub const TOKEN: &str = "token";
@@ -40,11 +46,8 @@ pub const TOKEN: &str = "token";
 pub const DNS_NAME: &str = "localhost";
 
 const POLICY: &str = "policy";
-const WITNESSES: [&str; 3] = ["witness.north", "witness.south", "witness.east"];
 const CA_PORT: u16 = 7440;
 const ISSUER: &str = "https://token.clinic.example";
-/// Life of a leaf: the first renewal comes after about eight seconds.
-const LEAF_TTL: Duration = Duration::from_secs(20);
 
 const POLICY_TEXT: &str = r#"permit (
   principal in Role::"doctor",
@@ -53,11 +56,42 @@ const POLICY_TEXT: &str = r#"permit (
 );
 "#;
 
+/// How a clinic is to be.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The CA's settings.
+    pub settings: CaConfig,
+    /// How long a token lives.
+    pub token_ttl: Duration,
+    /// Who has the role of a doctor.
+    pub doctors: Vec<String>,
+}
+
+impl Terms {
+    /// Leaves of that life, so many doctors by name.
+    ///
+    /// # Errors
+    /// Never in practice: the clinic's name is one.
+    pub fn new(leaf_ttl: Duration, doctors: &[&str]) -> Result<Self, NodeError> {
+        Ok(Self {
+            settings: CaConfig {
+                leaf_ttl,
+                stagger: Duration::ZERO,
+                backdate: Duration::from_secs(1),
+                ..CaConfig::lab(TrustDomain::new("clinic.example")?)
+            },
+            token_ttl: services::token::grpc::TTL,
+            doctors: doctors.iter().map(|&name| name.to_owned()).collect(),
+        })
+    }
+}
+
 /// The clinic under way; it ends with this value.
 pub struct Clinic {
     fabric: LocalFabric,
+    root: PathBuf,
     ca: Arc<Mutex<Ca>>,
-    nodes: JoinSet<()>,
+    nodes: JoinSet<(String, Result<(), NodeError>)>,
 }
 
 impl Clinic {
@@ -65,17 +99,13 @@ impl Clinic {
     ///
     /// # Errors
     /// When a node cannot be set up.
-    pub fn start(root: &Path) -> Result<Self, NodeError> {
+    pub fn start(root: &Path, terms: &Terms) -> Result<Self, NodeError> {
         let fabric = LocalFabric::new(SystemClock.now());
         let (seams, _) = fabric.place("ca", root);
-        let settings = CaConfig {
-            leaf_ttl: LEAF_TTL,
-            stagger: Duration::ZERO,
-            ..CaConfig::lab(TrustDomain::new("clinic.example")?)
-        };
-        let ca = Arc::new(Mutex::new(Ca::open(&seams, settings)?));
+        let ca = Arc::new(Mutex::new(Ca::open(&seams, terms.settings.clone())?));
         let mut clinic = Self {
             fabric,
+            root: root.to_owned(),
             ca: Arc::clone(&ca),
             nodes: JoinSet::new(),
         };
@@ -83,49 +113,87 @@ impl Clinic {
             Ok(ca::node::serve(seams, ca, CA_PORT).await?)
         });
         let log = key("clinic.example/policy")?;
-        let mut witnesses = Vec::new();
-        for name in WITNESSES {
-            witnesses.push(key(name)?);
+        let witnesses = REGIONS.map(|region| format!("witness.{region}"));
+        let mut signing = BTreeMap::new();
+        let mut cosigners = Vec::new();
+        for name in &witnesses {
+            let key = key(name)?;
+            cosigners.push(key.signing()?.cosigner());
+            signing.insert(name.clone(), key);
         }
-        let cosigners = witnesses.iter().map(|it| Ok(it.signing()?.cosigner()));
         let keys = PolicyKeys {
             log: log.signing()?.verifying(),
-            witnesses: cosigners.collect::<Result<_, NodeError>>()?,
+            witnesses: cosigners,
         };
-        for (name, key) in WITNESSES.into_iter().zip(witnesses) {
-            let (start, log) = (clinic.node(name, root)?, keys.log.clone());
-            clinic.run(name, run_witness(start, key, log));
+        for (name, key) in signing {
+            let (start, log) = (clinic.node(&name)?, keys.log.clone());
+            clinic.run(&name, run_witness(start, key, log));
         }
-        let start = clinic.node(POLICY, root)?;
-        found_policy(&start, &log, &keys)?;
+        let start = clinic.node(POLICY)?;
+        found_policy(&start, &log, &keys, &terms.doctors)?;
         clinic.run(POLICY, run_policy(start, log, keys.clone(), Mutation::None));
-        let signs = NamedKey {
-            name: "token-1".to_owned(),
-            pkcs8: RingKeys.p256()?,
-        };
-        let start = clinic.node(TOKEN, root)?;
-        clinic.run(TOKEN, async move { run_tokens(start, ISSUER, signs).await });
+        let (start, ttl) = (clinic.node(TOKEN)?, terms.token_ttl);
+        clinic.run(TOKEN, run_tokens(start, ISSUER, ttl));
+        for region in REGIONS {
+            clinic.run_records(region, &keys)?;
+        }
+        Ok(clinic)
+    }
+
+    fn run_records(&mut self, region: &str, keys: &PolicyKeys) -> Result<(), NodeError> {
+        let name = format!("records.{region}");
+        let others = REGIONS.iter().filter(|other| **other != region);
         let own = RecordsStart {
-            region: "south".to_owned(),
-            peers: Vec::new(),
+            region: region.to_owned(),
+            peers: others.map(|other| format!("records.{other}")).collect(),
             policy_host: POLICY.to_owned(),
             token_host: TOKEN.to_owned(),
             issuer: ISSUER.to_owned(),
-            keys,
-            audit: key(&services::audit::origin(RECORDS))?,
+            keys: keys.clone(),
+            audit: key(&services::audit::origin(&name))?,
             bug: Mutation::None,
         };
-        let start = clinic.node(RECORDS, root)?;
-        clinic.run(RECORDS, run_records(start, own));
-        Ok(clinic)
+        let start = self.node(&name)?;
+        self.run(&name, run_records(start, own));
+        Ok(())
+    }
+
+    /// The CA, for whoever gives it orders.
+    pub fn ca(&self) -> Arc<Mutex<Ca>> {
+        Arc::clone(&self.ca)
+    }
+
+    /// A user's device, with an agent and a token of its own.
+    ///
+    /// # Errors
+    /// When there is no invitation for it.
+    pub fn user(&self, user: &str) -> Result<Member, NodeError> {
+        let (seams, _) = self.fabric.place(user, &self.root);
+        let start = self.start_of(user, &format!("/user/{user}"), seams)?;
+        let source: Arc<dyn BearerSource> = Arc::new(TokenSource {
+            start: start.clone(),
+            host: TOKEN.to_owned(),
+            audience: AUDIENCE.to_owned(),
+        });
+        Ok(Member::join(start, Some(source)))
+    }
+
+    /// Waits for a node to end, which none should; says which, and why.
+    pub async fn ended(&mut self) -> String {
+        match self.nodes.join_next().await {
+            Some(Ok((name, Ok(())))) => format!("{name} ended"),
+            Some(Ok((name, Err(error)))) => format!("{name} ended: {error}"),
+            Some(Err(error)) => error.to_string(),
+            None => "no node was started".to_owned(),
+        }
     }
 
     /// An agent for a user, whose files are delivered to that folder.
     ///
     /// # Errors
     /// When there is no invitation for them.
-    pub fn deliver(&mut self, user: &str, root: &Path, to: &Path) -> Result<(), NodeError> {
-        let (seams, _) = self.fabric.place(user, root);
+    pub fn deliver(&mut self, user: &str, to: &Path) -> Result<(), NodeError> {
+        let (seams, _) = self.fabric.place(user, &self.root);
         let config = self.invite(&format!("/user/{user}"), &seams)?;
         let (agent, mut published) = Agent::new(seams, config, None);
         let delivery = Delivery::to(to);
@@ -157,20 +225,20 @@ impl Clinic {
         }
     }
 
-    /// A node's task. That it ends is a failure of the test, which then has nobody to talk to.
     fn run(&mut self, name: &str, node: impl Future<Output = Result<(), NodeError>> + 'static) {
         let name = name.to_owned();
-        self.nodes.spawn_local(async move {
-            let ended = node.await;
-            panic!("{name} ended: {ended:?}");
-        });
+        self.nodes.spawn_local(async move { (name, node.await) });
     }
 
-    fn node(&self, name: &str, root: &Path) -> Result<Start, NodeError> {
-        let (seams, _) = self.fabric.place(name, root);
+    fn node(&self, name: &str) -> Result<Start, NodeError> {
+        let (seams, _) = self.fabric.place(name, &self.root);
+        self.start_of(name, &format!("/{name}"), seams)
+    }
+
+    fn start_of(&self, name: &str, path: &str, seams: Seams) -> Result<Start, NodeError> {
         Ok(Start {
             name: name.to_owned(),
-            agent: self.invite(&format!("/{name}"), &seams)?,
+            agent: self.invite(path, &seams)?,
             seams,
             courier: Arc::new(Direct),
             posture: Posture::hardened(),
@@ -213,7 +281,12 @@ fn key(name: &str) -> Result<NamedKey, NodeError> {
 }
 
 /// The first policy, and a role for each user.
-fn found_policy(start: &Start, log: &NamedKey, keys: &PolicyKeys) -> Result<(), NodeError> {
+fn found_policy(
+    start: &Start,
+    log: &NamedKey,
+    keys: &PolicyKeys,
+    doctors: &[String],
+) -> Result<(), NodeError> {
     let quorum = keys.quorum(start.posture.policy.quorum)?;
     let (disk, bug) = (&start.seams.disk, Mutation::None);
     let (mut authority, _) = Authority::open(disk, POLICY_FOLDER, log.signing()?, quorum, bug)?;
@@ -221,8 +294,8 @@ fn found_policy(start: &Start, log: &NamedKey, keys: &PolicyKeys) -> Result<(), 
         policy: POLICY_TEXT.to_owned(),
         entities: Vec::new(),
     };
-    let granted = ["alice", "bob"].map(|principal| Entry::Grant {
-        principal: principal.to_owned(),
+    let granted = doctors.iter().map(|doctor| Entry::Grant {
+        principal: doctor.clone(),
         role: "doctor".to_owned(),
     });
     for entry in [policy].into_iter().chain(granted) {
