@@ -60,7 +60,7 @@ impl IdentityService {
         let identity = IdentityServer::new(self.clone())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_STATE);
-        let keys = TokenKeysServer::new(self.clone()).max_decoding_message_size(MAX_MESSAGE);
+        let keys = TokenKeysServer::new(self).max_decoding_message_size(MAX_MESSAGE);
         Routes::new(identity).add_service(trust).add_service(keys)
     }
 

@@ -68,7 +68,7 @@ fn a_token_key_is_held_by_everyone_before_it_signs_and_until_its_last_token_has_
     };
     tell(&mut ca);
     let (first, old) = keys(&ca);
-    assert_eq!(first, [old.clone()]);
+    assert_eq!(first, std::slice::from_ref(&old));
     ca.signs_with(&id(SIGNER), &old, NOW);
     let generation = ca.bundle().generation;
     ca.command(&ca.prepare_act(JWT, NOW).into(), NOW).unwrap();

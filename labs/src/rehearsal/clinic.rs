@@ -34,6 +34,7 @@ use services::posture::Posture;
 use services::token::grpc::TokenSource;
 use tokio::task::JoinSet;
 
+use crate::fabric::TrueTime;
 use crate::fabric::local::LocalFabric;
 
 /// The regions; each has records and a witness.
@@ -156,6 +157,11 @@ impl Clinic {
         let start = self.node(&name)?;
         self.run(&name, run_records(start, own));
         Ok(())
+    }
+
+    /// How true time is read here.
+    pub const fn truth(&self) -> TrueTime {
+        self.fabric.truth()
     }
 
     /// The CA, for whoever gives it orders.

@@ -11,10 +11,11 @@ use std::time::Duration;
 use services::client::{Heard, User};
 use services::node::NodeError;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::Outcome;
 use super::clinic::{Clinic, REGIONS};
+use crate::fabric::TrueTime;
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,6 +26,7 @@ const TOLD: usize = 8;
 
 /// Callers at work. They end with this value.
 pub(super) struct Load {
+    truth: TrueTime,
     book: Rc<Book>,
     _callers: JoinSet<()>,
 }
@@ -32,8 +34,8 @@ pub(super) struct Load {
 /// What they write down.
 #[derive(Default)]
 struct Book {
-    /// From when on it counts.
-    since: Cell<Option<Instant>>,
+    /// From when on it counts, in true time.
+    since: Cell<Option<Duration>>,
     /// Whether nobody is to ask any more.
     over: Cell<bool>,
     /// Asked and not answered yet.
@@ -65,11 +67,13 @@ impl Load {
             let caller = Caller {
                 user: Rc::new(user),
                 name: (*name).to_owned(),
+                truth: clinic.truth(),
                 book: Rc::clone(&book),
             };
             callers.spawn_local(caller.ask_on(pace, pace * number / count));
         }
         Ok(Self {
+            truth: clinic.truth(),
             book,
             _callers: callers,
         })
@@ -91,7 +95,7 @@ impl Load {
 
     /// Counts from now on.
     pub(super) fn count(&self) {
-        self.book.since.set(Some(Instant::now()));
+        self.book.since.set(Some(self.truth.elapsed()));
     }
 
     /// Asks no more, and waits for what was asked.
@@ -123,12 +127,14 @@ impl Load {
 struct Caller {
     user: Rc<User>,
     name: String,
+    truth: TrueTime,
     book: Rc<Book>,
 }
 
 impl Caller {
     async fn ask_on(self, pace: Duration, offset: Duration) {
-        let mut beats = interval_at(Instant::now() + offset, pace);
+        tokio::time::sleep(offset).await;
+        let mut beats = interval(pace);
         beats.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut asks = JoinSet::new();
         for number in 0_u64.. {
@@ -136,12 +142,9 @@ impl Caller {
             if self.book.over.get() {
                 break;
             }
-            let (user, book, name) = (
-                Rc::clone(&self.user),
-                Rc::clone(&self.book),
-                self.name.clone(),
-            );
-            asks.spawn_local(async move { book.ask(&user, &name, number).await });
+            let (user, book) = (Rc::clone(&self.user), Rc::clone(&self.book));
+            let (name, truth) = (self.name.clone(), self.truth);
+            asks.spawn_local(async move { book.ask(truth, &user, &name, number).await });
             while asks.try_join_next().is_some() {}
         }
         while asks.join_next().await.is_some() {}
@@ -150,14 +153,14 @@ impl Caller {
 
 impl Book {
     /// Asks once, and writes down what was heard.
-    async fn ask(&self, user: &User, name: &str, number: u64) {
+    async fn ask(&self, truth: TrueTime, user: &User, name: &str, number: u64) {
         let action = if number.is_multiple_of(WRITES) {
             "write"
         } else {
             "read"
         };
         // Each caller has a record of its own: who reads has written.
-        let (asked, counts) = (Instant::now(), self.since.get());
+        let (asked, counts) = (truth.elapsed(), self.since.get());
         if counts.is_some() {
             self.open.set(self.open.get() + 1);
             self.asked.set(self.asked.get() + 1);
@@ -168,7 +171,8 @@ impl Book {
         }
         let Some(since) = counts else { return };
         self.open.set(self.open.get() - 1);
-        let us = u64::try_from(asked.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took = truth.elapsed().saturating_sub(asked);
+        let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.latency.borrow_mut().push(us);
         let why = match heard {
             Heard::Served { .. } => return,
@@ -177,7 +181,7 @@ impl Book {
         };
         let mut first = self.first_failed.borrow_mut();
         if first.len() < TOLD {
-            let at = asked.saturating_duration_since(since);
+            let at = asked.saturating_sub(since);
             first.push((at, format!("{name}-{number} {action}: {why}")));
         }
         *self.failed.borrow_mut().entry(why).or_default() += 1;

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use ca::issue::CaConfig;
 use services::node::NodeError;
-use tokio::time::Instant;
 
 use self::clinic::{Clinic, Terms};
 use self::load::Load;
@@ -123,23 +122,25 @@ pub async fn rehearse(
     tokio::time::timeout(BEGUN, load.served())
         .await
         .map_err(|_| "the clinic did not begin to serve")?;
-    let (began, mut outcome) = (Instant::now(), Outcome::default());
+    let (truth, mut outcome) = (clinic.truth(), Outcome::default());
+    let began = truth.elapsed();
+    let lasted = || truth.elapsed().saturating_sub(began);
     load.count();
     let mut operator = Operator::new(clinic.ca(), plan);
-    while !outcome.reached(plan) && began.elapsed() < plan.within {
+    while !outcome.reached(plan) && lasted() < plan.within {
         let ended = tokio::time::timeout(LOOK, clinic.ended()).await;
         if let Ok(why) = ended {
             outcome.broken_off = Some(why);
             break;
         }
         operator.step(&mut outcome);
-        outcome.lasted = began.elapsed();
+        outcome.lasted = lasted();
         load.tell(&mut outcome);
         progress(outcome.share(plan), &outcome);
     }
     // What is on its way is still to be answered.
     load.finish().await;
-    outcome.lasted = began.elapsed();
+    outcome.lasted = lasted();
     load.tell(&mut outcome);
     Ok(outcome)
 }
