@@ -18,9 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 async fn visited(stranger: &Path) {
     let folder = tempfile::tempdir().unwrap();
-    let (nodes, files) = (folder.path().join("nodes"), folder.path().join("files"));
+    let files = folder.path().join("files");
     let terms = Terms::new(LEAF_TTL, &["alice", "bob"]).unwrap();
-    let mut clinic = Clinic::start(&nodes, &terms).unwrap();
+    let mut clinic = Clinic::start(&terms).unwrap();
     for user in ["alice", "bob"] {
         clinic.deliver(user, &files.join(user)).unwrap();
     }

@@ -19,13 +19,12 @@ const SLICE: Plan = Plan {
 };
 
 fn rehearsed(plan: &Plan) -> Outcome {
-    let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     let silent = &mut |_, _: &Outcome| {};
-    let ran = rehearse(plan, folder.path(), silent);
+    let ran = rehearse(plan, silent);
     LocalSet::new().block_on(&runtime, ran).unwrap()
 }
 

@@ -1,18 +1,19 @@
 //! The clinic on real sockets: CA, witnesses, policy, tokens and the records of its regions, for
 //! callers of ours and for strangers.
 //!
-//! Every node runs the software that the labs run. Time is the machine's, since strangers read
-//! certificates by it. It plants no faults: those are the labs'. Invariant: a node that ends is
-//! told of, by [`Clinic::ended`].
+//! Every node runs the software that the labs run, on a disk in memory: what is tried here is no
+//! disk's patience. Time is the machine's, since strangers read certificates by it. It plants no
+//! faults: those are the labs'. Invariant: a node that ends is told of, by [`Clinic::ended`].
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ca::agent::{Agent, AgentConfig, BearerSource};
 use ca::clock::{Clock as _, SystemClock};
 use ca::delivery::Delivery;
+use ca::disk::MemDisk;
 use ca::dns::{DnsName, DnsNames};
 use ca::identity::{SpiffeId, TrustDomain};
 use ca::issue::{Ca, CaConfig};
@@ -90,23 +91,21 @@ impl Terms {
 /// The clinic under way; it ends with this value.
 pub struct Clinic {
     fabric: LocalFabric,
-    root: PathBuf,
     ca: Arc<Mutex<Ca>>,
     nodes: JoinSet<(String, Result<(), NodeError>)>,
 }
 
 impl Clinic {
-    /// Founds and starts it, with files below `root`. Must be called inside a `LocalSet`.
+    /// Founds and starts it. Must be called inside a `LocalSet`.
     ///
     /// # Errors
     /// When a node cannot be set up.
-    pub fn start(root: &Path, terms: &Terms) -> Result<Self, NodeError> {
+    pub fn start(terms: &Terms) -> Result<Self, NodeError> {
         let fabric = LocalFabric::new(SystemClock.now());
-        let (seams, _) = fabric.place("ca", root);
+        let seams = place(&fabric, "ca");
         let ca = Arc::new(Mutex::new(Ca::open(&seams, terms.settings.clone())?));
         let mut clinic = Self {
             fabric,
-            root: root.to_owned(),
             ca: Arc::clone(&ca),
             nodes: JoinSet::new(),
         };
@@ -174,7 +173,7 @@ impl Clinic {
     /// # Errors
     /// When there is no invitation for it.
     pub fn user(&self, user: &str) -> Result<Member, NodeError> {
-        let (seams, _) = self.fabric.place(user, &self.root);
+        let seams = place(&self.fabric, user);
         let start = self.start_of(user, &format!("/user/{user}"), seams)?;
         let source: Arc<dyn BearerSource> = Arc::new(TokenSource {
             start: start.clone(),
@@ -199,7 +198,7 @@ impl Clinic {
     /// # Errors
     /// When there is no invitation for them.
     pub fn deliver(&mut self, user: &str, to: &Path) -> Result<(), NodeError> {
-        let (seams, _) = self.fabric.place(user, &self.root);
+        let seams = place(&self.fabric, user);
         let config = self.invite(&format!("/user/{user}"), &seams)?;
         let (agent, mut published) = Agent::new(seams, config, None);
         let delivery = Delivery::to(to);
@@ -237,7 +236,7 @@ impl Clinic {
     }
 
     fn node(&self, name: &str) -> Result<Start, NodeError> {
-        let (seams, _) = self.fabric.place(name, &self.root);
+        let seams = place(&self.fabric, name);
         self.start_of(name, &format!("/{name}"), seams)
     }
 
@@ -276,6 +275,15 @@ impl Clinic {
             revocation: posture.revocation.without_lists(),
             retry: Retry::Window,
         })
+    }
+}
+
+/// A node's seams, with a disk of its own.
+fn place(fabric: &LocalFabric, name: &str) -> Seams {
+    let (seams, _) = fabric.place(name, Path::new(""));
+    Seams {
+        disk: Arc::new(MemDisk::new()),
+        ..seams
     }
 }
 

@@ -10,7 +10,6 @@ mod load;
 mod operator;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use ca::issue::CaConfig;
@@ -98,14 +97,13 @@ impl Outcome {
     }
 }
 
-/// Rehearses a plan with files below `root`; tells `progress` the share that is done. Must be called
-/// inside a `LocalSet`. Dropping it ends it.
+/// Rehearses a plan; tells `progress` the share that is done. Must be called inside a `LocalSet`.
+/// Dropping it ends it.
 ///
 /// # Errors
 /// When the clinic cannot be set up, or does not begin to serve.
 pub async fn rehearse(
     plan: &Plan,
-    root: &Path,
     progress: &mut dyn FnMut(f64, &Outcome),
 ) -> Result<Outcome, NodeError> {
     let names: Vec<String> = (1..=CALLERS).map(|n| format!("caller-{n}")).collect();
@@ -117,7 +115,7 @@ pub async fn rehearse(
         token_life: TOKEN_TTL + Duration::from_secs(2),
         ..terms.settings
     };
-    let mut clinic = Clinic::start(root, &terms)?;
+    let mut clinic = Clinic::start(&terms)?;
     let load = Load::begin(&clinic, &names, plan.per_second)?;
     tokio::time::timeout(BEGUN, load.served())
         .await

@@ -18,7 +18,7 @@ use crate::rehearsal::{CALLERS, NODES, Outcome, Plan, rehearse};
 /// Rehearse rotation under load: a clinic of twenty members on this machine, asked all the while
 ///
 /// A CA, records in three regions, policy, witnesses, tokens and their callers run on sockets of
-/// this machine, with leaves of ten seconds. Leaves, roots, issuers and token keys are replaced under
+/// this machine, with disks in memory and leaves of ten seconds. Leaves, roots, issuers and token keys are replaced under
 /// them, each step as soon as the CA's gates allow. No request is asked twice. It ends with 0 if
 /// all was replaced and no request failed, with 1 if not.
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,6 @@ pub(super) struct Words {
 pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     words.answer.can_be_given()?;
     let broke = |why: &dyn std::fmt::Display| Stop::Usage(format!("the rehearsal: {why}"));
-    let scratch = tempfile::tempdir().map_err(|why| broke(&why))?;
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| broke(&why))?;
     let plan = words.plan();
@@ -68,7 +67,7 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
         tokio::select! {
             biased;
             () = daemon::interrupted() => None,
-            rehearsed = rehearse(&plan, scratch.path(), &mut tell) => Some(rehearsed),
+            rehearsed = rehearse(&plan, &mut tell) => Some(rehearsed),
         }
     };
     let ended = LocalSet::new().block_on(&runtime, rehearsing);
