@@ -32,20 +32,31 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long the world goes on after the heal.
 const AFTER: Duration = Duration::from_secs(20);
 
-fn settings() -> CaConfig {
-    CaConfig::lab(TrustDomain::new("clinic.example").unwrap())
+/// Leaves of the lab, due before or in an outage: renewals bring new lists as well.
+const SHORT: Duration = Duration::from_secs(100);
+/// Leaves that are due in none: only what is followed brings new lists.
+const LONG: Duration = Duration::from_secs(3_600);
+
+/// The lab's settings, with leaves of that life.
+fn settings(leaf_ttl: Duration) -> CaConfig {
+    CaConfig {
+        leaf_ttl,
+        ..CaConfig::lab(TrustDomain::new("clinic.example").unwrap())
+    }
 }
 
-/// What the command answers without words.
-fn answer() -> Budget {
-    let (config, mut terms) = (settings(), Terms::of(&settings()));
+/// What the command answers without words, or with that life of a leaf.
+fn answer(leaf_ttl: Duration) -> Budget {
+    let config = settings(leaf_ttl);
+    let mut terms = Terms::of(&config);
     terms.crl = Some(CrlTerms::agents(config.crl_life, config.tolerance));
     budget(&terms).unwrap()
 }
 
-fn invite(seams: &Seams) -> Vec<AgentConfig> {
-    let mut ca = Ca::open(seams, settings()).unwrap();
-    let (bundle, domain, now) = (ca.bundle(), settings().trust_domain, seams.clock.now());
+fn invite(seams: &Seams, settings: CaConfig) -> Vec<AgentConfig> {
+    let (tolerance, domain) = (settings.tolerance, settings.trust_domain.clone());
+    let mut ca = Ca::open(seams, settings).unwrap();
+    let (bundle, now) = (ca.bundle(), seams.clock.now());
     let invited = MEMBERS.map(|(name, _)| {
         let id = SpiffeId::new(&domain, &format!("/{name}")).unwrap();
         AgentConfig {
@@ -54,7 +65,7 @@ fn invite(seams: &Seams) -> Vec<AgentConfig> {
             ca: Address::new("ca", CA_PORT),
             ca_id: SpiffeId::new(&domain, ca::node::PATH).unwrap(),
             bundle: bundle.clone(),
-            tolerance: settings().tolerance,
+            tolerance,
             revocation: Revocation::default(),
             retry: Retry::Window,
         }
@@ -64,7 +75,7 @@ fn invite(seams: &Seams) -> Vec<AgentConfig> {
 
 /// What of it does not count any more.
 fn over(held: &Published, now: Time) -> Option<&'static str> {
-    let tolerance = settings().tolerance;
+    let tolerance = settings(SHORT).tolerance;
     if held.credential.facts.timely(now, tolerance).is_err() {
         return Some("leaf");
     }
@@ -94,13 +105,14 @@ async fn watch(seams: Seams, config: AgentConfig, lost: Arc<Mutex<Vec<String>>>)
 }
 
 /// What members lost by an outage that began `after` the first moment for it.
-fn lost(seed: u64, after: Duration, outage: Duration) -> Vec<String> {
+fn lost(leaf_ttl: Duration, seed: u64, after: Duration, outage: Duration) -> Vec<String> {
     let mut world = SimFabric::new(seed, Without::Nothing);
     let authority = world.place("ca").seams;
-    let invited = invite(&authority);
+    let settings = settings(leaf_ttl);
+    let invited = invite(&authority, settings.clone());
     world.host("ca", move || {
-        let seams = authority.clone();
-        async move { Ok(ca::node::run(seams, settings(), CA_PORT).await?) }
+        let (seams, settings) = (authority.clone(), settings.clone());
+        async move { Ok(ca::node::run(seams, settings, CA_PORT).await?) }
     });
     let lost = Arc::new(Mutex::new(Vec::new()));
     for ((name, _), config) in MEMBERS.into_iter().zip(invited) {
@@ -139,6 +151,7 @@ fn lost(seed: u64, after: Duration, outage: Duration) -> Vec<String> {
     });
     world.run_until(CUT + after + outage + AFTER).unwrap();
     let mut lost = lost.lock().unwrap().clone();
+    lost.sort();
     lost.dedup();
     lost
 }
@@ -152,23 +165,26 @@ fn phases() -> impl Iterator<Item = (u64, Duration)> {
 
 #[test]
 fn an_outage_as_long_as_the_labs_budget_takes_no_leaf_and_no_list() {
-    let answer = answer();
-    assert_eq!(answer.limit, Limit::Crl);
-    for (seed, after) in phases() {
-        let lost = lost(seed, after, answer.safe);
-        assert!(lost.is_empty(), "seed {seed}, cut at {after:?}: {lost:?}");
+    for leaf_ttl in [SHORT, LONG] {
+        let answer = answer(leaf_ttl);
+        assert_eq!(answer.limit, Limit::Crl);
+        for (seed, after) in phases() {
+            let lost = lost(leaf_ttl, seed, after, answer.safe);
+            assert!(lost.is_empty(), "seed {seed}, cut at {after:?}: {lost:?}");
+        }
     }
 }
 
 #[test]
 fn an_outage_a_few_seconds_longer_takes_a_list_from_somebody() {
     // The answer may come at once instead of after all of its time, and the wait may be short.
-    let longer = answer().safe + Duration::from_secs(8);
-    let lost = phases().find_map(|(seed, after)| {
-        let lost = lost(seed, after, longer);
-        lost.iter()
-            .any(|what| what.starts_with("list"))
-            .then_some(lost)
-    });
-    assert!(lost.is_some());
+    for leaf_ttl in [SHORT, LONG] {
+        let longer = answer(leaf_ttl).safe + Duration::from_secs(8);
+        let lost = phases().find_map(|(seed, after)| {
+            let lost = lost(leaf_ttl, seed, after, longer);
+            let lists = lost.iter().any(|what| what.starts_with("list"));
+            lists.then_some(lost)
+        });
+        assert!(lost.is_some(), "leaves of {leaf_ttl:?}");
+    }
 }
