@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "schism/ca/v1/identity.proto",
     "schism/ca/v1/trust.proto",
     "schism/policy/v1/policy.proto",
@@ -10,6 +10,7 @@ const FILES: [&str; 7] = [
     "schism/records/v1/replication.proto",
     "schism/token/v1/tokens.proto",
     "schism/witness/v1/witness.proto",
+    "spiffe/workload.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

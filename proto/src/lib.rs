@@ -1,6 +1,7 @@
 //! The wire: messages and services, generated at build time from the `.proto` files beside this
 //! package. It holds no logic; turning a message into a domain type is the owning crate's work,
-//! in its `grpc.rs`. A module path is the protobuf package.
+//! in its `grpc.rs`. A module path is the protobuf package, but for [`spiffe`], whose standard knows
+//! none.
 #![allow(
     missing_docs,
     clippy::allow_attributes,
@@ -28,6 +29,16 @@ pub mod records {
     #[allow(clippy::all, clippy::use_self, clippy::unwrap_used)]
     pub mod v1 {
         tonic::include_proto!("schism.records.v1");
+    }
+}
+
+/// The SPIFFE Workload API, which has no package.
+pub mod spiffe {
+    pub use prost_types;
+
+    #[allow(clippy::all, clippy::pedantic, clippy::use_self, clippy::unwrap_used)]
+    pub mod workload {
+        tonic::include_proto!("_");
     }
 }
 
