@@ -31,6 +31,8 @@ pub enum Kind {
     Enroll,
     /// A next leaf, for a caller that proved its last one.
     Renew,
+    /// A leaf with a key that the CA made, for a registered workload of its own machine.
+    Deliver,
 }
 
 /// What the log says about one certificate.

@@ -18,13 +18,13 @@ use crate::authorities::Authorities;
 use crate::authority::{Issued, Issuer};
 use crate::bundle::Bundle;
 use crate::clock::Time;
-use crate::csr::Request;
+use crate::csr::{self, Request};
 use crate::dns::DnsNames;
 use crate::error::{CaError, IssueRefusal};
 use crate::identity::{LeafFacts, SpiffeId, Untimely};
 use crate::issuance::{Issuance, Issuances, Kind};
 use crate::join::{self, Guest, JoinCode, JoinRecord};
-use crate::keys::Keys;
+use crate::keys::{Keys, Pkcs8};
 use crate::profile::Validity;
 use crate::root_keys::{RootKeyFiles, RootKeys};
 use crate::seams::Seams;
@@ -317,6 +317,23 @@ impl Ca {
             return Err(IssueRefusal::LeafRevoked.into());
         }
         Ok(())
+    }
+
+    /// Makes a key and issues a leaf for it, for a workload of this machine whose word is not asked:
+    /// whoever orders this has made sure of it. The one way in which a workload's key is ever in
+    /// this process; it is not kept, and nothing of it is logged but its hash.
+    ///
+    /// # Errors
+    /// Refuses names that are not this CA's to give, its own among them; or randomness or log fail,
+    /// and then nothing was issued.
+    pub fn deliver(&mut self, id: &SpiffeId, now: Time) -> Result<(Pkcs8, Identity), CaError> {
+        let own = id.path() == crate::node::PATH;
+        if own || id.trust_domain() != &self.config.trust_domain || id.is_root() {
+            return Err(IssueRefusal::NameForeign(id.clone()).into());
+        }
+        let key = self.keys.p256()?;
+        let issued = self.sign(&csr::request(&key)?, id, &DnsNames::default(), now, now)?;
+        Ok((key, self.publish(Kind::Deliver, issued, now)?))
     }
 
     /// How old the next first leaf begins: spread evenly however few there are, by the golden

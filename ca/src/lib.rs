@@ -60,3 +60,4 @@ pub mod token_keys;
 pub mod trusted;
 pub mod turns;
 pub mod work;
+pub mod workload;
