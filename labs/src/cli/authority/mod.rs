@@ -15,6 +15,8 @@ mod rehearse;
 mod serve;
 #[cfg(unix)]
 mod socket_unix;
+#[cfg(unix)]
+mod workload_unix;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -4,6 +4,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+#[cfg(unix)]
+use ca::issue::Ca;
 use ca::net::TcpNet;
 use ca::seams::Seams;
 
@@ -12,6 +14,8 @@ use super::super::daemon::{self, Warnings};
 use super::super::printer::Printer;
 use super::super::stop::Stop;
 use super::folder::Folder;
+#[cfg(unix)]
+use super::workload_unix::Offer;
 
 /// Serve the CA: agents enrol, renew and hear of roots and revocations
 ///
@@ -24,12 +28,21 @@ pub(super) struct Words {
     /// Where to listen, an address of this machine and a port
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+    /// Serve the SPIFFE Workload API as well, on a socket at this path: who is whom on this machine
+    /// stands in workloads.toml in the CA's folder
+    #[arg(long, value_name = "PATH")]
+    workload_socket: Option<PathBuf>,
 }
 
 /// Obeys.
 pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     if words.listen.port() == 0 {
         return Err(Stop::Usage("--listen takes a port from 1 on".to_owned()));
+    }
+    #[cfg(not(unix))]
+    if words.workload_socket.is_some() {
+        let why = "--workload-socket: this system has no Unix sockets; `schism agent` serves it";
+        return Err(Stop::Usage(why.to_owned()));
     }
     let folder = Folder::of(&words.dir)?;
     // Said before anything is opened, and of the port rather than of a disk.
@@ -58,20 +71,43 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
         );
         printer.note(&note);
         #[cfg(unix)]
-        let desk = {
-            let listener = super::socket_unix::open(&folder)?;
-            super::socket_unix::attend(listener, ca, folder.keys(), Arc::clone(&seams.clock))
-        };
+        let beside = beside(words, &folder, &seams, ca, printer)?;
         #[cfg(not(unix))]
-        let desk = std::future::pending::<()>();
+        let beside = std::future::pending::<()>();
         tokio::select! {
             biased;
             () = daemon::interrupted() => Ok(Exit::Done),
             served = serving => served.map(|()| Exit::Done).map_err(Stop::from),
-            () = desk => Ok(Exit::Done),
+            () = beside => Ok(Exit::Done),
             () = warnings.tell(printer) => Ok(Exit::Done),
         }
     })?;
     drop(lock);
     Ok(exit)
+}
+
+/// What is served beside the network: the desk, and the Workload API if it is asked for.
+#[cfg(unix)]
+fn beside(
+    words: &Words,
+    folder: &Folder,
+    seams: &Seams,
+    ca: Arc<Mutex<Ca>>,
+    printer: &mut Printer,
+) -> Result<impl Future<Output = ()> + use<>, Stop> {
+    let offer = words.workload_socket.as_deref();
+    let offer = offer.map(|place| Offer::open(place, folder, seams.clone(), Arc::clone(&ca)));
+    let offer = offer.transpose()?;
+    if let Some(offer) = &offer {
+        let note = format!("workloads: SPIFFE_ENDPOINT_SOCKET={}", offer.endpoint);
+        printer.note(&note);
+    }
+    let listener = super::socket_unix::open(folder)?;
+    let desk = super::socket_unix::attend(listener, ca, folder.keys(), Arc::clone(&seams.clock));
+    Ok(async {
+        match offer {
+            Some(offer) => tokio::join!(desk, offer.serve()),
+            None => (desk.await, ()),
+        };
+    })
 }
