@@ -19,7 +19,6 @@ use tonic::{Request, Response, Status};
 
 use super::Workloads;
 use super::caller::Caller;
-use super::heard::Listener;
 use super::jwt::{JwtSvids, Unasked, audience_fits, token_fits};
 use super::registry::Workload;
 use crate::announced::Announced;
@@ -46,7 +45,10 @@ struct Whole<T, M> {
 type Believed = (Vec<u8>, Vec<Vec<u8>>);
 
 /// Whether a request may come in at all, whatever it asks for.
-pub(super) fn admit(headers: &http::HeaderMap) -> Result<(), Status> {
+///
+/// # Errors
+/// When it lacks the metadata that every call carries, or says anything else there.
+pub fn admit(headers: &http::HeaderMap) -> Result<(), Status> {
     let (name, value) = HEADER;
     let mut values = headers.get_all(name).iter().peekable();
     if values.peek().is_none() || values.any(|it| it.as_bytes() != value.as_bytes()) {
@@ -58,8 +60,9 @@ pub(super) fn admit(headers: &http::HeaderMap) -> Result<(), Status> {
 }
 
 impl Workloads {
-    /// The service as tonic serves it. Requests carry their [`Caller`], and were admitted.
-    pub(super) fn routes(&self) -> Routes {
+    /// The service as tonic serves it. Requests carry their [`Caller`] as an extension, and [`admit`]
+    /// has let them in.
+    pub fn routes(&self) -> Routes {
         let server = SpiffeWorkloadApiServer::new(self.clone())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_STATE);
@@ -85,17 +88,13 @@ impl Workloads {
     }
 
     /// Sends a state now, and again whenever it is another; ends when nothing is the caller's.
-    fn states<T, M>(
-        &self,
-        caller: Caller,
-        listener: Option<Listener>,
-        whole: impl Fn(&Self, &[Workload], &Announced) -> Result<Whole<T, M>, Status> + Send + 'static,
-    ) -> Response<BoxStream<T>>
+    fn states<T, M, F>(&self, caller: Caller, whole: F) -> Response<BoxStream<T>>
     where
         T: Send + 'static,
         M: PartialEq + Send + 'static,
+        F: Fn(&Self, &[Workload], &Announced) -> Result<Whole<T, M>, Status> + Send + 'static,
     {
-        let workloads = self.clone();
+        let (workloads, listener) = (self.clone(), self.0.heard.listener());
         let mut registry = self.0.registry.subscribe();
         let mut announced = self.ca().announced();
         Response::new(Box::pin(async_stream::try_stream! {
@@ -108,16 +107,12 @@ impl Workloads {
                 let ids: Vec<SpiffeId> = own.iter().map(|it| it.spiffe_id.clone()).collect();
                 let Whole { message, mark, again } = whole(&workloads, &own, &told)?;
                 if sent.as_ref() != Some(&mark) {
-                    if let Some(listener) = &listener {
-                        listener.attends(&ids);
-                    }
+                    listener.attends(&ids);
                     yield message;
                     sent = Some(mark);
                 }
                 // Only here it was taken up.
-                if let Some(listener) = &listener {
-                    listener.took(&ids, told.bundle.generation);
-                }
+                listener.took(&ids, told.bundle.generation);
                 let again = again.unwrap_or(clock.now() + AGAIN);
                 let go_on = tokio::select! {
                     biased;
@@ -176,8 +171,7 @@ impl SpiffeWorkloadApi for Workloads {
     ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
         let caller = of(&request)?;
         self.entitled(&caller)?;
-        let listener = Some(self.0.heard.listener());
-        Ok(self.states(caller, listener, Self::x509_svids))
+        Ok(self.states(caller, Self::x509_svids))
     }
 
     async fn fetch_x509_bundles(
@@ -186,7 +180,7 @@ impl SpiffeWorkloadApi for Workloads {
     ) -> Result<Response<Self::FetchX509BundlesStream>, Status> {
         let caller = of(&request)?;
         self.entitled(&caller)?;
-        Ok(self.states(caller, None, |_, _, told| {
+        Ok(self.states(caller, |_, _, told| {
             let (bundle, crl) = believed(told);
             let domain = told.bundle.trust_domain.root_id().to_string();
             let mark = (bundle.clone(), crl.clone());
@@ -244,7 +238,7 @@ impl SpiffeWorkloadApi for Workloads {
         let caller = of(&request)?;
         self.entitled(&caller)?;
         self.jwt()?;
-        Ok(self.states(caller, None, |workloads, _, told| {
+        Ok(self.states(caller, |workloads, _, told| {
             let jwks = workloads.jwt()?.jwks().into_bytes();
             let domain = told.bundle.trust_domain.root_id().to_string();
             let bundles = HashMap::from([(domain, jwks.clone())]);

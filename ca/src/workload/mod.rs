@@ -31,6 +31,7 @@ use crate::error::CaError;
 use crate::issue::Ca;
 use crate::seams::Seams;
 
+pub use grpc::admit;
 use heard::Heard;
 use jwt::JwtSvids;
 use registry::{FILE, Follower, InvalidRegistry, Registry};
@@ -136,6 +137,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(test)]
+#[cfg(unix)]
+mod house_unix;
+#[cfg(test)]
+#[cfg(unix)]
+mod jwt_tests_unix;
 #[cfg(test)]
 #[cfg(unix)]
 mod tests_unix;

@@ -24,7 +24,7 @@ use tonic::service::Routes;
 use tower::Service as _;
 
 use super::caller::Caller;
-use super::{Workloads, attest_unix, grpc, lock};
+use super::{Workloads, admit, attest_unix, lock};
 use crate::conn::{KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, MAX_HEADERS};
 
 /// Connections at once; more are dropped.
@@ -139,7 +139,7 @@ async fn attend(stream: UnixStream, caller: Caller, routes: Routes) {
         request.extensions_mut().insert(caller);
         let mut routes = routes.clone();
         async move {
-            if let Err(refused) = grpc::admit(request.headers()) {
+            if let Err(refused) = admit(request.headers()) {
                 return Ok::<_, Infallible>(refused.into_http());
             }
             match routes.call(request).await {
