@@ -67,6 +67,14 @@ pub enum Audience {
 }
 
 impl Audience {
+    /// Whether that one is among them.
+    pub fn holds(&self, audience: &str) -> bool {
+        match self {
+            Self::One(name) => name == audience,
+            Self::List(names) => names.iter().any(|name| name == audience),
+        }
+    }
+
     /// The audience, if there is exactly one.
     pub fn only(&self) -> Option<&str> {
         match self {

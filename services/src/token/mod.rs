@@ -12,6 +12,7 @@ pub mod keys;
 pub mod lines;
 pub mod provider;
 pub mod signing;
+pub mod svid;
 pub mod verify;
 
 #[cfg(test)]

@@ -78,23 +78,7 @@ pub fn verify(
 /// # Errors
 /// `token-malformed`, `token-forged`, `token-key-retired` or `token-key-unknown`.
 pub fn authenticate(token: &str, keys: &KeySet) -> Result<Authentic, Refusal> {
-    let parts = Parts::split(token)?;
-    let header: Header = parts.json(parts.header)?;
-    if header.typ.as_deref() != Some(TYPE) {
-        return Err(Refusal::TokenMalformed);
-    }
-    // No key has any other algorithm: this needs no key to be said.
-    let algorithm = algorithm(&header.alg).ok_or(Refusal::TokenForged)?;
-    let key_id = header.kid.ok_or(Refusal::TokenMalformed)?;
-    let key = keys.get(&key_id).ok_or_else(|| keys.without(&key_id))?;
-    if algorithm != key.algorithm {
-        return Err(Refusal::TokenForged);
-    }
-    let signed = parts.signed.as_bytes();
-    match jsonwebtoken::crypto::verify(parts.signature, signed, &key.key, key.algorithm) {
-        Ok(true) => {}
-        Ok(false) | Err(_) => return Err(Refusal::TokenForged),
-    }
+    let (parts, key_id) = open(token, keys, |typ| typ == Some(TYPE))?;
     let claims: Claims = parts.json(parts.claims)?;
     if !claims.in_range() {
         return Err(Refusal::TokenMalformed);
@@ -108,6 +92,32 @@ pub fn authenticate(token: &str, keys: &KeySet) -> Result<Authentic, Refusal> {
         key_id,
         leaf_sha256,
     })
+}
+
+/// Shape, header, key and signature of a token of a type that fits. Gives its parts, and the name
+/// of the key.
+pub(super) fn open<'a>(
+    token: &'a str,
+    keys: &KeySet,
+    fits: impl Fn(Option<&str>) -> bool,
+) -> Result<(Parts<'a>, String), Refusal> {
+    let parts = Parts::split(token)?;
+    let header: Header = parts.json(parts.header)?;
+    if !fits(header.typ.as_deref()) {
+        return Err(Refusal::TokenMalformed);
+    }
+    // No key has any other algorithm: this needs no key to be said.
+    let algorithm = algorithm(&header.alg).ok_or(Refusal::TokenForged)?;
+    let key_id = header.kid.ok_or(Refusal::TokenMalformed)?;
+    let key = keys.get(&key_id).ok_or_else(|| keys.without(&key_id))?;
+    if algorithm != key.algorithm {
+        return Err(Refusal::TokenForged);
+    }
+    let signed = parts.signed.as_bytes();
+    match jsonwebtoken::crypto::verify(parts.signature, signed, &key.key, key.algorithm) {
+        Ok(true) => Ok((parts, key_id)),
+        Ok(false) | Err(_) => Err(Refusal::TokenForged),
+    }
 }
 
 impl Authentic {
@@ -169,9 +179,9 @@ fn algorithm(name: &str) -> Option<Algorithm> {
 }
 
 /// The three parts of a compact JWS, still encoded.
-struct Parts<'a> {
+pub(super) struct Parts<'a> {
     header: &'a str,
-    claims: &'a str,
+    pub(super) claims: &'a str,
     signature: &'a str,
     /// The first two with the dot between them.
     signed: &'a str,
@@ -195,7 +205,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    fn json<T: serde::de::DeserializeOwned>(&self, part: &str) -> Result<T, Refusal> {
+    pub(super) fn json<T: serde::de::DeserializeOwned>(&self, part: &str) -> Result<T, Refusal> {
         let bytes = URL_SAFE_NO_PAD.decode(part);
         let bytes = bytes.map_err(|_| Refusal::TokenMalformed)?;
         serde_json::from_slice(&bytes).map_err(|_| Refusal::TokenMalformed)

@@ -69,11 +69,12 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
             folder.config()?.trust_domain,
             words.listen
         );
-        printer.note(&note);
         #[cfg(unix)]
-        let beside = beside(words, &folder, &seams, ca, printer)?;
+        let (beside, offered) = beside(words, &folder, &seams, ca)?;
         #[cfg(not(unix))]
-        let beside = std::future::pending::<()>();
+        let (beside, offered) = (std::future::pending::<()>(), None::<String>);
+        printer.note(&note);
+        offered.iter().for_each(|note| printer.note(note));
         tokio::select! {
             biased;
             () = daemon::interrupted() => Ok(Exit::Done),
@@ -86,28 +87,27 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     Ok(exit)
 }
 
-/// What is served beside the network: the desk, and the Workload API if it is asked for.
+/// What is served beside the network: the desk, and the Workload API if it is asked for; and what
+/// there is to say of it.
 #[cfg(unix)]
 fn beside(
     words: &Words,
     folder: &Folder,
     seams: &Seams,
     ca: Arc<Mutex<Ca>>,
-    printer: &mut Printer,
-) -> Result<impl Future<Output = ()> + use<>, Stop> {
+) -> Result<(impl Future<Output = ()> + use<>, Option<String>), Stop> {
     let offer = words.workload_socket.as_deref();
     let offer = offer.map(|place| Offer::open(place, folder, seams.clone(), Arc::clone(&ca)));
     let offer = offer.transpose()?;
-    if let Some(offer) = &offer {
-        let note = format!("workloads: SPIFFE_ENDPOINT_SOCKET={}", offer.endpoint);
-        printer.note(&note);
-    }
+    let told = |offer: &Offer| format!("workloads: SPIFFE_ENDPOINT_SOCKET={}", offer.endpoint);
+    let told = offer.as_ref().map(told);
     let listener = super::socket_unix::open(folder)?;
     let desk = super::socket_unix::attend(listener, ca, folder.keys(), Arc::clone(&seams.clock));
-    Ok(async {
+    let both = async {
         match offer {
             Some(offer) => tokio::join!(desk, offer.serve()),
             None => (desk.await, ()),
         };
-    })
+    };
+    Ok((both, told))
 }

@@ -1,13 +1,14 @@
 //! `--workload-socket`: the SPIFFE Workload API beside a CA that is being served.
 
 use std::path::{self, Path};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ca::issue::Ca;
 use ca::seams::Seams;
 use ca::workload::registry::FILE;
 use ca::workload::socket_unix::Socket;
 use ca::workload::{NotOffered, Workloads};
+use services::token::svid::CaJwtSvids;
 
 use super::super::stop::Stop;
 use super::folder::Folder;
@@ -28,7 +29,10 @@ impl Offer {
         seams: Seams,
         ca: Arc<Mutex<Ca>>,
     ) -> Result<Self, Stop> {
-        let workloads = Workloads::open(seams, ca, None).map_err(|error| match error {
+        let jwt = CaJwtSvids::of(&ca.lock().unwrap_or_else(PoisonError::into_inner));
+        let jwt = jwt.map_err(|error| Stop::Declined(error.to_string()))?;
+        let opened = Workloads::open(seams, ca, Some(Arc::new(jwt)));
+        let workloads = opened.map_err(|error| match error {
             NotOffered::Registry(why) => Stop::file(&folder.path.join(FILE), why),
             other => Stop::Declined(other.to_string()),
         })?;
