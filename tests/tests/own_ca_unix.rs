@@ -322,6 +322,14 @@ fn what_makes_no_sense_is_said_in_one_line_and_changes_nothing() {
     desk.refuses("ca taint --dir d --authority x509", &["--id"]);
     desk.refuses("ca prepare --dir d --authority ssh", &["`ssh`", "x509"]);
     desk.refuses("ca serve --dir d --listen nowhere", &["--listen"]);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let serving = format!("ca serve --dir d --listen 127.0.0.1:{port} --workload-socket");
+    desk.refuses(&format!("{serving} pass"), &["pass", "no socket"]);
+    desk.refuses(&format!("{serving} none/s"), &["none/s"]);
+    desk.write("d/workloads.toml", "format = 1\n[[workload]]\nuser = 7\n");
+    desk.refuses(&format!("{serving} s"), &["d/workloads.toml", "line 3"]);
     desk.refuses("ca join --dir d --spiffe-id alice", &["alice"]);
     desk.refuses("agent --ca 127.0.0.1:1 --out o", &["ca join"]);
     desk.refuses("agent --ca 127.0.0.1:1 --out o --join x", &["invitation"]);

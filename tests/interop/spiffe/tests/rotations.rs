@@ -14,8 +14,8 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use spiffe::{
-    SpiffeId, TrustDomain, WorkloadApiClient, WorkloadApiError, X509Bundle, X509Context,
-    X509Source, X509Svid,
+    JwtBundleSet, JwtSvid, SpiffeId, TrustDomain, WorkloadApiClient, WorkloadApiError, X509Bundle,
+    X509Context, X509Source, X509Svid,
 };
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -239,4 +239,85 @@ async fn who_is_struck_off_is_refused_and_a_killed_ca_is_found_again() {
         matches!(refused, WorkloadApiError::NoIdentityIssued),
         "{refused}"
     );
+}
+
+/// Whether a token stands: by the keys alone, and by the word of the CA, which agree.
+async fn stands(client: &WorkloadApiClient, keys: &JwtBundleSet, token: &str) -> bool {
+    let offline = JwtSvid::parse_and_validate(token, keys, &["ledger"]);
+    let asked = client.validate_jwt_token("ledger", token).await;
+    assert_eq!(offline.is_ok(), asked.is_ok(), "{offline:?} {asked:?}");
+    asked.is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_verify_here_and_at_the_ca_while_their_key_rotates() {
+    let house = House::founded().await;
+    let client = client(&house).await;
+    let x509 = Followed::by(&client).await;
+    let all = client.fetch_all_jwt_svids(["ledger"], None).await;
+    let all = all.expect("it has identities");
+    let said = all
+        .iter()
+        .map(|it| (it.spiffe_id().clone(), it.hint().map(str::to_owned)));
+    let hint = |hint: &str| Some(hint.to_owned());
+    let ours = [
+        (id("/records"), hint("internal")),
+        (id("/billing"), hint("external")),
+    ];
+    assert_eq!(said.collect::<Vec<_>>(), ours);
+    let billing = id("/billing");
+    let old = client.fetch_jwt_svid(["ledger"], Some(&billing)).await;
+    let old = old.expect("it is one of them");
+    assert_eq!(
+        (old.spiffe_id(), old.audience()),
+        (&billing, &["ledger".to_owned()][..])
+    );
+    let other = client.fetch_jwt_svid(["ledger"], Some(&id("/other"))).await;
+    assert!(
+        matches!(other, Err(WorkloadApiError::PermissionDenied(_))),
+        "{other:?}"
+    );
+    let elsewhere = client.validate_jwt_token("elsewhere", old.token()).await;
+    assert!(elsewhere.is_err_and(|error| error.is_invalid_argument()));
+
+    let stream = client.stream_jwt_bundles().await.expect("it may follow");
+    let mut stream = Box::pin(stream);
+    let mut keys = async |what: &str, count: usize| {
+        let read = async {
+            loop {
+                let keys = stream
+                    .next()
+                    .await
+                    .expect("it does not end")
+                    .expect("it parses");
+                let own = keys.get(&domain()).expect("the bundle is there");
+                if own.jwt_authorities().count() == count {
+                    return keys;
+                }
+            }
+        };
+        let read = tokio::time::timeout(PATIENCE, read).await;
+        read.unwrap_or_else(|_| panic!("never: {what}"))
+    };
+    let first = keys("the key", 1).await;
+    assert!(stands(&client, &first, old.token()).await);
+    house.order("prepare --authority jwt");
+    let both = keys("the next key, before it signs", 2).await;
+    house.as_soon_as_it_may("activate --authority jwt").await;
+    let new = client
+        .fetch_jwt_svid(["ledger"], None)
+        .await
+        .expect("it is signed");
+    assert_ne!(new.key_id(), old.key_id());
+    assert!(stands(&client, &both, new.token()).await);
+    assert!(stands(&client, &both, old.token()).await);
+    house.order("taint --authority jwt --id 1");
+    house.order("revoke --authority jwt --id 1 --override leaked");
+    let last = keys("the next key alone", 1).await;
+    assert!(stands(&client, &last, new.token()).await);
+    assert!(
+        !stands(&client, &last, old.token()).await,
+        "its key is revoked"
+    );
+    assert!(!x509.ended.is_finished());
 }
