@@ -30,7 +30,7 @@ use crate::identity::SpiffeId;
 /// Endpoint, section 3).
 const HEADER: (&str, &str) = ("workload.spiffe.io", "true");
 /// How long a stream goes without a look at the clock.
-const AGAIN: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_secs(15);
 
 type BoxStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 

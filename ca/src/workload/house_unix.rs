@@ -154,7 +154,7 @@ pub(super) fn asked<T>(message: T) -> Request<T> {
     request
 }
 
-/// The next message, soon.
+/// The next message, sooner than the clock alone would bring it.
 pub(super) async fn next<T>(stream: &mut Streaming<T>) -> Result<T, Status> {
     let next = tokio::time::timeout(Duration::from_secs(10), stream.message()).await;
     next.expect("nothing was said")
