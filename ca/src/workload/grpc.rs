@@ -60,8 +60,8 @@ pub fn admit(headers: &http::HeaderMap) -> Result<(), Status> {
 }
 
 impl Workloads {
-    /// The service as tonic serves it. Requests carry their [`Caller`] as an extension, and [`admit`]
-    /// has let them in.
+    /// The service as tonic serves it. Requests carry their [`Caller`] as an extension, and
+    /// [`admit`] has let them in.
     pub fn routes(&self) -> Routes {
         let server = SpiffeWorkloadApiServer::new(self.clone())
             .max_decoding_message_size(MAX_MESSAGE)
