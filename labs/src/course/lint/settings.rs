@@ -70,6 +70,8 @@ fn id(files: &LabFiles, scenario: &Scenario) -> Ruling {
 /// Every set of settings, parsed; what is wrong with any is added to the faults.
 fn entrants(files: &LabFiles, scenario: &Scenario, faults: &mut Vec<String>) -> Option<Subject> {
     let dials = &scenario.expect.dials;
+    // What the lab sets beside its dials belongs to its world: it is the same for everybody.
+    let given = Posture::parse("exposed/posture.toml", &files.exposed_posture).ok();
     let mut entrant = |name: &str, posture: &str, policy: &str| {
         let file = format!("{name}/posture.toml");
         let parsed = Posture::parse(&file, posture).map_err(|why| faults.push(why.to_string()));
@@ -82,12 +84,22 @@ fn entrants(files: &LabFiles, scenario: &Scenario, faults: &mut Vec<String>) -> 
                 "{file}: it does not set `{dial}`, which `expect.dials` names"
             ));
         }
-        for dial in set
-            .iter()
-            .filter(|dial| !dials.iter().any(|own| own == **dial))
-        {
+        let other = |dial: &&str| !dials.iter().any(|own| own == dial);
+        let given: Vec<(&str, Option<String>)> =
+            given.as_ref().map_or(Vec::new(), |(given, by)| {
+                let set = by.set_by_file().filter(other);
+                set.map(|dial| (dial, given.value(dial))).collect()
+            });
+        let is_given = |dial: &&str| given.contains(&(*dial, posture.value(dial)));
+        for dial in set.iter().copied().filter(other).filter(|it| !is_given(it)) {
             faults.push(format!(
                 "{file}: it sets `{dial}`, which `expect.dials` does not name"
+            ));
+        }
+        let missing = given.iter().map(|(dial, _)| *dial);
+        for dial in missing.filter(|it| !set.contains(it)) {
+            faults.push(format!(
+                "{file}: `{dial}` is not as `exposed` sets it, and `expect.dials` does not name it"
             ));
         }
         checked.ok()?;

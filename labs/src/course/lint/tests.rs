@@ -92,6 +92,24 @@ fn a_posture_that_sets_too_little_or_too_much_is_seen_and_so_is_a_broken_policy(
 }
 
 #[test]
+fn what_every_posture_sets_alike_belongs_to_the_world_and_what_one_alone_sets_does_not() {
+    let bearer = |text: &str| format!("{text}\n[token]\nbinding = \"none\"\n");
+    let one = planted("exposed/posture.toml", bearer);
+    breaks(
+        one,
+        "settings",
+        "`token.binding` is not as `exposed` sets it",
+    );
+    let mut alike = planted("exposed/posture.toml", bearer);
+    alike.solution_posture = bearer(&alike.solution_posture);
+    for wrong in &mut alike.wrong {
+        wrong.posture = bearer(&wrong.posture);
+    }
+    let (rulings, _) = super::settings::rulings(&alike);
+    assert_eq!(faulty(rulings), []);
+}
+
+#[test]
 fn a_lab_that_an_empty_posture_would_pass_is_seen() {
     let temp = tempfile::tempdir().unwrap();
     let lab = new::write("planted", temp.path()).unwrap();
