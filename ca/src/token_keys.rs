@@ -174,7 +174,14 @@ mod tests {
         let key = TokenKey::new(RingKeys.p256().unwrap()).unwrap();
         assert_eq!(format!("{key:?}"), format!("TokenKey({:?})", key.kid()));
         let set: serde_json::Value = serde_json::from_str(&jwks([key.public()])).unwrap();
-        let members = set["keys"][0].as_object().unwrap().keys();
-        assert!(members.eq(["alg", "crv", "kid", "kty", "use", "x", "y"]));
+        let members: BTreeSet<&str> = {
+            let key = set["keys"][0].as_object().unwrap();
+            key.keys().map(String::as_str).collect()
+        };
+        assert!(
+            members
+                .into_iter()
+                .eq(["alg", "crv", "kid", "kty", "use", "x", "y"])
+        );
     }
 }
