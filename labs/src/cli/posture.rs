@@ -315,7 +315,7 @@ mod tests {
         has("                           share latest              hardened default");
         has("! policy.on_stale          allow                     p.toml:5");
         has("  policy.errors            deny                      hardened default");
-        has("  token.keys               -                         not built yet");
+        has("  policy.rivals            -                         not built yet");
         has("      exposed   header (not built yet): CVE-2015-9235");
         let of = |dial: &str| {
             let rows = json["dials"].as_array().unwrap();
@@ -324,7 +324,7 @@ mod tests {
         assert_eq!(of("policy.on_stale")["line"], 5);
         assert_eq!(of("policy.freshness")["actions"][0]["line"], 2);
         assert_eq!(of("policy.errors")["line"], serde_json::Value::Null);
-        assert_eq!(of("token.keys")["built"], false);
+        assert_eq!(of("policy.rivals")["built"], false);
         assert_eq!(of("token.algorithm")["exposed"][0]["built"], false);
         assert_eq!(of("tls.recheck")["exposed"][0]["built"], true);
     }

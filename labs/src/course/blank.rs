@@ -88,6 +88,10 @@ fn words(scenario: &Scenario) -> String {
             "revoke_leaf",
             "principal: the CA takes back every certificate they have",
         ),
+        (
+            "steal",
+            "as, what = \"signing-key\": a user copies the key that signs tokens",
+        ),
     ];
     let nodes = world.nodes().join(", ");
     let held = world
@@ -154,7 +158,18 @@ mod tests {
         assert!(template.lines().all(|line| line.len() <= 100), "{template}");
         assert!(template.contains("at most 2 steps") && template.contains("20 s"));
         for verb in BUILT_VERBS {
-            let is_theirs = ["grant", "put_entities", "put_policy", "request"].contains(&verb);
+            let is_theirs = [
+                "activate",
+                "forge",
+                "grant",
+                "prepare",
+                "put_entities",
+                "put_policy",
+                "request",
+                "revoke_authority",
+                "taint",
+            ]
+            .contains(&verb);
             assert!(
                 is_theirs || template.contains(verb),
                 "{verb} is not told of"

@@ -301,7 +301,8 @@ mod tests {
             let acts = long.history.acts.iter_mut();
             acts.filter(|act| act.revokes())
                 .for_each(|act| act.kind = kind);
-            verdict(&[&long]).1.contains("and the heal at 20.0 s")
+            let why = verdict(&[&long, &solution()]).1;
+            why.contains("and the heal at 20.0 s")
         };
         assert!(late(ActKind::Revoke));
         assert!(!late(ActKind::Authority));

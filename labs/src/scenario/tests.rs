@@ -340,8 +340,8 @@ const MISFITS: &[(&str, &str, &str)] = &[
     ),
     (
         "[\"policy.freshness\"]",
-        "[\"token.keys\"]",
-        "44: dial `token.keys`: its mechanism is not built yet; remove it",
+        "[\"policy.rivals\"]",
+        "44: dial `policy.rivals`: its mechanism is not built yet; remove it",
     ),
     (
         "by = \"-90s\"",
