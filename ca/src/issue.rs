@@ -73,6 +73,8 @@ pub struct Ca {
     pub(crate) acknowledged: BTreeMap<SpiffeId, u64>,
     /// The token key that each member that signs tokens says it signs with, and since when.
     pub(crate) signing: BTreeMap<SpiffeId, (u64, Time)>,
+    /// When the last leaf of each of those ends.
+    pub(crate) signers: BTreeMap<SpiffeId, Time>,
     pub(crate) issuances: Issuances,
     log_key: VerifyingKey,
     /// Where the next first leaf's age stands between none and all of the stagger.
@@ -129,6 +131,7 @@ impl Ca {
             root_keys,
             acknowledged: BTreeMap::new(),
             signing: BTreeMap::new(),
+            signers: BTreeMap::new(),
             issuances,
             log_key,
             spread: seams.rng.next(),
@@ -150,6 +153,12 @@ impl Ca {
     /// Takes note of what a member has put in force.
     pub fn acknowledge(&mut self, member: &SpiffeId, generation: u64) {
         self.acknowledged.insert(member.clone(), generation);
+    }
+
+    /// Takes note that a member was given a key to sign with: until it says with which it signs, it
+    /// may be any.
+    pub(crate) fn gave_key(&mut self, member: &SpiffeId) {
+        self.signing.remove(member);
     }
 
     /// Takes note of the key that a member signs tokens with from `now` on. A name that no key has
@@ -365,6 +374,7 @@ impl Ca {
         let issuer = self.issuer_of(&issued.facts)?.generation();
         let entry = Issuance::new(kind, &issued, issuer, now);
         let log_index = self.issuances.record(&entry, now)?;
+        self.may_sign(&issued.facts.spiffe_id, issued.facts.not_after);
         Ok(self.identity(issued, log_index))
     }
 

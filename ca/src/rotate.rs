@@ -36,6 +36,13 @@ impl Ca {
             }
             self.decide(&Act::Activate { kind, id: None }.into(), now)?;
         }
+        let living = self.issuances.living();
+        let ends: Vec<(SpiffeId, Time)> = living
+            .map(|leaf| (leaf.spiffe_id.clone(), leaf.not_after))
+            .collect();
+        for (member, until) in ends {
+            self.may_sign(&member, until);
+        }
         self.rotate_token_keys(now)?;
         self.authorities.sign_lists(&self.store, now)?;
         self.catch_up()?;
@@ -200,15 +207,17 @@ impl Ca {
             }
             let member = members.entry(leaf.spiffe_id.clone()).or_default();
             member.acknowledged = self.acknowledged_by(&leaf.spiffe_id);
-            member.signs = self.signs(&leaf.spiffe_id);
             member.leaves.push(LiveLeaf {
                 issuer: leaf.issuer,
                 not_after,
             });
         }
         // Who signed tokens counts for as long as the tokens, whatever became of its leaf.
-        for member in self.signing.keys() {
-            members.entry(member.clone()).or_default().signs = self.signs(member);
+        for (member, until) in &self.signers {
+            members.entry(member.clone()).or_default().signs = Some(Signs {
+                with: self.signing.get(member).copied(),
+                until: *until,
+            });
         }
         Facts {
             members,
@@ -225,12 +234,13 @@ impl Ca {
             .or_else(|| self.acknowledged.get(member).copied())
     }
 
-    /// What a member that is given the signing key says of it.
-    fn signs(&self, member: &SpiffeId) -> Option<Signs> {
-        let given = self.config.remote_signer && member.path() == SIGNER;
-        given.then(|| Signs {
-            with: self.signing.get(member).copied(),
-        })
+    /// Takes note of until when a leaf may let somebody sign tokens.
+    pub(crate) fn may_sign(&mut self, member: &SpiffeId, until: Time) {
+        if self.config.remote_signer && member.path() == SIGNER {
+            let until = until + self.config.tolerance;
+            let last = self.signers.entry(member.clone()).or_insert(until);
+            *last = until.max(*last);
+        }
     }
 
     /// How the authorities stand, and who blocks what.

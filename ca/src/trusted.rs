@@ -170,11 +170,14 @@ impl Trusted {
 
     /// Whether a token by the key of that name is to be renewed now: the key is tainted, or gone.
     pub fn taints_key(&self, name: &str) -> bool {
-        let gone = || {
-            let known = !self.token_keys.is_empty();
-            known && !self.token_keys.contains(&format!("\"{name}\""))
-        };
-        self.tainted_keys.contains(name) || gone()
+        // A token of which nobody said by which key it is rests on none.
+        !name.is_empty() && (self.tainted_keys.contains(name) || self.lacks_key(name))
+    }
+
+    /// Whether there is a key set and no key of that name in it.
+    pub fn lacks_key(&self, name: &str) -> bool {
+        let known = !self.token_keys.is_empty();
+        known && !self.token_keys.contains(&format!("\"{name}\""))
     }
 
     /// Puts these beliefs in the place of the last ones: all or none, durable on return.

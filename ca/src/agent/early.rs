@@ -50,19 +50,31 @@ impl Agent {
     /// As [`Self::early`] for what has just been renewed: whoever gave it may not have heard yet.
     pub(super) fn still(&self, held: &Published, now: Time) -> Early {
         let early = self.early(held, now);
-        let later = now + AGAIN;
-        let put_off = |at: Time| if at == NEVER { at } else { at.max(later) };
+        // It may stay so for long: no sooner than twice in the life of what was renewed.
+        let put_off = |at: Time, life: Duration| {
+            let jitter = self.seams.rng.span(Duration::ZERO, life / 8);
+            if at == NEVER {
+                at
+            } else {
+                now + life / 4 + jitter
+            }
+        };
+        let facts = &held.credential.facts;
+        let bearer = held.bearer.as_ref();
+        let bearer = bearer.map_or(AGAIN, |it| it.expires.since(it.obtained));
         Early {
-            leaf: put_off(early.leaf),
-            bearer: put_off(early.bearer),
+            leaf: put_off(early.leaf, facts.not_after.since(facts.not_before)),
+            bearer: put_off(early.bearer, bearer),
         }
     }
 
-    /// When an early renewal that failed at `now` is tried again; never, if it was none.
-    pub(super) fn again(&self, early: Time, now: Time, hint: Duration) -> Time {
+    /// When an early renewal that failed at `now` is tried again; never, if it was none, or after
+    /// `end`.
+    pub(super) fn again(&self, early: Time, end: Time, now: Time, hint: Duration) -> Time {
         if early > now {
             return early;
         }
-        now + AGAIN.max(hint) + self.seams.rng.span(Duration::ZERO, AGAIN / 2)
+        let next = now + AGAIN.max(hint) + self.seams.rng.span(Duration::ZERO, AGAIN / 2);
+        if next > end { NEVER } else { next }
     }
 }

@@ -27,8 +27,12 @@ impl Agent {
         match Trusted::load(&*self.seams.disk, BELIEFS) {
             Ok(Some(kept)) => {
                 let mut next = self.judging(kept);
-                // An older one is refused, and that is all that is asked of it here.
-                let _ = next.bundles.accept(self.config.bundle.clone());
+                // An older one is refused, and that is all that is asked of it here. With a newer
+                // one go the token keys of the last: they are of another generation.
+                if let Ok(true) = next.bundles.accept(self.config.bundle.clone()) {
+                    next.token_keys = Arc::default();
+                    next.tainted_keys.clear();
+                }
                 *beliefs = Arc::new(next);
             }
             Ok(None) => {}

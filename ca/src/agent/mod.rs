@@ -222,6 +222,7 @@ impl Agent {
                 // What was planned on a wrong clock, or given up on it, is planned again.
                 renewal = self.plan(&held);
                 bearer_due = self.bearer_due(&held, last_seen);
+                early = self.early(&held, last_seen);
             } else if last_seen >= renew_at {
                 let renewed = self.within(self.renew(&held)).await;
                 let now = clock.now();
@@ -237,7 +238,8 @@ impl Agent {
                     Err(error) => {
                         self.failed("renewal-failed", &error);
                         renewal.failed(now, error.hint(), &*self.seams.rng);
-                        early.leaf = self.again(early.leaf, now, error.hint());
+                        let not_after = held.credential.facts.not_after;
+                        early.leaf = self.again(early.leaf, not_after, now, error.hint());
                     }
                 }
             } else if last_seen >= refresh_at {
@@ -254,7 +256,7 @@ impl Agent {
                     Err(error) => {
                         self.failed("token-refresh-failed", &error);
                         bearer_due = now + BEARER_RETRY;
-                        early.bearer = NEVER;
+                        early.bearer = self.again(early.bearer, NEVER, now, error.hint());
                     }
                 }
             }

@@ -36,11 +36,13 @@ pub struct Member {
 }
 
 /// What a member that signs tokens says of its key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signs {
     /// The number of the key that it last said it signs with, and when it said so first; nothing:
     /// it has said nothing.
     pub with: Option<(u64, Time)>,
+    /// When its last leaf ends, or has ended: nobody asks it for tokens after that.
+    pub until: Time,
 }
 
 /// What is known of those who depend on the authorities.
@@ -84,7 +86,7 @@ pub enum Blocker {
     StillSigns {
         /// Who.
         member: SpiffeId,
-        /// When its last leaf ends, and nobody asks it for tokens any more.
+        /// When the last token ends that it may have signed: its last leaf's end, and a token's life.
         #[serde(rename = "until_us")]
         until: Time,
     },
@@ -219,16 +221,16 @@ fn dependent(
     blocking.collect()
 }
 
-/// The live signers that may sign with this key: those that have not said otherwise.
+/// The signers that may have signed with this key: those that have not said otherwise.
 fn still_signing(facts: &Facts, id: u64, now: Time) -> Vec<Blocker> {
-    let signing = facts.members.iter().filter_map(|(member, facts)| {
-        let until = last_end(alive(facts, now))?;
-        let with = facts.signs?.with.map(|(with, _)| with);
-        with.is_none_or(|with| with == id)
-            .then(|| Blocker::StillSigns {
-                member: member.clone(),
-                until,
-            })
+    let signing = facts.members.iter().filter_map(|(member, it)| {
+        let Signs { with, until } = it.signs?;
+        let until = until + facts.token_life + facts.token_leeway;
+        let may = with.is_none_or(|(with, _)| with == id) && now <= until;
+        may.then(|| Blocker::StillSigns {
+            member: member.clone(),
+            until,
+        })
     });
     signing.collect()
 }

@@ -132,7 +132,7 @@ fn a_key_that_a_signer_elsewhere_may_still_use_is_not_revoked() {
     let blocked = |sample: &mut Sample| sample.refused(revoke(Jwt, 1)).blockers().to_vec();
     for with in [None, Some((1, now))] {
         sample.signs("token", with);
-        let until = now + LEAF_TTL;
+        let until = now + LEAF_TTL + TOKEN_LIFE + TOKEN_LEEWAY;
         let member = member("token");
         assert_eq!(
             blocked(&mut sample),
@@ -150,13 +150,16 @@ fn a_key_that_a_signer_elsewhere_may_still_use_is_not_revoked() {
 }
 
 #[test]
-fn a_signer_that_is_gone_keeps_no_key() {
+fn a_signer_that_is_gone_keeps_its_key_until_its_last_token_has_ended() {
     let mut sample = Sample::set_up();
     sample.joins("token", 1);
     sample.signs("token", None);
     let now = sample.now;
     sample.rotate(Jwt);
-    sample.now = now + LEAF_TTL + Duration::from_micros(1);
+    let until = now + LEAF_TTL + TOKEN_LIFE + TOKEN_LEEWAY;
+    sample.now = until;
+    assert_eq!(sample.refused(revoke(Jwt, 1)).name(), "blocked");
+    sample.now = until + Duration::from_micros(1);
     sample.act(revoke(Jwt, 1));
 }
 

@@ -76,7 +76,9 @@ impl Sample {
     /// A member signs tokens, and says with which key since when.
     pub(super) fn signs(&mut self, name: &str, with: Option<(u64, Time)>) {
         let signer = self.facts.members.get_mut(&member(name)).unwrap();
-        signer.signs = Some(Signs { with });
+        let ends = signer.leaves.iter().map(|leaf| leaf.not_after);
+        let until = ends.max().unwrap();
+        signer.signs = Some(Signs { with, until });
     }
 
     pub(super) fn acknowledges(&mut self, name: &str) {

@@ -101,7 +101,8 @@ impl Load {
     /// Asks no more, and waits for what was asked.
     pub(super) async fn finish(&self) {
         self.book.over.set(true);
-        while self.book.open.get() > 0 {
+        let end = self.truth.elapsed() + PATIENCE * 2;
+        while self.book.open.get() > 0 && self.truth.elapsed() < end {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -154,7 +155,8 @@ impl Caller {
 impl Book {
     /// Asks once, and writes down what was heard.
     async fn ask(&self, truth: TrueTime, user: &User, name: &str, number: u64) {
-        let action = if number.is_multiple_of(WRITES) {
+        let begun = self.served.borrow().get(name).is_some_and(|it| *it > 0);
+        let action = if !begun || number.is_multiple_of(WRITES) {
             "write"
         } else {
             "read"

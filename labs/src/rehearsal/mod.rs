@@ -82,7 +82,8 @@ impl Outcome {
 
     /// Whether everything that was planned was done.
     pub const fn reached(&self, plan: &Plan) -> bool {
-        self.leaves >= plan.leaves && self.roots >= plan.roots && self.keys >= plan.keys
+        let authorities = self.roots >= plan.roots && self.issuers >= plan.roots;
+        self.leaves >= plan.leaves && authorities && self.keys >= plan.keys
     }
 
     /// The part of the plan that is done, from 0 to 1.

@@ -24,8 +24,8 @@ use crate::fabric::TrueTime;
 use crate::history::{self, ActKind};
 use crate::scenario::{self, Act, Deed, Scenario};
 
-/// Signing keys that were stolen, by thief.
-pub(super) type Loot = Arc<Mutex<BTreeMap<String, TokenKey>>>;
+/// Signing keys that were stolen, by thief, each with the moment of it in the schedule.
+pub(super) type Loot = Arc<Mutex<BTreeMap<String, (Duration, TokenKey)>>>;
 
 /// What is done at the CA, and when.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ impl Desk {
         for order in orders {
             until(order.at).await;
             if let Act::Steal { as_ } = &order.act {
-                self.steal(as_);
+                self.steal(as_, order.at);
             } else if let Some(number) = open_order(&self.heard, &order.act) {
                 let desk = self.clone();
                 tokio::spawn(async move { desk.insist(&order.act, number).await });
@@ -144,11 +144,15 @@ impl Desk {
     }
 
     /// What is copied is the key that signs at this moment; later ones stay unknown to the thief.
-    fn steal(&self, thief: &str) {
+    fn steal(&self, thief: &str, at: Duration) {
         let key = self.ca().announced().borrow().signing.clone();
         let Some(key) = key else { return };
         let mut loot = self.loot.lock().unwrap_or_else(PoisonError::into_inner);
-        loot.insert(thief.to_owned(), key);
+        // A CA that was started again is not robbed again.
+        if loot.get(thief).is_some_and(|(done, _)| *done >= at) {
+            return;
+        }
+        loot.insert(thief.to_owned(), (at, key));
         self.seams.journal.note(Event {
             kind: "stolen",
             principal: thief.to_owned(),

@@ -189,7 +189,7 @@ pub(super) async fn live(
 async fn forge(user: &User, ask: &Ask, member: &Member, (subject, loot): (&str, &Loot)) -> Answer {
     let key = {
         let loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
-        loot.get(&member.start.name).cloned()
+        loot.get(&member.start.name).map(|(_, key)| key.clone())
     };
     let own = member.identity.borrow().clone();
     let forged = key.zip(own).and_then(|(key, own)| {

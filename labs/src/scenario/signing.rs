@@ -117,6 +117,10 @@ fn order(deed: Deed, fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
     };
     let users = || world.users.iter().map(|user| user.name.as_str());
     let revokes = fields.word("revokes")?;
+    if let Some(word) = revokes.as_ref().filter(|_| authority != "jwt") {
+        let why = "only a token key has a thief who comes with what it signed";
+        return incoherent(&word.span, why);
+    }
     let revokes = revokes
         .map(|word| word.known("user", users()))
         .transpose()?;

@@ -176,7 +176,8 @@ impl KeySource {
         self.fetched.store(Arc::new(Fetched {
             generation,
             at: self.member.start.seams.clock.now(),
-            keys: Arc::new(keys.following(&held.keys)),
+            // What either way was known and is missing now was withdrawn.
+            keys: Arc::new(keys.following(&self.current())),
         }));
     }
 }

@@ -58,7 +58,13 @@ impl TokenService {
             Ok(Ok(issuer)) => issuer.clone(),
             Ok(Err(_)) | Err(_) => None,
         };
-        issuer.ok_or_else(none)
+        let issuer = issuer.ok_or_else(none)?;
+        let own = self.member.identity.borrow().clone();
+        if own.is_some_and(|own| own.trusted.lacks_key(issuer.key_id())) {
+            let gone = "the signing key was withdrawn, and no other is here yet";
+            return Err(Status::unavailable(gone));
+        }
+        Ok(issuer)
     }
 
     /// The service as tonic serves it.

@@ -1,8 +1,8 @@
 //! The token service's key: given by the CA, kept on disk, and followed as it changes.
 //!
 //! What is given is in use as soon as it is kept, and then the CA is told so, which revokes no key
-//! that somebody may still sign with. With the CA away the last key goes on signing. Invariant: no
-//! token is signed with a key that this node does not know to verify.
+//! that somebody may still sign with. With the CA away the last key goes on signing; whoever signs
+//! with it looks first whether it still verifies here. Invariant: a key is kept before it is used.
 
 use std::sync::Arc;
 use std::time::Duration;

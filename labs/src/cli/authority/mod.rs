@@ -141,7 +141,7 @@ struct Log {
 struct Act {
     #[command(flatten)]
     which: Which,
-    /// Of which kind: root or x509
+    /// Of which kind: root, x509 or jwt
     #[arg(long, value_name = "KIND")]
     authority: String,
     /// Which one, if more than one can be meant
