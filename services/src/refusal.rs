@@ -58,11 +58,13 @@ pub enum Refusal {
     TokenNotBound,
     /// The token has not begun on this node's clock.
     TokenNotYetValid,
+    /// Whom the token speaks of was logged out everywhere, in or after the second it was issued.
+    TokenRevoked,
 }
 
 impl Refusal {
     /// Every refusal, in order of name.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::AuditUnavailable,
         Self::Busy,
         Self::CertificateExpired,
@@ -88,6 +90,7 @@ impl Refusal {
         Self::TokenMissing,
         Self::TokenNotBound,
         Self::TokenNotYetValid,
+        Self::TokenRevoked,
     ];
 
     /// The name in reports, audit logs and labs.
@@ -118,6 +121,7 @@ impl Refusal {
             Self::TokenMissing => "token-missing",
             Self::TokenNotBound => "token-not-bound",
             Self::TokenNotYetValid => "token-not-yet-valid",
+            Self::TokenRevoked => "token-revoked",
         }
     }
 
@@ -153,7 +157,8 @@ impl Refusal {
             | Self::TokenMalformed
             | Self::TokenMissing
             | Self::TokenNotBound
-            | Self::TokenNotYetValid => tonic::Code::Unauthenticated,
+            | Self::TokenNotYetValid
+            | Self::TokenRevoked => tonic::Code::Unauthenticated,
         }
     }
 }

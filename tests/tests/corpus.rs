@@ -207,6 +207,11 @@ fn texts() -> Vec<Seed> {
         seed("entry", "grant", act("grant")),
         seed("entry", "revoke", act("revoke")),
         seed("entry", "put-policy", put.to_string()),
+        seed(
+            "entry",
+            "log-out",
+            r#"{"kind":"log-out","principal":"alice","before":1767225612}"#,
+        ),
         seed("policy", "permit", policy),
         seed("policy", "forbid", forbid),
         seed("posture", "hardened", Posture::hardened().canonical()),

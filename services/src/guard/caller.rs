@@ -11,7 +11,8 @@ use tonic::metadata::MetadataMap;
 use super::keys::KeySource;
 use crate::audit::entry::Leaf;
 use crate::member::Member;
-use crate::posture::{Audience, Binding, Keys, UnknownKey};
+use crate::policy::view::PolicyView;
+use crate::posture::{Audience, Binding, Keys, TokenStatus, UnknownKey};
 use crate::refusal::Refusal;
 use crate::token::cache::Cache;
 use crate::token::keys::KeySet;
@@ -33,6 +34,8 @@ pub struct Caller {
     pub peer: Option<PeerIdentity>,
     /// The end of the token that was last verified, leeway not counted.
     pub token_ends: Option<Time>,
+    /// When it was issued, in whole seconds.
+    pub token_issued: Option<Time>,
     /// The key that signed it.
     pub token_key: Option<String>,
 }
@@ -58,6 +61,7 @@ impl Caller {
             principal: String::new(),
             peer,
             token_ends: None,
+            token_issued: None,
             token_key: None,
         }
     }
@@ -138,6 +142,7 @@ impl Identifier {
         caller.principal = principal(&verified.subject);
         caller.spiffe_id = verified.subject.to_string();
         caller.token_ends = Some(verified.expires);
+        caller.token_issued = Some(verified.issued_at);
         caller.token_key = Some(verified.key_id.clone());
         Ok(verified)
     }
@@ -155,6 +160,14 @@ impl Identifier {
                 .token_key
                 .as_ref()
                 .is_none_or(|key| !self.keys.current().holds(key))
+    }
+
+    /// Whether the token that a caller came with was ended before its time, by a view: the one that
+    /// decides, so that a log-out is as fresh as any other act on the policy.
+    pub fn is_ended(&self, caller: &Caller, view: &PolicyView) -> bool {
+        let ended = |issued_at| view.ends_token(&caller.principal, issued_at);
+        self.member.start.posture.token.status == TokenStatus::Check
+            && caller.token_issued.is_none_or(ended)
     }
 
     fn binds(&self) -> bool {

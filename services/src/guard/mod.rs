@@ -246,6 +246,11 @@ impl Guard {
         if self.bug.sees_stale(stale) && posture.policy.on_stale == OnStale::Deny {
             return Err(Refusal::PolicyStale);
         }
+        // After the question whether this view may be asked at all: of a log-out, too, it knows no
+        // more than was vouched for.
+        if self.identifier.is_ended(caller, view) {
+            return Err(Refusal::TokenRevoked);
+        }
         let verdict = match posture.policy.errors {
             Errors::Deny => view.decide(&caller.principal, action, resource),
             Errors::Skip => decide_skipping_errors(view, &caller.principal, action, resource),

@@ -1,4 +1,4 @@
-//! What a permit is worth when its audit entry is slow: nothing.
+//! What a permit is worth when its audit entry is slow, and a token after a log-out: nothing.
 
 use std::io;
 use std::sync::Mutex;
@@ -8,7 +8,8 @@ use ca::disk::{Disk, DiskFile, MemDisk};
 use ca::work::{Busy, Work};
 
 use super::*;
-use crate::posture::Posture;
+use crate::policy::entry::Entry;
+use crate::posture::{Posture, TokenStatus};
 use crate::specimen::{NOW, Specimen};
 
 /// A disk on which every sync lasts `stall` of a node's clock.
@@ -149,4 +150,57 @@ async fn a_log_that_never_answers_is_a_refusal() {
     let answer = tokio::time::timeout(RECORD * 5, guard.admit::<Read, _>(&request, "r1", 0)).await;
     let refused = answer.expect("an answer").expect_err("no permit");
     assert_eq!(refused.message(), "audit-unavailable");
+}
+
+/// What alice hears whose token was issued at [`NOW`], `after` her log-out of `before` was vouched
+/// for.
+async fn logged_out(status: TokenStatus, before: Time, after: Duration) -> Result<(), String> {
+    let mut posture = Posture::hardened();
+    posture.token.status = status;
+    let clock = Arc::new(ManualClock::new(NOW));
+    let own = Arc::<ManualClock>::clone(&clock);
+    let node = Specimen::new(posture, |seams| seams.clock = own);
+    let (guard, follower, mut authority) = node.followed();
+    assert!(
+        guard
+            .admit::<Read, _>(&node.asks(()), "r1", 0)
+            .await
+            .is_ok()
+    );
+    let (principal, before) = ("alice".to_owned(), before.as_secs());
+    let entry = Entry::LogOut { principal, before };
+    authority.append(&entry.to_bytes().unwrap()).unwrap();
+    authority.commit().unwrap();
+    let update = authority
+        .update_since(crate::specimen::POLICY_SIZE)
+        .unwrap();
+    follower.enforce(&update).unwrap();
+    clock.set(NOW + after);
+    let answer = guard.admit::<Read, _>(&node.asks(()), "r1", 0).await;
+    answer
+        .map(drop)
+        .map_err(|refusal| refusal.message().to_owned())
+}
+
+#[tokio::test]
+async fn a_log_out_ends_a_token_of_its_own_second_and_none_of_the_next() {
+    let revoked = Err("token-revoked".to_owned());
+    for (before, heard) in [
+        (NOW, revoked.clone()),
+        (NOW + Duration::from_secs(9), revoked),
+        (NOW - Duration::from_secs(1), Ok(())),
+    ] {
+        let check = logged_out(TokenStatus::Check, before, Duration::ZERO).await;
+        assert_eq!(check, heard, "{before:?}");
+        let ignore = logged_out(TokenStatus::Ignore, before, Duration::ZERO).await;
+        assert_eq!(ignore, Ok(()), "{before:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_out_is_judged_by_a_view_that_may_be_asked_or_not_at_all() {
+    for status in [TokenStatus::Check, TokenStatus::Ignore] {
+        let stale = logged_out(status, NOW, BOUND * 2).await;
+        assert_eq!(stale, Err("policy-stale".to_owned()));
+    }
 }

@@ -140,7 +140,7 @@ impl Authority {
             Entry::PutEntities { .. } => {
                 ListEntities::compile(state.lists())?;
             }
-            Entry::Grant { .. } | Entry::Revoke { .. } => {}
+            Entry::Grant { .. } | Entry::LogOut { .. } | Entry::Revoke { .. } => {}
         }
         let index = self.log.append(bytes)?;
         self.state = state;

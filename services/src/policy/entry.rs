@@ -5,6 +5,7 @@
 //! {"kind":"revoke","principal":"alice","role":"doctor"}
 //! {"kind":"put-policy","policy":"permit (principal in Role::\"doctor\", action, resource);"}
 //! {"kind":"put-entities","entities":[{"type":"List","id":"suspended","members":["mallory"]}]}
+//! {"kind":"log-out","principal":"alice","before":1767225612}
 //! ```
 //!
 //! A `put-policy` may carry `entities` too: one entry, so no checkpoint lies between the two.
@@ -25,6 +26,10 @@ pub const MAX_ENTRY: usize = 65_535;
 /// The longest name of a principal or role, in bytes.
 pub const MAX_NAME: usize = 255;
 
+/// The last second that a log-out may name: the end of the year 9999. What was meant in
+/// milliseconds would shut its principal out for good.
+pub const MAX_BEFORE: u64 = 253_402_300_799;
+
 /// An act on the policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
@@ -35,6 +40,14 @@ pub enum Entry {
         principal: String,
         /// The role.
         role: String,
+    },
+    /// Ends every token of a principal that was issued up to a moment, wherever it is by now.
+    LogOut {
+        /// Who.
+        principal: String,
+        /// The last second whose tokens are ended, since the epoch. Tokens say whole seconds, so
+        /// the one of the log-out itself is ended with them.
+        before: u64,
     },
     /// Puts entities where those of the same name were, or beside the others.
     PutEntities {
@@ -83,6 +96,9 @@ pub enum InvalidEntry {
         "`{0}` is no name: 1 to {MAX_NAME} of A-Z a-z 0-9 - . _ / :, a user's without its path"
     )]
     Name(String),
+    /// A log-out of no time that a token could have been issued at.
+    #[error("`before` is {0}: whole seconds since the epoch, at most {MAX_BEFORE}")]
+    Before(u64),
     /// An entry that puts no entity, or one of them twice.
     #[error("{0}")]
     Entities(String),
@@ -106,6 +122,12 @@ impl Entry {
             Self::Grant { principal, role } | Self::Revoke { principal, role } => {
                 name(principal)?;
                 name(role)?;
+            }
+            Self::LogOut { principal, before } => {
+                name(principal)?;
+                if *before > MAX_BEFORE {
+                    return Err(InvalidEntry::Before(*before));
+                }
             }
             Self::PutEntities { entities } if entities.is_empty() => {
                 let why = "an entry of kind `put-entities` puts at least one".to_owned();
@@ -165,6 +187,11 @@ mod tests {
         Entity::List { id, members }
     }
 
+    fn log_out(principal: &str, before: u64) -> Entry {
+        let principal = principal.to_owned();
+        Entry::LogOut { principal, before }
+    }
+
     fn refused(text: &str) -> InvalidEntry {
         Entry::parse(text.as_bytes()).unwrap_err()
     }
@@ -179,6 +206,8 @@ mod tests {
                 role: role.clone(),
             },
             Entry::Revoke { principal, role },
+            log_out("alice", 0),
+            log_out("alice", MAX_BEFORE),
             Entry::PutPolicy {
                 policy: "permit (principal, action, resource);\n".to_owned(),
                 entities: Vec::new(),
@@ -204,6 +233,12 @@ mod tests {
             r#"{"kind":"grant","kind":"revoke","principal":"a","role":"r"}"#,
             r#"{"kind":"grant","principal":"a"}"#,
             r#"{"kind":"grant","principal":"a","role":"r"} {}"#,
+            r#"{"kind":"log-out","principal":"a"}"#,
+            r#"{"kind":"log-out","principal":"a","before":-1}"#,
+            r#"{"kind":"log-out","principal":"a","before":1.5}"#,
+            r#"{"kind":"log-out","principal":"a","before":"9"}"#,
+            r#"{"kind":"log-out","principal":"a","before":8,"before":9}"#,
+            r#"{"kind":"log-out","principal":"a","before":9,"role":"r"}"#,
             r#"{"kind":"put-entities"}"#,
             r#"{"kind":"put-entities","entities":[{"type":"User","id":"a","members":[]}]}"#,
             r#"{"kind":"put-entities","entities":[{"type":"List","id":"a"}]}"#,
@@ -235,6 +270,8 @@ mod tests {
             assert!(matches!(refused(&text), InvalidEntry::Name(_)), "{bad}");
             let text = format!(r#"{{"kind":"revoke","principal":"p","role":"{bad}"}}"#);
             assert!(matches!(refused(&text), InvalidEntry::Name(_)), "{bad}");
+            let text = format!(r#"{{"kind":"log-out","principal":"{bad}","before":1}}"#);
+            assert!(matches!(refused(&text), InvalidEntry::Name(_)), "{bad}");
             let put = |id: &str, member: &str| {
                 let list = format!(r#"{{"type":"List","id":"{id}","members":["{member}"]}}"#);
                 format!(r#"{{"kind":"put-entities","entities":[{list}]}}"#)
@@ -254,6 +291,13 @@ mod tests {
         };
         assert_eq!(Entry::parse(old.as_bytes()), Ok(entry.clone()));
         assert_eq!(entry.to_bytes().unwrap(), old.as_bytes());
+    }
+
+    #[test]
+    fn a_log_out_in_milliseconds_is_refused_and_not_for_good() {
+        let before = 1_767_225_612_000;
+        let refused = log_out("alice", before).to_bytes();
+        assert_eq!(refused, Err(InvalidEntry::Before(before)));
     }
 
     #[test]
@@ -298,8 +342,25 @@ mod tests {
         }
 
         #[test]
-        fn a_broken_entry_is_refused_and_never_a_panic(at in 0_usize..90, byte in any::<u8>()) {
-            let entry = Entry::PutEntities { entities: vec![list("suspended", &["mallory"])] };
+        fn whoever_is_logged_out_reads_back_or_is_refused(
+            principal in "[a-c/ ]{0,3}", before in any::<u64>(),
+        ) {
+            let entry = log_out(&principal, before);
+            match entry.to_bytes() {
+                Ok(bytes) => prop_assert_eq!(Entry::parse(&bytes), Ok(entry)),
+                Err(InvalidEntry::Before(_)) => prop_assert!(before > MAX_BEFORE),
+                Err(why) => prop_assert!(matches!(why, InvalidEntry::Name(_)), "{}", why),
+            }
+        }
+
+        #[test]
+        fn a_broken_entry_is_refused_and_never_a_panic(
+            which in any::<bool>(), at in 0_usize..90, byte in any::<u8>(),
+        ) {
+            let entry = match which {
+                true => Entry::PutEntities { entities: vec![list("suspended", &["mallory"])] },
+                false => log_out("mallory", 1_767_225_612),
+            };
             let mut bytes = entry.to_bytes().unwrap();
             let at = at % bytes.len();
             bytes[at] = byte;

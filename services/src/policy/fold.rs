@@ -21,6 +21,9 @@ pub const MAX_LISTS: usize = 256;
 /// Which roles each principal has. A principal without roles is not listed.
 pub type Memberships = BTreeMap<String, BTreeSet<String>>;
 
+/// The last second whose tokens are ended, since the epoch, of whoever was logged out.
+pub type LogOuts = BTreeMap<String, u64>;
+
 /// Who is on each list. A list that nobody is on is still there.
 pub type Lists = BTreeMap<String, BTreeSet<String>>;
 
@@ -30,6 +33,10 @@ pub enum StateFull {
     /// One list more than [`MAX_LISTS`].
     #[error("more than {MAX_LISTS} lists")]
     Lists,
+    /// One principal more than [`MAX_PRINCIPALS`] who was ever logged out: the fold reads no clock,
+    /// so it cannot tell when the last token that one ended would have ended of itself.
+    #[error("more than {MAX_PRINCIPALS} principals logged out")]
+    LogOuts,
     /// One principal more than [`MAX_PRINCIPALS`].
     #[error("more than {MAX_PRINCIPALS} principals")]
     Principals,
@@ -38,13 +45,14 @@ pub enum StateFull {
     Roles,
 }
 
-/// Policies, memberships and lists after some number of entries. Cheap to clone: each part is
+/// Policies, memberships, lists and log-outs after some number of entries. Cheap to clone: each part is
 /// shared until it changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyState {
     policies: Arc<str>,
     memberships: Arc<Memberships>,
     lists: Arc<Lists>,
+    log_outs: Arc<LogOuts>,
 }
 
 impl PolicyState {
@@ -63,6 +71,11 @@ impl PolicyState {
         &self.lists
     }
 
+    /// Whose tokens are ended, and up to which second.
+    pub fn log_outs(&self) -> &Arc<LogOuts> {
+        &self.log_outs
+    }
+
     /// Takes one entry in.
     ///
     /// # Errors
@@ -71,6 +84,7 @@ impl PolicyState {
         match entry {
             Entry::Grant { principal, role } => self.grant(principal, role)?,
             Entry::Revoke { principal, role } => self.revoke(principal, role),
+            Entry::LogOut { principal, before } => self.log_out(principal, *before)?,
             Entry::PutEntities { entities } => self.put(entities)?,
             Entry::PutPolicy { policy, entities } => {
                 self.put(entities)?;
@@ -89,6 +103,17 @@ impl PolicyState {
         }
         let roles = Arc::make_mut(&mut self.memberships).entry(principal.to_owned());
         roles.or_default().insert(role.to_owned());
+        Ok(())
+    }
+
+    /// The newest counts, in whatever order they came.
+    fn log_out(&mut self, principal: &str, before: u64) -> Result<(), StateFull> {
+        match self.log_outs.get(principal) {
+            Some(held) if *held >= before => return Ok(()),
+            None if self.log_outs.len() >= MAX_PRINCIPALS => return Err(StateFull::LogOuts),
+            _ => {}
+        }
+        Arc::make_mut(&mut self.log_outs).insert(principal.to_owned(), before);
         Ok(())
     }
 
@@ -242,6 +267,30 @@ mod tests {
             assert_eq!(state, before);
         }
         assert_eq!(state.apply(&put("0", &[])), Ok(()), "it was there already");
+    }
+
+    #[test]
+    fn the_newest_log_out_of_each_counts_in_whatever_order_they_came() {
+        let log_out = |principal: &str, before| Entry::LogOut {
+            principal: principal.to_owned(),
+            before,
+        };
+        let state = fold(&[
+            grant("alice", "doctor"),
+            log_out("alice", 12),
+            log_out("bob", 7),
+            log_out("alice", 9),
+            log_out("alice", 14),
+        ]);
+        let ended = [("alice".to_owned(), 14), ("bob".to_owned(), 7)];
+        assert_eq!(**state.log_outs(), ended.into());
+        assert!(
+            state.memberships()["alice"].contains("doctor"),
+            "no role is lost by it"
+        );
+        let mut later = state.clone();
+        later.apply(&log_out("alice", 13)).unwrap();
+        assert!(Arc::ptr_eq(state.log_outs(), later.log_outs()));
     }
 
     #[test]

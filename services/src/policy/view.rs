@@ -1,6 +1,6 @@
 //! The policy at one checkpoint, ready to decide.
 //!
-//! A view never changes: policies, memberships and lists change together, when the next
+//! A view never changes: policies, memberships, lists and log-outs change together, when the next
 //! checkpoint's view takes its place. A decision is a function of the view and the request alone;
 //! whether the view is too old to be asked is the caller's question ([`super::freshness`]).
 //!
@@ -17,7 +17,7 @@ use cedar_policy::{
 };
 
 use super::depth::{MAX_DEPTH, too_deep};
-use super::fold::{Memberships, PolicyState};
+use super::fold::{LogOuts, Memberships, PolicyState};
 use super::lists::ListEntities;
 use super::vocabulary::VOCABULARY;
 
@@ -101,6 +101,7 @@ pub struct PolicyView {
     policies: Arc<Policies>,
     memberships: Arc<Memberships>,
     lists: Arc<ListEntities>,
+    log_outs: Arc<LogOuts>,
     mark: Mark,
     as_of: Time,
 }
@@ -126,10 +127,12 @@ impl PolicyView {
             _ => ListEntities::compile(state.lists())?,
         };
         let memberships = Arc::clone(state.memberships());
+        let log_outs = Arc::clone(state.log_outs());
         Ok(Self {
             policies,
             memberships,
             lists,
+            log_outs,
             mark,
             as_of,
         })
@@ -166,6 +169,13 @@ impl PolicyView {
     /// When a quorum last vouched that there is no larger log; the epoch if none has.
     pub fn as_of(&self) -> Time {
         self.as_of
+    }
+
+    /// Whether a token of that principal's, issued then, was ended by a log-out. Tokens say whole
+    /// seconds: one of the very second of the log-out may be from before it, and is ended.
+    pub fn ends_token(&self, principal: &str, issued_at: Time) -> bool {
+        let ended = self.log_outs.get(principal);
+        ended.is_some_and(|before| issued_at.as_secs() <= *before)
     }
 
     /// Decides. Any policy that fails to evaluate makes it an error.
@@ -304,6 +314,24 @@ mod tests {
         assert_eq!(
             view.decide("alice\", \"doctor", "read", "r1"),
             Verdict::Deny
+        );
+    }
+
+    #[test]
+    fn a_log_out_ends_what_was_issued_up_to_its_second_and_nothing_else() {
+        let mut state = state(DOCTORS, &[("alice", "doctor"), ("bob", "doctor")]);
+        let (principal, before) = ("alice".to_owned(), 12);
+        state.apply(&Entry::LogOut { principal, before }).unwrap();
+        let view = PolicyView::build(None, &state, mark(4), Time::default()).unwrap();
+        for (micros, ended) in [(11_000_000, true), (12_999_999, true), (13_000_000, false)] {
+            let issued_at = Time::from_micros(micros);
+            assert_eq!(view.ends_token("alice", issued_at), ended, "{micros}");
+            assert!(!view.ends_token("bob", issued_at));
+        }
+        assert_eq!(
+            view.decide("alice", "read", "r1"),
+            Verdict::Permit,
+            "tokens alone"
         );
     }
 

@@ -198,7 +198,7 @@ pub const DIALS: &[Dial] = &[
         hardened: "check",
         exposed: &[exposed("ignore", "stateless JWT")],
         refusals: &["token-revoked"],
-        built: &[],
+        built: &["check", "ignore"],
     },
     Dial {
         name: "policy.freshness",

@@ -123,6 +123,16 @@ words! {
 }
 
 words! {
+    /// Whether a token may be ended before its time.
+    TokenStatus {
+        /// By a log-out, which is an entry of the policy and as fresh as that.
+        Check = "check",
+        /// It is good until it expires, whatever its owner did.
+        Ignore = "ignore",
+    }
+}
+
+words! {
     /// What happens when the policy is older than an action allows.
     OnStale {
         /// The request is refused.
@@ -203,6 +213,8 @@ pub struct Token {
     pub keys: Keys,
     /// What happens when a token names an unknown key.
     pub unknown_key: UnknownKey,
+    /// Whether a token may be ended before its time.
+    pub status: TokenStatus,
 }
 
 /// Dials of the policy view.
@@ -261,6 +273,7 @@ impl Posture {
                 binding: Binding::Certificate,
                 keys: Keys::Generation,
                 unknown_key: UnknownKey::RefetchOnce,
+                status: TokenStatus::Check,
             },
             policy: Policy {
                 freshness: Freshnesses::hardened(),

@@ -283,7 +283,7 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
     }
     use super::{
         Audience, Binding, ConnectionDeadline, Durability, Errors, Keys, Lists, Older, OnStale,
-        Recheck, Stale, UnknownKey,
+        Recheck, Stale, TokenStatus, UnknownKey,
     };
     let Posture {
         tls,
@@ -308,6 +308,7 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         "token.audience" => put(&mut token.audience, Audience::from_word(word)),
         "token.binding" => put(&mut token.binding, Binding::from_word(word)),
         "token.keys" => put(&mut token.keys, Keys::from_word(word)),
+        "token.status" => put(&mut token.status, TokenStatus::from_word(word)),
         "token.unknown_key" => put(&mut token.unknown_key, UnknownKey::from_word(word)),
         // One value only, and it holds by construction.
         "policy.gap" | "policy.rollback" | "token.algorithm" => true,
@@ -431,8 +432,8 @@ mod tests {
     #[test]
     fn what_is_not_built_is_refused_by_name() {
         assert_eq!(
-            refused("\n[token]\nstatus = \"ignore\"\n"),
-            "posture.toml:3: dial `token.status`: its mechanism is not built yet; remove it"
+            refused("\n[audit]\nwitness = \"off\"\n"),
+            "posture.toml:3: dial `audit.witness`: its mechanism is not built yet; remove it"
         );
         assert_eq!(
             refused("[token]\nalgorithm = \"header\"\n"),

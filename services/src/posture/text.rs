@@ -24,6 +24,7 @@ impl Posture {
             "token.binding" => self.token.binding.word(),
             "token.keys" => self.token.keys.word(),
             "token.unknown_key" => self.token.unknown_key.word(),
+            "token.status" => self.token.status.word(),
             "policy.freshness" => return Some(self.freshness()),
             "policy.on_stale" => self.policy.on_stale.word(),
             "policy.errors" => self.policy.errors.word(),

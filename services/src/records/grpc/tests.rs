@@ -227,6 +227,19 @@ async fn a_policy_that_is_vouched_for_again_says_nothing_and_an_entry_says_it_at
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_log_out_ends_an_open_stream_as_soon_as_it_is_known() {
+    let mut open = Open::under(Freshness::Any, Duration::from_millis(500)).await;
+    let (principal, before) = ("alice".to_owned(), NOW.as_secs());
+    let log_out = Entry::LogOut { principal, before }.to_bytes().unwrap();
+    open.authority.append(&log_out).unwrap();
+    open.authority.commit().unwrap();
+    open.beat();
+    let end = open.stream.next().await.expect("an end");
+    assert_eq!(refused(end).as_deref(), Some("token-revoked"));
+    assert!(open.stream.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_ends_with_what_it_was_let_in_by_though_nothing_comes() {
     let (short, long) = (Duration::from_millis(500), Duration::from_secs(10));
     let bound = Freshness::Within(Duration::from_secs(5));
