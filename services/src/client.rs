@@ -88,11 +88,22 @@ impl User {
 
     /// Watches a record until the stream ends, and gives every message to `hear` as it comes. Gives
     /// how it ended: a refusal, or nothing if the connection was lost.
-    pub async fn watch(&self, resource: &str, request: &str, mut hear: impl FnMut(Heard)) -> Heard {
+    pub async fn watch(&self, resource: &str, request: &str, hear: impl FnMut(Heard)) -> Heard {
+        self.watch_with(resource, request, None, hear).await
+    }
+
+    /// As [`Self::watch`], with another token than the connection's own.
+    pub async fn watch_with(
+        &self,
+        resource: &str,
+        request: &str,
+        token: Option<&str>,
+        mut hear: impl FnMut(Heard),
+    ) -> Heard {
         let open = async {
             let connection = connect(&self.dialer).await?;
-            let bearer = connection.bearer.clone();
-            let bearer = bearer.as_ref().map(|bearer| &*bearer.text);
+            let own = connection.bearer.clone();
+            let bearer = token.or(own.as_ref().map(|bearer| &*bearer.text));
             let client = RecordsClient::<Connection>::new(connection);
             let mut client = client.max_decoding_message_size(MAX_MESSAGE);
             let (id, at_least) = (resource.to_owned(), 0);

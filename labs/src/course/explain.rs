@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use services::client::IN_HANDSHAKE;
-use services::posture::{Dial, Freshness, OnStale, Posture, Recheck};
+use services::posture::{Dial, Freshness, OnStale, Posture, Recheck, TokenStatus};
 use services::refusal::Refusal;
 
 use super::trial::Trial;
@@ -468,7 +468,7 @@ fn governing(
         Cause::Invariant("monotone-policy") => vec!["policy-rolled-back"],
         Cause::Invariant("no-unlogged-decision") => vec!["audit-unavailable"],
         Cause::Attack | Cause::Invariant(_) | Cause::NotRefused => {
-            vec![history.expect.refusal.as_str()]
+            vec![refusal(history, posture)]
         }
         Cause::NeverLetIn | Cause::Doubt(_) => Vec::new(),
     };
@@ -498,6 +498,17 @@ fn governing(
         }
     });
     told.collect()
+}
+
+/// The refusal that was missing: the lab's, or, of somebody logged out where log-outs are looked at,
+/// that of a policy too old to know of it.
+fn refusal<'h>(history: &'h History, posture: &Posture) -> &'h str {
+    let named = history.expect.refusal.as_str();
+    let looked_at = posture.token.status == TokenStatus::Check;
+    if named == Refusal::TokenRevoked.name() && looked_at {
+        return Refusal::PolicyStale.name();
+    }
+    named
 }
 
 /// Whether what was served without an entry is a message of a stream.

@@ -14,7 +14,7 @@ use crate::invariant::{self, Verdict, legitimate_users_served as served};
 use crate::report::control::Attack;
 use crate::report::figure;
 use crate::run::RunError;
-use crate::scenario::{Act, How, Messages, PolicyText, Scenario, Step};
+use crate::scenario::{Act, Guise, How, Messages, PolicyText, Scenario, Step};
 
 /// The most runs that one search takes.
 pub const MAX_RUNS: usize = 12;
@@ -192,6 +192,7 @@ pub fn in_words(step: &Step) -> String {
         Act::Heal => "heal".to_owned(),
         Act::Hold(what) => format!("hold {}", messages(what)),
         Act::Isolate { node } => format!("isolate {node}"),
+        Act::LogOut { principal } => format!("log {principal} out everywhere"),
         Act::Partition {
             between,
             one_way,
@@ -230,9 +231,13 @@ pub fn in_words(step: &Step) -> String {
             forging,
             ..
         } => {
-            let name = forging
-                .as_ref()
-                .map_or(name.clone(), |subject| format!("{name}as {subject}, "));
+            let name = match forging {
+                None => name,
+                Some(Guise::Forged(subject)) => format!("{name}as {subject}, "),
+                Some(Guise::Replayed { token_of }) => {
+                    format!("{name}with the token of {token_of}, ")
+                }
+            };
             return format!(
                 "{name}{as_} asks {via} to {} {}",
                 actions.join(", "),
@@ -244,7 +249,10 @@ pub fn in_words(step: &Step) -> String {
         Act::RevokeLeaf { principal } => format!("revoke the certificates of {principal}"),
         Act::Skew { node, by_ms } => format!("skew {node} by {by_ms} ms"),
         Act::Order(order) => order.to_string(),
-        Act::Steal { as_ } => format!("{as_} steals the signing key"),
+        Act::Steal { as_, token_of } => match token_of {
+            None => format!("{as_} steals the signing key"),
+            Some(whose) => format!("{as_} copies the token of {whose}"),
+        },
         Act::Sync { node } => format!("sync {node}"),
     };
     format!("{name}{act} {at}{lasts}")

@@ -146,6 +146,7 @@ fn trade(scenario: &mut Scenario, one: &str, other: &str) {
             Act::Request { via, .. } => place(via),
             Act::Grant { .. }
             | Act::Heal
+            | Act::LogOut { .. }
             | Act::Order(_)
             | Act::PutEntities { .. }
             | Act::PutPolicy { .. }

@@ -59,6 +59,9 @@ pub struct History {
     /// What it promised about a key that is revoked and what it signed, by action; empty if the
     /// scenario revokes none.
     pub key_promised: BTreeMap<String, Promise>,
+    /// What it promised about the tokens of somebody who is logged out, by action; empty if the
+    /// scenario logs nobody out.
+    pub log_out_promised: BTreeMap<String, Promise>,
     /// How far honest clocks and the cosignatures' whole seconds may be off, in microseconds.
     pub tolerance_us: u64,
     /// Calls made between nodes, users and administrators among them; a stream is one.
@@ -127,6 +130,8 @@ pub enum ActKind {
     Rotate,
     /// An authority was revoked.
     Authority,
+    /// Every token that a principal had was ended.
+    LogOut,
 }
 
 impl ActKind {
@@ -140,6 +145,7 @@ impl ActKind {
             Self::Leaf => "revoke_leaf",
             Self::Rotate => "rotate",
             Self::Authority => "revoke_authority",
+            Self::LogOut => "log_out",
         }
     }
 }
@@ -170,7 +176,7 @@ impl Act {
     /// Whether somebody is to be let in no more once it is acknowledged.
     pub fn revokes(&self) -> bool {
         match self.kind {
-            ActKind::Revoke | ActKind::Leaf => true,
+            ActKind::Revoke | ActKind::Leaf | ActKind::LogOut => true,
             ActKind::Policy | ActKind::Entities | ActKind::Authority => !self.principal.is_empty(),
             ActKind::Grant | ActKind::Rotate => false,
         }
@@ -290,20 +296,44 @@ impl History {
         promise.copied().unwrap_or(Promise::Any)
     }
 
-    /// The promise that an exposure is shown beside: where nothing but certificates, or nothing but
-    /// keys, is revoked, the one about those.
+    /// The promise about the tokens of somebody who was logged out.
+    pub fn log_out_promise(&self, action: &str) -> Promise {
+        let promise = self.log_out_promised.get(action);
+        promise.copied().unwrap_or(Promise::Any)
+    }
+
+    /// The promise about what an act of that kind takes.
+    pub fn promise_about(&self, kind: ActKind, action: &str) -> Promise {
+        match kind {
+            ActKind::Leaf => self.leaf_promise(action),
+            ActKind::Authority => self.key_promise(action),
+            ActKind::LogOut => self.log_out_promise(action),
+            ActKind::Grant
+            | ActKind::Revoke
+            | ActKind::Policy
+            | ActKind::Entities
+            | ActKind::Rotate => self.promise(action),
+        }
+    }
+
+    /// The promise that an exposure is shown beside: where nothing but certificates, nothing but
+    /// keys, or nothing but tokens, is revoked, the one about those.
     pub fn shown_promise(&self, action: &str) -> Promise {
         let all = |kind| {
             let mut revoking = self.acts.iter().filter(|act| act.revokes());
             revoking.all(|act| act.kind == kind)
         };
-        if !self.leaf_promised.is_empty() && all(ActKind::Leaf) {
-            self.leaf_promise(action)
-        } else if !self.key_promised.is_empty() && all(ActKind::Authority) {
-            self.key_promise(action)
-        } else {
-            self.promise(action)
-        }
+        let kinds = [
+            (&self.leaf_promised, ActKind::Leaf),
+            (&self.key_promised, ActKind::Authority),
+            (&self.log_out_promised, ActKind::LogOut),
+        ];
+        let mut only = kinds.into_iter();
+        let only = only.find(|(promised, kind)| !promised.is_empty() && all(*kind));
+        only.map_or_else(
+            || self.promise(action),
+            |(_, kind)| self.promise_about(kind, action),
+        )
     }
 
     /// How much later than allowed a success may be seen though every clock is as good as it is
@@ -316,7 +346,8 @@ impl History {
             | ActKind::Revoke
             | ActKind::Policy
             | ActKind::Entities
-            | ActKind::Rotate => self.tolerance_us,
+            | ActKind::Rotate
+            | ActKind::LogOut => self.tolerance_us,
         }
     }
 

@@ -1,7 +1,7 @@
 //! How long somebody revoked is still let in.
 //!
-//! A revocation takes a right from a principal (an act on the policy) or the certificate that they
-//! come with. Exposure is measured at the deciding node on true time, from the acknowledgement: by
+//! A revocation takes a right from a principal (an act on the policy), the certificate that they
+//! come with, or the tokens that they have. Exposure is measured at the deciding node on true time, from the acknowledgement: by
 //! the audit logs, and by a client that was served when nothing was logged. A pending revocation
 //! carries no promise. What was revoked with a certificate is that certificate, by serial: a
 //! principal who has another is nobody's concern here.
@@ -171,7 +171,8 @@ fn opened_on<'p>(
     logged.or_else(|| history.opened.get(&owned).map(String::as_str))
 }
 
-/// Whether a permit rests on what this act took: a role, always; a certificate, if it came with it.
+/// Whether a permit rests on what this act took: a role or a token, always, since whoever is logged
+/// out asks for nothing more by a new one; a certificate, if it came with it.
 fn rests_on(decided: &Decided<'_>, revoke: &Act) -> bool {
     let leaf = decided.entry.leaf.as_ref();
     revoke.kind != ActKind::Leaf || leaf.is_some_and(|leaf| revoke.serials.contains(&leaf.serial))

@@ -9,7 +9,7 @@
 
 use super::Finding;
 use super::revocation::{Rule, judge};
-use crate::history::{ActKind, History, Placed};
+use crate::history::{ActKind, Placed};
 
 /// The invariant's name.
 pub const NAME: &str = "no-revoked-credential";
@@ -19,7 +19,6 @@ pub fn check(placed: &Placed<'_>) -> Finding {
     let rule = Rule {
         name: NAME,
         concerns: |act| act.kind == ActKind::Leaf,
-        promise: History::leaf_promise,
         nobody: "no certificate was revoked",
     };
     judge(placed, &rule)

@@ -17,8 +17,6 @@ pub(super) struct Rule {
     pub(super) name: &'static str,
     /// Which revocations it is about.
     pub(super) concerns: fn(&Act) -> bool,
-    /// What the posture itself promises of an action.
-    pub(super) promise: fn(&History, &str) -> Promise,
     /// What there is to say when no such revocation was acknowledged.
     pub(super) nobody: &'static str,
 }
@@ -32,7 +30,8 @@ pub fn rule_of(kind: ActKind) -> &'static str {
         | ActKind::Revoke
         | ActKind::Policy
         | ActKind::Entities
-        | ActKind::Rotate => no_permit_after_revoke::NAME,
+        | ActKind::Rotate
+        | ActKind::LogOut => no_permit_after_revoke::NAME,
     }
 }
 
@@ -72,7 +71,7 @@ pub(super) fn judge(placed: &Placed<'_>, rule: &Rule) -> Finding {
     let mut judged = refusals(placed, rule);
     for it in &possible(placed, rule.concerns) {
         let late = &it.late;
-        let Some(bound) = bound_us(history, rule, &late.action) else {
+        let Some(bound) = bound_us(history, late) else {
             doubts.push(format!(
                 "{} of {} came after the revocation, and nothing says how long {} may go on",
                 late.request, late.principal, late.action,
@@ -91,7 +90,7 @@ pub(super) fn judge(placed: &Placed<'_>, rule: &Rule) -> Finding {
                 late.request, late.principal,
             ));
         } else if late.earliest_us > limit && late.latest_us < it.until_us {
-            violations.push(violation(history, rule, late, bound));
+            violations.push(violation(history, late, bound));
         } else {
             doubts.push(format!(
                 "{} of {} was decided between {} and {}: the clock of {} does not say when",
@@ -142,13 +141,14 @@ fn refusals(placed: &Placed<'_>, rule: &Rule) -> u64 {
 
 /// What a success is held to, in microseconds: the posture's promise, or, where it promises
 /// nothing, the scenario's exposure; `None` if neither says.
-fn bound_us(history: &History, rule: &Rule, action: &str) -> Option<u64> {
-    let expected = || history.expect.exposure_us.get(action).copied();
-    (rule.promise)(history, action).bound_us().or_else(expected)
+fn bound_us(history: &History, late: &Late) -> Option<u64> {
+    let expected = || history.expect.exposure_us.get(&late.action).copied();
+    let promise = history.promise_about(late.kind, &late.action);
+    promise.bound_us().or_else(expected)
 }
 
-fn violation(history: &History, rule: &Rule, late: &Late, bound_us: u64) -> Violation {
-    let held_to = match (rule.promise)(history, &late.action) {
+fn violation(history: &History, late: &Late, bound_us: u64) -> Violation {
+    let held_to = match history.promise_about(late.kind, &late.action) {
         Promise::Any => format!(
             "the posture promises nothing, and the scenario allows {}",
             seconds(bound_us)

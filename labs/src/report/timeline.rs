@@ -214,7 +214,11 @@ pub(super) fn act_words(act: &Act) -> String {
 pub(super) fn act_lane(act: &Act) -> &'static str {
     match act.kind {
         ActKind::Leaf | ActKind::Rotate | ActKind::Authority => "ca",
-        ActKind::Grant | ActKind::Revoke | ActKind::Policy | ActKind::Entities => "policy",
+        ActKind::Grant
+        | ActKind::Revoke
+        | ActKind::Policy
+        | ActKind::Entities
+        | ActKind::LogOut => "policy",
     }
 }
 

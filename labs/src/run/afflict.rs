@@ -98,6 +98,7 @@ impl Afflictions {
             (Act::Crash { node, .. }, true) | (Act::Restart { node }, _) => fabric.restart(node),
             (
                 Act::Grant { .. }
+                | Act::LogOut { .. }
                 | Act::PutEntities { .. }
                 | Act::PutPolicy { .. }
                 | Act::Request { .. }

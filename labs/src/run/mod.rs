@@ -4,6 +4,7 @@
 
 mod afflict;
 mod lookout;
+mod loot;
 mod operator;
 mod promise;
 mod users;
@@ -181,6 +182,9 @@ fn facts(request: &RunRequest) -> History {
     let revokes_keys = schedule
         .iter()
         .any(|step| matches!(&step.act, Act::Order(order) if order.revokes.is_some()));
+    let logs_out = schedule
+        .iter()
+        .any(|step| matches!(step.act, Act::LogOut { .. }));
     let life = request.scenario.world.list_life;
     History {
         roles: users
@@ -196,6 +200,11 @@ fn facts(request: &RunRequest) -> History {
         },
         key_promised: if revokes_keys {
             promise::of_keys(&request.posture, life)
+        } else {
+            BTreeMap::new()
+        },
+        log_out_promised: if logs_out {
+            promise::of_log_outs(&request.posture)
         } else {
             BTreeMap::new()
         },

@@ -1,11 +1,10 @@
 //! The operator at the CA's desk: takes certificates back and moves authorities on when the
-//! schedule says so. Whoever steals the signing key stands there too.
+//! schedule says so. Whoever steals the signing key stands there too; tokens are with their owners.
 //!
 //! An order is given at the CA itself, not over the network: whoever is cut off from the CA is cut
 //! off from the news, never from the deed. It is acknowledged once the CA's record is durable; one
 //! that a gate holds up waits for the gate, and holds up no other.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,15 +16,12 @@ use ca::issue::Ca;
 use ca::journal::Event;
 use ca::rotation::{self, AuthorityKind, Command, Reason};
 use ca::seams::Seams;
-use ca::token_keys::TokenKey;
 
+use super::loot::{Loot, take_key};
 use super::users::{AGAIN, Heard, begin, until};
 use crate::fabric::TrueTime;
 use crate::history::{self, ActKind};
 use crate::scenario::{self, Act, Deed, Scenario};
-
-/// Signing keys that were stolen, by thief, each with the moment of it in the schedule.
-pub(super) type Loot = Arc<Mutex<BTreeMap<String, (Duration, TokenKey)>>>;
 
 /// What is done at the CA, and when.
 #[derive(Clone, Debug)]
@@ -40,7 +36,7 @@ pub(super) fn orders(scenario: &Scenario) -> Vec<Order> {
     let ordered = |act: &Act| {
         matches!(
             act,
-            Act::RevokeLeaf { .. } | Act::Order(_) | Act::Steal { .. }
+            Act::RevokeLeaf { .. } | Act::Order(_) | Act::Steal { token_of: None, .. }
         )
     };
     let mut orders: Vec<Order> = steps
@@ -69,7 +65,7 @@ impl Desk {
     pub(super) async fn operate(self, orders: Vec<Order>) -> Infallible {
         for order in orders {
             until(order.at).await;
-            if let Act::Steal { as_ } = &order.act {
+            if let Act::Steal { as_, .. } = &order.act {
                 self.steal(as_, order.at);
             } else if let Some(number) = open_order(&self.heard, &order.act) {
                 let desk = self.clone();
@@ -147,12 +143,9 @@ impl Desk {
     fn steal(&self, thief: &str, at: Duration) {
         let key = self.ca().announced().borrow().signing.clone();
         let Some(key) = key else { return };
-        let mut loot = self.loot.lock().unwrap_or_else(PoisonError::into_inner);
-        // A CA that was started again is not robbed again.
-        if loot.get(thief).is_some_and(|(done, _)| *done >= at) {
+        if !take_key(&self.loot, thief, at, key) {
             return;
         }
-        loot.insert(thief.to_owned(), (at, key));
         self.seams.journal.note(Event {
             kind: "stolen",
             principal: thief.to_owned(),

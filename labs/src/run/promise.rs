@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ca::revocation::{Lists, Stale};
 use services::policy::schema_freshness;
-use services::posture::{ACTIONS, Freshness, Keys, OnStale, Posture, Recheck};
+use services::posture::{ACTIONS, Freshness, Keys, OnStale, Posture, Recheck, TokenStatus};
 
 use super::TOLERANCE_US;
 use super::afflict::micros;
@@ -29,6 +29,16 @@ pub(super) fn of_policy(posture: &Posture) -> BTreeMap<String, Promise> {
         (action.to_owned(), promise)
     };
     policy.freshness.iter().map(of).collect()
+}
+
+/// After somebody was logged out: as after any other act on the policy, of which it is one. A
+/// posture that takes every token to its end promises nothing.
+pub(super) fn of_log_outs(posture: &Posture) -> BTreeMap<String, Promise> {
+    let mut promised = of_policy(posture);
+    if posture.token.status == TokenStatus::Ignore {
+        promised.values_mut().for_each(|it| *it = Promise::Any);
+    }
+    promised
 }
 
 /// After a certificate was revoked: a list counts for `list_life`, and as far beyond it as clocks
@@ -71,6 +81,16 @@ pub(super) fn of_keys(posture: &Posture, list_life: Duration) -> BTreeMap<String
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_out_is_promised_to_be_as_fresh_as_the_policy_where_anybody_looks_at_it() {
+        let mut posture = Posture::hardened();
+        assert_eq!(of_log_outs(&posture), of_policy(&posture));
+        assert_eq!(of_log_outs(&posture)["read"], Promise::Within(5_000_000));
+        posture.token.status = TokenStatus::Ignore;
+        assert_eq!(of_log_outs(&posture)["share"], Promise::Any);
+        assert_eq!(of_policy(&posture)["share"], Promise::Latest);
+    }
 
     #[test]
     fn a_revoked_leaf_is_promised_to_be_out_with_the_last_list_or_not_at_all() {

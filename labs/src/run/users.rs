@@ -5,22 +5,21 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ca::identity::SpiffeId;
+use ca::clock::Time;
 use ca::journal::Event;
 use services::client::{Administrator, DEADLINE, Heard as Answer, User};
 use services::member::{Member, Start};
 use services::node::{AUDIENCE, NodeError};
 use services::policy::entry::Entry;
-use services::token::grpc::{TTL, TokenSource};
-use services::token::issue::Issuer;
+use services::token::grpc::TokenSource;
 use tonic::Code;
 
 use super::RunRequest;
-use super::operator::Loot;
-use super::world::{ISSUER, is_administration};
+use super::loot::{self, Loot, Theft, lose_token};
+use super::world::is_administration;
 use crate::fabric::TrueTime;
 use crate::history::{self, ActKind, Outcome};
-use crate::scenario::{self, PolicyText, Scenario};
+use crate::scenario::{self, Guise, PolicyText, Scenario};
 
 /// The record that everyone asks for, unless a step names another.
 const RECORD: &str = "r1";
@@ -42,8 +41,8 @@ pub(super) struct Ask {
     tag: String,
     action: String,
     resource: String,
-    /// In whose name, with a token of the asker's own making.
-    forging: Option<String>,
+    /// In whose name that is not the asker's, and with what.
+    forging: Option<Guise>,
     id: String,
 }
 
@@ -51,6 +50,8 @@ pub(super) struct Ask {
 pub(super) struct Errand {
     pub(super) region: String,
     pub(super) token_host: String,
+    /// When their own token is copied.
+    pub(super) thefts: Vec<Theft>,
     pub(super) loot: Loot,
 }
 
@@ -114,6 +115,11 @@ pub(super) fn orders(request: &RunRequest) -> Vec<Order> {
     for step in steps {
         let (entry, suspends) = match step.act.clone() {
             scenario::Act::Grant { principal, role } => (Entry::Grant { principal, role }, None),
+            // It is said up to when once it is asked for.
+            scenario::Act::LogOut { principal } => {
+                let before = 0;
+                (Entry::LogOut { principal, before }, None)
+            }
             scenario::Act::PutEntities { entities, revokes } => {
                 (Entry::PutEntities { entities }, revokes)
             }
@@ -160,6 +166,9 @@ pub(super) async fn live(
         audience,
     };
     let member = Member::join(start, Some(Arc::new(source)));
+    for theft in errand.thefts {
+        tokio::spawn(lose_token(member.clone(), theft, Arc::clone(&errand.loot)));
+    }
     let mut ways: BTreeMap<String, Arc<User>> = BTreeMap::new();
     for ask in asks {
         until(ask.at).await;
@@ -168,13 +177,20 @@ pub(super) async fn live(
         let (member, region) = (member.clone(), errand.region.clone());
         let (heard, loot) = (Arc::clone(&heard), Arc::clone(&errand.loot));
         tokio::spawn(async move {
-            if ask.action == "watch" {
-                return watch(&user, &ask, &member, &region, &heard).await;
-            }
             let started_us = TrueTime::Sim.micros();
-            let answer = match &ask.forging {
-                None => user.ask(&ask.action, &ask.resource, &ask.id).await,
-                Some(subject) => forge(&user, &ask, &member, (subject, &loot)).await,
+            let shown = ask.forging.as_ref();
+            let shown = shown.map(|guise| loot::token(guise, &member, &loot, &ask.id));
+            let answer = match &shown {
+                // Whoever took nothing has nothing to show.
+                Some(None) => Answer::Refused("nothing-stolen".to_owned()),
+                None | Some(Some(_)) => {
+                    let token = shown.as_ref().and_then(Option::as_deref);
+                    if ask.action == "watch" {
+                        return watch((&user, token), &ask, &member, &region, &heard).await;
+                    }
+                    let asked = user.ask_with(&ask.action, &ask.resource, &ask.id, token);
+                    asked.await
+                }
             };
             note(
                 &heard,
@@ -185,30 +201,6 @@ pub(super) async fn live(
     std::future::pending().await
 }
 
-/// Asks in another's name, with a token that whoever stole the key has signed over their own leaf.
-async fn forge(user: &User, ask: &Ask, member: &Member, (subject, loot): (&str, &Loot)) -> Answer {
-    let key = {
-        let loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
-        loot.get(&member.start.name).map(|(_, key)| key.clone())
-    };
-    let own = member.identity.borrow().clone();
-    let forged = key.zip(own).and_then(|(key, own)| {
-        let issuer = Issuer::new(ISSUER, key.kid(), key.pkcs8()).ok()?;
-        let facts = &own.credential.facts;
-        let domain = facts.spiffe_id.trust_domain();
-        let whose = SpiffeId::new(domain, &format!("/user/{subject}")).ok()?;
-        let (leaf, now) = (&facts.leaf_sha256, member.start.seams.clock.now());
-        issuer.issue(&whose, AUDIENCE, leaf, now, TTL, &ask.id).ok()
-    });
-    match forged {
-        None => Answer::Refused("nothing-stolen".to_owned()),
-        Some(token) => {
-            let asked = user.ask_with(&ask.action, &ask.resource, &ask.id, Some(&token));
-            asked.await
-        }
-    }
-}
-
 fn note(heard: &Heard, request: history::Request) {
     let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
     heard.0.push(request);
@@ -217,7 +209,13 @@ fn note(heard: &Heard, request: history::Request) {
 /// Follows a stream to its end. Each message, and the end, is one line of history: `alice-3`,
 /// `alice-3.1`, `alice-3.2`, named as the node's log names its decisions. The first answers the
 /// question; the others may have been decided, and sent, long before they are heard.
-async fn watch(user: &User, ask: &Ask, member: &Member, region: &str, heard: &Heard) {
+async fn watch(
+    (user, token): (&User, Option<&str>),
+    ask: &Ask,
+    member: &Member,
+    region: &str,
+    heard: &Heard,
+) {
     let opened_us = TrueTime::Sim.micros();
     let mut messages = 0_u64;
     let mut hear = |answer: Answer| {
@@ -233,7 +231,8 @@ async fn watch(user: &User, ask: &Ask, member: &Member, region: &str, heard: &He
         request.since_us = since_us;
         note(heard, request);
     };
-    let end = user.watch(&ask.resource, &ask.id, &mut hear).await;
+    let end = user.watch_with(&ask.resource, &ask.id, token, &mut hear);
+    let end = end.await;
     hear(end);
 }
 
@@ -254,7 +253,8 @@ fn write_down(
         Answer::Refused(name) => (Outcome::Refused(name.clone()), "refused", name, 0),
         Answer::Unknown => (Outcome::Unknown, "unanswered", String::new(), 0),
     };
-    let principal = ask.forging.as_ref().unwrap_or(&member.start.name).clone();
+    let guise = ask.forging.as_ref().map(Guise::subject);
+    let principal = guise.unwrap_or(&member.start.name).to_owned();
     member.start.seams.journal.note(Event {
         kind: "request",
         principal: principal.clone(),
@@ -297,7 +297,8 @@ pub(super) async fn administer(
             // Pending from the asking on: it may already be enforced before it is answered.
             let mut act = of_order(&order, TrueTime::Sim.micros());
             let number = begin(&heard, act.clone());
-            let (policy_size, acknowledged) = insist(&admin, &order.entry).await;
+            let entry = asked_for(order.entry, member.start.seams.clock.now());
+            let (policy_size, acknowledged) = insist(&admin, &entry).await;
             act.acknowledged_us = acknowledged.then(|| TrueTime::Sim.micros());
             act.policy_size = policy_size;
             let decision = if acknowledged {
@@ -340,11 +341,24 @@ async fn insist(admin: &Administrator, entry: &Entry) -> (u64, bool) {
     }
 }
 
+/// The entry as it is asked for: a log-out ends what was issued up to now, by the clock of whoever
+/// asks, and that stays what it says however often it must be asked for.
+fn asked_for(entry: Entry, now: Time) -> Entry {
+    match entry {
+        Entry::LogOut { principal, .. } => Entry::LogOut {
+            principal,
+            before: now.as_secs(),
+        },
+        other => other,
+    }
+}
+
 /// An act that was asked for and not answered yet.
 fn of_order(order: &Order, asked_us: u64) -> history::Act {
     let suspends = order.suspends.clone();
     let (kind, principal, role) = match order.entry.clone() {
         Entry::Grant { principal, role } => (ActKind::Grant, principal, role),
+        Entry::LogOut { principal, .. } => (ActKind::LogOut, principal, String::new()),
         Entry::PutEntities { .. } => (ActKind::Entities, suspends, String::new()),
         Entry::PutPolicy { .. } => (ActKind::Policy, suspends, String::new()),
         Entry::Revoke { principal, role } => (ActKind::Revoke, principal, role),

@@ -28,7 +28,8 @@ use services::policy::check;
 use services::policy::entry::Entry;
 use services::token::grpc::TTL;
 
-use super::operator::{self, Desk, Loot};
+use super::loot::{self, Loot};
+use super::operator::{self, Desk};
 use super::users::{self, Errand, Heard};
 use super::{RunError, RunRequest};
 use crate::fabric::post::Post;
@@ -249,11 +250,13 @@ impl World {
             } else {
                 let region = self.regions.get(&host).cloned().unwrap_or_default();
                 let errands = users::errands(&request.scenario, &host);
+                let thefts = loot::thefts(&request.scenario, &host);
                 let loot = Arc::clone(&self.loot);
                 self.host(start, move |start| {
                     let errand = Errand {
                         region: region.clone(),
                         token_host: TOKEN.to_owned(),
+                        thefts: thefts.clone(),
                         loot: Arc::clone(&loot),
                     };
                     users::live(start, errand, errands.clone(), Arc::clone(&heard))
@@ -396,6 +399,10 @@ fn broke(error: node::NodeError) -> RunError {
 pub(super) const fn is_administration(act: &Act) -> bool {
     matches!(
         act,
-        Act::Grant { .. } | Act::PutEntities { .. } | Act::PutPolicy { .. } | Act::Revoke { .. }
+        Act::Grant { .. }
+            | Act::LogOut { .. }
+            | Act::PutEntities { .. }
+            | Act::PutPolicy { .. }
+            | Act::Revoke { .. }
     )
 }

@@ -9,7 +9,7 @@ use services::policy::entry::Entity;
 use super::signing::Order;
 
 /// Verbs that do something today, in order of name.
-pub const BUILT_VERBS: [&str; 22] = [
+pub const BUILT_VERBS: [&str; 24] = [
     "activate",
     "crash",
     "forge",
@@ -17,12 +17,14 @@ pub const BUILT_VERBS: [&str; 22] = [
     "heal",
     "hold",
     "isolate",
+    "log_out",
     "partition",
     "prepare",
     "put_entities",
     "put_policy",
     "rejoin",
     "release",
+    "replay",
     "request",
     "restart",
     "revoke",
@@ -35,7 +37,7 @@ pub const BUILT_VERBS: [&str; 22] = [
 ];
 
 /// Verbs that are known and whose mechanism is not built yet, in order of name.
-pub const PLANNED_VERBS: [&str; 29] = [
+pub const PLANNED_VERBS: [&str; 27] = [
     "backdate",
     "break_glass",
     "connect",
@@ -48,14 +50,12 @@ pub const PLANNED_VERBS: [&str; 29] = [
     "free_disk",
     "freeze_feed",
     "issue",
-    "log_out",
     "lose",
     "poison",
     "promote",
     "provision",
     "renew",
     "reorder",
-    "replay",
     "resume",
     "retire",
     "rogue_issue",
@@ -101,6 +101,28 @@ pub enum PolicyText {
     Added(String),
 }
 
+/// Whose name somebody asks in that is not their own, and what they have to show for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Guise {
+    /// A token of their own making, signed by a stolen key.
+    Forged(String),
+    /// The other's own token, copied as it is.
+    Replayed {
+        /// Whose.
+        token_of: String,
+    },
+}
+
+impl Guise {
+    /// In whose name it is.
+    pub fn subject(&self) -> &str {
+        match self {
+            Self::Forged(subject) | Self::Replayed { token_of: subject } => subject,
+        }
+    }
+}
+
 /// What a step does.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "do", rename_all = "kebab-case")]
@@ -127,6 +149,11 @@ pub enum Act {
     Isolate {
         /// Which.
         node: String,
+    },
+    /// Every token of a principal that was issued by then is ended.
+    LogOut {
+        /// Whose.
+        principal: String,
     },
     /// Something is ordered of an authority of the CA.
     Order(Order),
@@ -175,9 +202,9 @@ pub enum Act {
         tag: String,
         /// The record; the world's first if absent.
         resource: Option<String>,
-        /// In whose name, with a token signed by a stolen key; their own if absent.
+        /// In whose name, with a stolen or forged token; their own if absent.
         #[serde(skip_serializing_if = "Option::is_none")]
-        forging: Option<String>,
+        forging: Option<Guise>,
     },
     /// A crashed node starts again.
     Restart {
@@ -203,11 +230,14 @@ pub enum Act {
         /// By how much, in milliseconds; below zero is in the past.
         by_ms: i64,
     },
-    /// A user copies the key that signs tokens, as it is then.
+    /// A user copies the key that signs tokens, or somebody's token, as it is then.
     Steal {
         /// The user.
         #[serde(rename = "as")]
         as_: String,
+        /// Whose token; the key if absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        token_of: Option<String>,
     },
     /// A node's clock is right again.
     Sync {
@@ -225,16 +255,18 @@ impl Act {
             Self::Heal => "heal",
             Self::Hold(_) => "hold",
             Self::Isolate { .. } => "isolate",
+            Self::LogOut { .. } => "log_out",
             Self::Order(order) => order.deed.verb(),
             Self::Partition { .. } => "partition",
             Self::PutEntities { .. } => "put_entities",
             Self::PutPolicy { .. } => "put_policy",
             Self::Rejoin { .. } => "rejoin",
             Self::Release(_) => "release",
-            Self::Request {
-                forging: Some(_), ..
-            } => "forge",
-            Self::Request { .. } => "request",
+            Self::Request { forging, .. } => match forging {
+                None => "request",
+                Some(Guise::Forged(_)) => "forge",
+                Some(Guise::Replayed { .. }) => "replay",
+            },
             Self::Restart { .. } => "restart",
             Self::Revoke { .. } => "revoke",
             Self::RevokeLeaf { .. } => "revoke_leaf",

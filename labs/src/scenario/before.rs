@@ -1,9 +1,30 @@
 //! What must have happened before a step makes sense: a role is held before it is taken, a fault
-//! there before it is undone.
+//! there before it is undone, and nobody goes on asking whose tokens were ended: by which token it
+//! was could not be told.
 
-use super::act::Act;
+use super::act::{Act, Guise};
 use super::step::Step;
 use super::world::World;
+
+/// Whoever is logged out asks for nothing from then on, and nobody copies another token of theirs.
+fn log_out(step: &Step, whom: &str, schedule: &[Step], world: &World) -> Result<(), String> {
+    let theirs = |other: &&Step| match &other.act {
+        Act::Request {
+            as_, forging: None, ..
+        } => as_ == whom,
+        Act::Steal { token_of, .. } => token_of.as_deref() == Some(whom),
+        _ => false,
+    };
+    let later = |other: &&Step| other.latest(world.duration) >= step.at;
+    match schedule.iter().filter(theirs).find(later) {
+        None => Ok(()),
+        Some(other) => Err(format!(
+            "`{whom}` is logged out by then, and a step `{}` goes on: by which token could not be \
+             told",
+            other.act.verb()
+        )),
+    }
+}
 
 /// What must have happened before a step makes sense.
 pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(), String> {
@@ -31,13 +52,21 @@ pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(),
         }
         Act::Request {
             as_,
-            forging: Some(_),
+            forging: Some(guise),
             ..
         } => {
-            let stolen = before(&|act| matches!(act, Act::Steal { as_: thief } if thief == as_));
-            let why = format!("`{as_}` has stolen no key by then");
+            let (wanted, what) = match guise {
+                Guise::Forged(_) => (None, "key".to_owned()),
+                Guise::Replayed { token_of } => (Some(token_of), format!("token of `{token_of}`")),
+            };
+            let stolen = before(&|act| {
+                matches!(act, Act::Steal { as_: thief, token_of }
+                    if thief == as_ && token_of.as_ref() == wanted)
+            });
+            let why = format!("`{as_}` has stolen no {what} by then");
             return stolen.then_some(()).ok_or(why);
         }
+        Act::LogOut { principal } => return log_out(step, principal, schedule, world),
         Act::Heal => before(&|act| matches!(act, Act::Partition { .. })),
         Act::Rejoin { node } => {
             before(&|act| matches!(act, Act::Isolate { node: cut } if cut == node))

@@ -75,7 +75,11 @@ impl Scenario {
     /// so it must be one.
     fn claims_too_much(act: &Act) -> Option<&'static str> {
         match act {
-            Act::Grant { .. } | Act::Order(_) | Act::PutEntities { .. } | Act::PutPolicy { .. } => {
+            Act::Grant { .. }
+            | Act::LogOut { .. }
+            | Act::Order(_)
+            | Act::PutEntities { .. }
+            | Act::PutPolicy { .. } => {
                 Some("of what administrators do, an attack of one's own may only `revoke`")
             }
             _ => None,

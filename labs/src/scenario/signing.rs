@@ -1,14 +1,15 @@
-//! The verbs about what the CA signs with, and about whoever has stolen it: `prepare`, `activate`,
-//! `taint`, `revoke_authority`, `steal`, `forge`.
+//! The verbs about what the CA signs with, and about whoever has stolen it, or what it signed:
+//! `prepare`, `activate`, `taint`, `revoke_authority`, `steal`, `forge`, `replay`.
 //!
 //! They say what is ordered and when; the CA's own rules and gates decide, and an order that a gate
-//! holds up waits for it. Invariant: whose name is forged asks for nothing in that name.
+//! holds up waits for it. Invariant: whose name is forged asks for nothing in that name. Whose token
+//! was copied may ask by it, and no longer once it is to be ended ([`super::before`]).
 
 use std::fmt;
 
 use serde::Serialize;
 
-use super::act::Act;
+use super::act::{Act, Guise};
 use super::fields::{Fields, Word};
 use super::flaw::{Placed, incoherent};
 use super::step::{request, user};
@@ -80,8 +81,8 @@ pub(super) fn known(verb: &str) -> Option<&'static [&'static str]> {
         "activate" => &["name", "at", "do", "authority", "override"],
         "taint" => &["name", "at", "do", "authority", "id"],
         "revoke_authority" => &["name", "at", "do", "authority", "id", "override", "revokes"],
-        "steal" => &["name", "at", "do", "as", "what"],
-        "forge" => &[
+        "steal" => &["name", "at", "do", "as", "what", "of"],
+        "forge" | "replay" => &[
             "name", "at", "do", "every", "until", "as", "subject", "via", "actions", "tag",
             "resource",
         ],
@@ -97,14 +98,42 @@ pub(super) fn act(verb: &str, fields: &Fields<'_, '_>, world: &World) -> Placed<
         "taint" => order(Deed::Taint, fields, world)?,
         "revoke_authority" => order(Deed::Revoke, fields, world)?,
         "steal" => {
-            fields.needed("what")?.known("loot", ["signing-key"])?;
-            Act::Steal {
-                as_: user("as", fields, world)?,
-            }
+            let as_ = user("as", fields, world)?;
+            let token_of = token_of(&as_, fields, world)?;
+            Act::Steal { as_, token_of }
         }
-        "forge" => request(fields, world, Some(user("subject", fields, world)?))?,
+        "forge" => {
+            let subject = user("subject", fields, world)?;
+            request(fields, world, Some(Guise::Forged(subject)))?
+        }
+        "replay" => {
+            let token_of = user("subject", fields, world)?;
+            request(fields, world, Some(Guise::Replayed { token_of }))?
+        }
         _ => return Ok(None),
     }))
+}
+
+/// Whose token is stolen; nobody's where it is the key.
+fn token_of(thief: &str, fields: &Fields<'_, '_>, world: &World) -> Placed<Option<String>> {
+    let what = fields.needed("what")?;
+    let what = what.known("loot", ["signing-key", "token"])?;
+    let named = fields.word("of")?;
+    match (what.as_str(), named) {
+        ("token", _) => {
+            let whose = user("of", fields, world)?;
+            if whose == thief {
+                let why = format!("`{thief}` has a token of their own");
+                return incoherent(fields.span(), why);
+            }
+            Ok(Some(whose))
+        }
+        (_, None) => Ok(None),
+        (_, Some(word)) => {
+            let why = "`of` says whose token it is: the signing key is nobody's";
+            incoherent(&word.span, why)
+        }
+    }
 }
 
 fn order(deed: Deed, fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
@@ -143,7 +172,8 @@ fn reason(word: Word<'_>) -> Placed<String> {
     }
 }
 
-/// Whose name is forged must not also ask in it: whose request it was could not be told.
+/// Whose name is forged must not also ask in it: whose request it was could not be told. Of whom a
+/// token was copied that is asked once there is a log-out, by its own rule.
 pub(super) fn check_forged(
     act: &Act,
     schedule: &[super::Step],
@@ -151,20 +181,32 @@ pub(super) fn check_forged(
 ) -> Placed<()> {
     let Act::Request {
         as_,
-        forging: Some(subject),
+        forging: Some(guise),
         ..
     } = act
     else {
         return Ok(());
     };
-    let asks = schedule.iter().any(|step| {
-        matches!(&step.act, Act::Request { as_, forging: None, .. } if as_ == subject)
-            || matches!(&step.act, Act::Request { as_: other, forging: Some(name), .. }
-                if name == subject && other != as_)
-    });
-    if asks || as_ == subject {
-        let why = format!("`{subject}` is forged, and must be nobody else who asks");
+    let subject = guise.subject();
+    let in_that_name = |step: &super::Step| match &step.act {
+        Act::Request {
+            as_: other,
+            forging,
+            ..
+        } => match forging {
+            None => other == subject,
+            Some(theirs) => theirs.subject() == subject && other != as_,
+        },
+        _ => false,
+    };
+    let forged = matches!(guise, Guise::Forged(_));
+    if as_ == subject || (forged && schedule.iter().any(in_that_name)) {
+        let how = if forged { "forged" } else { "replayed" };
+        let why = format!("`{subject}` is {how}, and must be nobody else who asks");
         return incoherent(span, why);
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

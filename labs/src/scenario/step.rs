@@ -8,7 +8,7 @@ use services::posture::span;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::act::{Act, BUILT_VERBS, How, KINDS, Messages, PLANNED_VERBS, lasts};
+use super::act::{Act, BUILT_VERBS, Guise, How, KINDS, Messages, PLANNED_VERBS, lasts};
 use super::administration::{PUT_ENTITIES, PUT_POLICY, put_entities, put_policy, suspends};
 use super::before;
 use super::fields::{Fields, TICK, Word, list, words};
@@ -46,6 +46,12 @@ impl Step {
     /// When a fault is undone, if it says so itself.
     pub fn ends(&self) -> Option<Duration> {
         self.lasts.map(|lasts| self.at + lasts)
+    }
+
+    /// No later than this it happens for the last time.
+    pub(super) fn latest(&self, duration: Duration) -> Duration {
+        let until = self.until.unwrap_or(duration);
+        self.every.map_or(self.at, |_| until.min(duration))
     }
 
     /// The instants at which it happens, in order. A step without `every` happens once.
@@ -189,7 +195,7 @@ fn known(verb: &str) -> &'static [&'static str] {
         "crash" => &["name", "at", "do", "for", "node", "power"],
         "grant" | "revoke" => &["name", "at", "do", "principal", "role"],
         "heal" => &["name", "at", "do"],
-        "revoke_leaf" => &["name", "at", "do", "principal"],
+        "log_out" | "revoke_leaf" => &["name", "at", "do", "principal"],
         "hold" => &["name", "at", "do", "for", "kind", "from", "to"],
         "release" => &["name", "at", "do", "kind", "from", "to"],
         "isolate" => &["name", "at", "do", "for", "node"],
@@ -225,6 +231,9 @@ fn act(verb: &'static str, fields: &Fields<'_, '_>, world: &World) -> Placed<Act
         "hold" => Act::Hold(messages(fields, world)?),
         "isolate" => Act::Isolate {
             node: node(fields, world)?,
+        },
+        "log_out" => Act::LogOut {
+            principal: user("principal", fields, world)?,
         },
         "partition" => partition(fields, world)?,
         "put_entities" => put_entities(fields, world)?,
@@ -331,7 +340,7 @@ fn partition(fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
 pub(super) fn request(
     fields: &Fields<'_, '_>,
     world: &World,
-    forging: Option<String>,
+    forging: Option<Guise>,
 ) -> Placed<Act> {
     let doors: Vec<String> = world
         .regions

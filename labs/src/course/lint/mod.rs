@@ -13,6 +13,9 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use settings::is_given;
+
 use std::ops::ControlFlow;
 
 use serde::Serialize;

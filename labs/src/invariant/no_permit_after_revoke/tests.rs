@@ -3,6 +3,7 @@
 use super::super::Verdict;
 use super::super::exposure::exposure_us;
 use super::*;
+use crate::history::Promise;
 use crate::history::sample::Sample;
 
 fn revoked_at_12_s() -> Sample {
@@ -298,4 +299,45 @@ fn a_time_on_both_sides_of_the_acknowledgement_or_of_a_grant_leaves_it_unknown()
     let sample = &mut granted;
     sample.act(ActKind::Grant, "mallory", 40_000_000, Some(40_100_000));
     assert_eq!(check(&granted.history.placed()).verdict, Verdict::Unknown);
+}
+
+/// chief, a doctor throughout, logs out at 12 s; what comes as him later comes with a copied token.
+fn logged_out(promised: Promise) -> Sample {
+    let mut sample = Sample::new(60);
+    let role = "doctor".to_owned();
+    sample.history.roles.insert("chief".to_owned(), role);
+    sample.served("c-1", "legit", "chief", "read", 11_500_000);
+    sample.served("m-0", "attack", "chief", "read", 9_000_000);
+    sample.act(ActKind::LogOut, "chief", 12_000_000, Some(12_100_000));
+    sample.history.acts[0].role = String::new();
+    let promised = [("read".to_owned(), promised)];
+    sample.history.log_out_promised = promised.into();
+    sample
+}
+
+#[test]
+fn a_copied_token_is_judged_by_the_promise_about_log_outs_and_its_owner_was_let_in_by_right() {
+    let mut sample = logged_out(Promise::Within(5_000_000));
+    sample.refused("m-1", "attack", "chief", "read", 13_000_000);
+    sample.served("m-2", "attack", "chief", "read", 16_000_000);
+    assert_eq!(check(&sample.history.placed()).verdict, Verdict::Kept);
+    sample.served("m-3", "attack", "chief", "read", 19_000_000);
+    let finding = check(&sample.history.placed());
+    assert_eq!((finding.verdict, finding.broken), (Verdict::Broken, 1));
+    let evidence = &finding.violations[0].evidence;
+    assert!(evidence.contains("promised 5.000 s"), "{evidence}");
+    assert_eq!(exposure_us(&sample.history)["read"], 6_910_000);
+}
+
+#[test]
+fn neither_the_role_that_is_still_held_nor_a_grant_makes_a_copied_token_good_again() {
+    let mut sample = logged_out(Promise::Any);
+    sample.act(ActKind::Grant, "chief", 20_000_000, Some(20_100_000));
+    sample.served("m-1", "attack", "chief", "read", 30_000_000);
+    let finding = check(&sample.history.placed());
+    assert_eq!(finding.verdict, Verdict::Broken, "{:?}", finding.doubts);
+    let told = "promises nothing, and the scenario allows 10.000 s";
+    assert!(finding.violations[0].evidence.contains(told));
+    let shown = sample.history.shown_promise("read");
+    assert_eq!(shown, Promise::Any, "not what is promised about roles");
 }

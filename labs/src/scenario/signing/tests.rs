@@ -1,0 +1,159 @@
+//! Tokens that are copied, replayed and ended: a small scenario, and one change at a time.
+
+use super::super::Scenario;
+use super::super::act::{Act, Guise};
+
+const LAB: &str = r#"format = 1
+id = "small"
+title = "Small"
+shelf = 2
+level = 1
+minutes = "untried"
+[world]
+regions = ["north", "south", "east"]
+users = [
+  { name = "mallory", role = "visitor", region = "south" },
+  { name = "trent", role = "visitor", region = "east" },
+  { name = "chief", role = "doctor", region = "south" },
+]
+duration = "40s"
+[[schedule]]
+at = "1s"
+every = "200ms"
+until = "11s"
+do = "request"
+as = "chief"
+via = "records.south"
+actions = ["read"]
+tag = "legit"
+[[schedule]]
+name = "theft"
+at = "8s"
+do = "steal"
+as = "mallory"
+what = "token"
+of = "chief"
+[[schedule]]
+name = "log-out"
+at = "12s"
+do = "log_out"
+principal = "chief"
+[[schedule]]
+at = "9s"
+every = "200ms"
+until = "38s"
+do = "replay"
+as = "mallory"
+subject = "chief"
+via = "records.south"
+actions = ["read"]
+tag = "attack"
+[expect]
+refusal = "token-revoked"
+exposure = { read = "5s" }
+invariants = ["no-permit-after-revoke"]
+dials = ["token.status"]
+"#;
+
+fn parse(text: &str) -> Result<Scenario, String> {
+    Scenario::parse("lab.toml", text).map_err(|error| error.to_string())
+}
+
+/// The answer to the lab with one thing replaced.
+fn refused(old: &str, new: &str) -> String {
+    assert!(LAB.contains(old), "{old}");
+    parse(&LAB.replacen(old, new, 1)).expect_err(new)
+}
+
+#[test]
+fn a_token_is_copied_replayed_as_it_is_and_ended() {
+    let schedule = parse(LAB).unwrap().schedule;
+    let token_of = || "chief".to_owned();
+    let Act::Steal { token_of: of, .. } = &schedule[1].act else {
+        panic!("{:?}", schedule[1]);
+    };
+    assert_eq!(*of, Some(token_of()));
+    let principal = "chief".to_owned();
+    assert_eq!(schedule[2].act, Act::LogOut { principal });
+    let Act::Request { as_, forging, .. } = &schedule[3].act else {
+        panic!("{:?}", schedule[3]);
+    };
+    let token_of = token_of();
+    assert_eq!(*forging, Some(Guise::Replayed { token_of }));
+    assert_eq!(as_, "mallory");
+    let verbs: Vec<_> = schedule.iter().map(|step| step.act.verb()).collect();
+    assert_eq!(verbs, ["request", "steal", "log_out", "replay"]);
+}
+
+/// The judge takes every permit after a log-out for a copied token's doing: it must be one.
+#[test]
+fn whoever_is_logged_out_asks_for_nothing_more_and_loses_no_newer_token() {
+    let told = "is logged out by then, and a step `";
+    for (old, new) in [
+        ("until = \"11s\"", "until = \"12s\""),
+        ("until = \"11s\"\n", ""),
+        ("at = \"12s\"", "at = \"10s\""),
+        ("at = \"8s\"", "at = \"12s\""),
+    ] {
+        let answer = refused(old, new);
+        assert!(answer.contains(told), "{new}: {answer}");
+    }
+    let mallory = parse(&LAB.replacen("principal = \"chief\"", "principal = \"mallory\"", 1));
+    assert_eq!(mallory.err(), None, "what she replays is not hers");
+    let range = "[vary]\n\"log-out.at\" = [\"10s\", \"13s\"]\n[[schedule]]\n";
+    let answer = parse(&LAB.replacen("[[schedule]]\n", range, 1)).unwrap_err();
+    assert!(
+        answer.contains("with these ranges `chief` is logged out by then"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn nobody_replays_what_they_have_not_copied_by_then() {
+    let none = "`mallory` has stolen no token of `chief` by then";
+    for (old, new) in [
+        ("as = \"mallory\"\nwhat", "as = \"trent\"\nwhat"),
+        ("of = \"chief\"", "of = \"trent\""),
+        ("at = \"8s\"", "at = \"9s\""),
+        ("what = \"token\"\nof = \"chief\"", "what = \"signing-key\""),
+    ] {
+        let answer = refused(old, new);
+        assert!(answer.ends_with(none), "{new}: {answer}");
+    }
+    let forged = refused("do = \"replay\"", "do = \"forge\"");
+    assert!(
+        forged.ends_with("`mallory` has stolen no key by then"),
+        "{forged}"
+    );
+}
+
+#[test]
+fn a_theft_says_whose_token_and_a_key_is_nobodys() {
+    for (old, new, answer) in [
+        ("of = \"chief\"\n", "", "step `steal` needs `of`"),
+        ("of = \"chief\"", "of = \"cheif\"", "unknown user `cheif`"),
+        ("of = \"chief\"", "of = \"mallory\"", "a token of their own"),
+        (
+            "what = \"token\"",
+            "what = \"signing-key\"",
+            "the signing key is nobody's",
+        ),
+        ("what = \"token\"", "what = \"leaf\"", "unknown loot `leaf`"),
+    ] {
+        let said = refused(old, new);
+        assert!(said.contains(answer), "{new}: {said}");
+    }
+}
+
+#[test]
+fn a_name_that_is_forged_is_still_asked_in_by_nobody_else() {
+    let stolen = LAB.replacen(
+        "what = \"token\"\nof = \"chief\"",
+        "what = \"signing-key\"",
+        1,
+    );
+    let forged = stolen.replacen("do = \"replay\"", "do = \"forge\"", 1);
+    let answer = parse(&forged).unwrap_err();
+    let told = "`chief` is forged, and must be nobody else who asks";
+    assert!(answer.contains(told), "{answer}");
+}
