@@ -13,9 +13,6 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
-pub(crate) use settings::is_given;
-
 use std::ops::ControlFlow;
 
 use serde::Serialize;
@@ -27,6 +24,8 @@ use crate::run::RunError;
 use crate::scenario::Scenario;
 
 pub(crate) use prose::PLACEHOLDER;
+#[cfg(test)]
+pub(crate) use settings::is_given;
 
 /// What is wrong with a command's words, or nothing.
 pub(crate) type Parses<'a> = &'a dyn Fn(&[&str]) -> Option<String>;
