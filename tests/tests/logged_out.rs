@@ -20,7 +20,8 @@ const LAB: &str = "logout-everywhere";
 fn under(status: &str, freshness: &str, change: impl FnOnce(String) -> String) -> History {
     let lab = catalog::find(LAB).unwrap();
     let posture = format!(
-        "[token]\nbinding = \"none\"\nstatus = \"{status}\"\n[policy]\nfreshness = \"{freshness}\"\n"
+        "[token]\nbinding = \"none\"\nstatus = \"{status}\"\n\
+         [policy]\nfreshness = \"{freshness}\"\n"
     );
     let text = change(lab.lab_toml.to_owned());
     let request = RunRequest {

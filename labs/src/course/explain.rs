@@ -500,8 +500,8 @@ fn governing(
     told.collect()
 }
 
-/// The refusal that was missing: the lab's, or, of somebody logged out where log-outs are looked at,
-/// that of a policy too old to know of it.
+/// The refusal that was missing: the lab's, or, where log-outs are looked at, that of a policy too
+/// old to know of one.
 fn refusal<'h>(history: &'h History, posture: &Posture) -> &'h str {
     let named = history.expect.refusal.as_str();
     let looked_at = posture.token.status == TokenStatus::Check;

@@ -66,8 +66,8 @@ pub(super) fn take_key(loot: &Loot, thief: &str, at: Duration, key: TokenKey) ->
     true
 }
 
-/// Waits for the moment of a theft and lets it happen: the token that the victim has then is copied,
-/// if they have one.
+/// Waits for the moment of a theft and lets it happen: the token that the victim has then, if any,
+/// is copied.
 pub(super) async fn lose_token(victim: Member, theft: Theft, loot: Loot) {
     until(theft.at).await;
     let own = victim.identity.borrow().clone();
@@ -104,7 +104,7 @@ pub(super) fn token(guise: &Guise, thief: &Member, loot: &Loot, jti: &str) -> Op
         }
         Guise::Replayed { token_of } => {
             let held = loot.tokens.get(&(name.clone(), token_of.clone()));
-            held.cloned()
+            held.map(|(_, token)| token.clone())
         }
     }
 }

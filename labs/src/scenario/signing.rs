@@ -2,8 +2,8 @@
 //! `prepare`, `activate`, `taint`, `revoke_authority`, `steal`, `forge`, `replay`.
 //!
 //! They say what is ordered and when; the CA's own rules and gates decide, and an order that a gate
-//! holds up waits for it. Invariant: whose name is forged asks for nothing in that name. Whose token
-//! was copied may ask by it, and no longer once it is to be ended ([`super::before`]).
+//! holds up waits for it. Invariant: whose name is forged asks for nothing in that name. Whose
+//! token was copied may ask by it, and no longer once it is to be ended ([`super::before`]).
 
 use std::fmt;
 

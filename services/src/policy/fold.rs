@@ -33,8 +33,8 @@ pub enum StateFull {
     /// One list more than [`MAX_LISTS`].
     #[error("more than {MAX_LISTS} lists")]
     Lists,
-    /// One principal more than [`MAX_PRINCIPALS`] who was ever logged out: the fold reads no clock,
-    /// so it cannot tell when the last token that one ended would have ended of itself.
+    /// One principal more than [`MAX_PRINCIPALS`] who was ever logged out: the fold reads no
+    /// clock, so it cannot tell when the last token that one ended would have ended of itself.
     #[error("more than {MAX_PRINCIPALS} principals logged out")]
     LogOuts,
     /// One principal more than [`MAX_PRINCIPALS`].
@@ -45,8 +45,8 @@ pub enum StateFull {
     Roles,
 }
 
-/// Policies, memberships, lists and log-outs after some number of entries. Cheap to clone: each part is
-/// shared until it changes.
+/// Policies, memberships, lists and log-outs after some number of entries. Cheap to clone: each
+/// part is shared until it changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PolicyState {
     policies: Arc<str>,
