@@ -78,7 +78,11 @@ pub(super) async fn lose_token(victim: Member, theft: Theft, loot: Loot) {
     {
         let mut loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
         let (of, token) = ((thief.clone(), whose.clone()), bearer.text.to_string());
-        if loot.tokens.get(&of).is_some_and(|(done, _)| *done >= theft.at) {
+        if loot
+            .tokens
+            .get(&of)
+            .is_some_and(|(done, _)| *done >= theft.at)
+        {
             return;
         }
         loot.tokens.insert(of, (theft.at, token));

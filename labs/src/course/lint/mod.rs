@@ -24,8 +24,6 @@ use crate::run::RunError;
 use crate::scenario::Scenario;
 
 pub(crate) use prose::PLACEHOLDER;
-#[cfg(test)]
-pub(crate) use settings::is_given;
 
 /// What is wrong with a command's words, or nothing.
 pub(crate) type Parses<'a> = &'a dyn Fn(&[&str]) -> Option<String>;
