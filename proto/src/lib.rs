@@ -1,7 +1,7 @@
 //! The wire: messages and services, generated at build time from the `.proto` files beside this
 //! package. It holds no logic; turning a message into a domain type is the owning crate's work,
-//! in its `grpc.rs`. A module path is the protobuf package, but for [`spiffe`], whose standard knows
-//! none.
+//! in its `grpc.rs`. A module path is the protobuf package, but for [`spiffe`], whose standard
+//! knows none.
 #![allow(
     missing_docs,
     clippy::allow_attributes,

@@ -82,7 +82,8 @@ impl fmt::Debug for NamedKey {
     }
 }
 
-/// Runs the token service, which signs with the key that the CA gives it. Its tokens live for `ttl`.
+/// Runs the token service, which signs with the key that the CA gives it, tokens that live for
+/// `ttl`.
 ///
 /// # Errors
 /// When the port is taken.

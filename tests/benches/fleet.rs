@@ -1,4 +1,4 @@
-//! A bundle change until a thousand agents have acknowledged it: real agents, real TLS, one machine.
+//! A bundle change until a thousand agents have acknowledged it: real agents and TLS, one machine.
 //!
 //! Each agent reads the whole state, keeps it and says so. The floor is what none of them can do
 //! without: the message, written and read for every agent, without a network. Disks are in memory.

@@ -86,7 +86,7 @@ pub enum Blocker {
     StillSigns {
         /// Who.
         member: SpiffeId,
-        /// When the last token ends that it may have signed: its last leaf's end, and a token's life.
+        /// When the last token ends that it may have signed: a token's life after its last leaf.
         #[serde(rename = "until_us")]
         until: Time,
     },

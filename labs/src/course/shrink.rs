@@ -203,6 +203,27 @@ pub fn in_words(step: &Step) -> String {
             let how = if *how == How::Reset { ", by reset" } else { "" };
             format!("partition {}{way}{how}", sides.join(" | "))
         }
+        Act::PutEntities { .. } | Act::PutPolicy { .. } => put(&step.act),
+        Act::Rejoin { node } => format!("rejoin {node}"),
+        Act::Release(what) => format!("release {}", messages(what)),
+        Act::Request { .. } => return asks(step, &name),
+        Act::Restart { node } => format!("restart {node}"),
+        Act::Revoke { principal, role } => format!("revoke {role} of {principal}"),
+        Act::RevokeLeaf { principal } => format!("revoke the certificates of {principal}"),
+        Act::Skew { node, by_ms } => format!("skew {node} by {by_ms} ms"),
+        Act::Order(order) => order.to_string(),
+        Act::Steal { as_, token_of } => match token_of {
+            None => format!("{as_} steals the signing key"),
+            Some(whose) => format!("{as_} copies the token of {whose}"),
+        },
+        Act::Sync { node } => format!("sync {node}"),
+    };
+    format!("{name}{act} {at}{lasts}")
+}
+
+/// What is put into the policy log.
+fn put(act: &Act) -> String {
+    match act {
         Act::PutEntities { entities, revokes } => {
             format!("put {}{}", lists(entities), meaning(revokes))
         }
@@ -222,40 +243,29 @@ pub fn in_words(step: &Step) -> String {
             };
             format!("{how}{with}{}", meaning(revokes))
         }
-        Act::Rejoin { node } => format!("rejoin {node}"),
-        Act::Release(what) => format!("release {}", messages(what)),
-        Act::Request {
-            as_,
-            via,
-            actions,
-            forging,
-            ..
-        } => {
-            let name = match forging {
-                None => name,
-                Some(Guise::Forged(subject)) => format!("{name}as {subject}, "),
-                Some(Guise::Replayed { token_of }) => {
-                    format!("{name}with the token of {token_of}, ")
-                }
-            };
-            return format!(
-                "{name}{as_} asks {via} to {} {}",
-                actions.join(", "),
-                times(step)
-            );
-        }
-        Act::Restart { node } => format!("restart {node}"),
-        Act::Revoke { principal, role } => format!("revoke {role} of {principal}"),
-        Act::RevokeLeaf { principal } => format!("revoke the certificates of {principal}"),
-        Act::Skew { node, by_ms } => format!("skew {node} by {by_ms} ms"),
-        Act::Order(order) => order.to_string(),
-        Act::Steal { as_, token_of } => match token_of {
-            None => format!("{as_} steals the signing key"),
-            Some(whose) => format!("{as_} copies the token of {whose}"),
-        },
-        Act::Sync { node } => format!("sync {node}"),
+        _ => String::new(),
+    }
+}
+
+/// What is asked, and in whose name.
+fn asks(step: &Step, name: &str) -> String {
+    let Act::Request {
+        as_,
+        via,
+        actions,
+        forging,
+        ..
+    } = &step.act
+    else {
+        return String::new();
     };
-    format!("{name}{act} {at}{lasts}")
+    let guise = match forging {
+        None => String::new(),
+        Some(Guise::Forged(subject)) => format!("as {subject}, "),
+        Some(Guise::Replayed { token_of }) => format!("with the token of {token_of}, "),
+    };
+    let actions = actions.join(", ");
+    format!("{name}{guise}{as_} asks {via} to {actions} {}", times(step))
 }
 
 fn times(step: &Step) -> String {

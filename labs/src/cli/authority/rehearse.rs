@@ -1,5 +1,5 @@
-//! `schism ca rehearse`: leaves, roots, issuers and token keys are replaced under a steady load, and
-//! every request that was not served is told.
+//! `schism ca rehearse`: leaves, roots, issuers and token keys are replaced under a steady load,
+//! and every request that was not served is told.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -18,9 +18,9 @@ use crate::rehearsal::{CALLERS, NODES, Outcome, Plan, rehearse};
 /// Rehearse rotation under load: a clinic of twenty members on this machine, asked all the while
 ///
 /// A CA, records in three regions, policy, witnesses, tokens and their callers run on sockets of
-/// this machine, with disks in memory and leaves of ten seconds. Leaves, roots, issuers and token keys are replaced under
-/// them, each step as soon as the CA's gates allow. No request is asked twice. It ends with 0 if
-/// all was replaced and no request failed, with 1 if not.
+/// this machine, with disks in memory and leaves of ten seconds. Leaves, roots, issuers and token
+/// keys are replaced under them, each step as soon as the CA's gates allow. No request is asked
+/// twice. It ends with 0 if all was replaced and no request failed, with 1 if not.
 #[derive(Debug, clap::Args)]
 pub(super) struct Words {
     /// Leaves to be renewed
