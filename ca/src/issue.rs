@@ -329,8 +329,8 @@ impl Ca {
     }
 
     /// Makes a key and issues a leaf for it, for a workload of this machine whose word is not
-    /// asked: whoever orders this has made sure of it. The one way in which a workload's key is ever in
-    /// this process; it is not kept, and nothing of it is logged but its hash.
+    /// asked: whoever orders this has made sure of it. The one way in which a workload's key is
+    /// ever in this process; it is not kept, and nothing of it is logged but its hash.
     ///
     /// # Errors
     /// Refuses names that are not this CA's to give, its own among them; or randomness or log fail,
