@@ -70,7 +70,15 @@ impl Disk for FsDisk {
     }
 
     fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
-        match std::fs::read(self.root.join(name)) {
+        let path = self.root.join(name);
+        // Whoever reads a pipe waits for whoever writes it.
+        let ordinary = |it: std::fs::Metadata| {
+            if it.is_file() {
+                return std::fs::read(&path);
+            }
+            Err(io::Error::other("it is no ordinary file"))
+        };
+        match std::fs::metadata(&path).and_then(ordinary) {
             Ok(content) => Ok(Some(content)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),

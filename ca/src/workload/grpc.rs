@@ -87,8 +87,9 @@ impl Workloads {
         jwt.ok_or_else(|| Status::unimplemented("this CA makes and judges no JWT-SVIDs"))
     }
 
-    /// Sends a state now, and again whenever it is another; ends when nothing is the caller's.
-    fn states<T, M, F>(&self, caller: Caller, whole: F) -> Response<BoxStream<T>>
+    /// Sends a state now, and again whenever it is another; ends when nothing is the caller's. Only
+    /// a stream that `carries` roots and lists counts as having been told of them.
+    fn states<T, M, F>(&self, caller: Caller, carries: bool, whole: F) -> Response<BoxStream<T>>
     where
         T: Send + 'static,
         M: PartialEq + Send + 'static,
@@ -107,12 +108,16 @@ impl Workloads {
                 let ids: Vec<SpiffeId> = own.iter().map(|it| it.spiffe_id.clone()).collect();
                 let Whole { message, mark, again } = whole(&workloads, &own, &told)?;
                 if sent.as_ref() != Some(&mark) {
-                    listener.attends(&ids);
+                    if carries {
+                        listener.attends(&ids);
+                    }
                     yield message;
                     sent = Some(mark);
                 }
                 // Only here it was taken up.
-                listener.took(&ids, told.bundle.generation);
+                if carries {
+                    listener.took(&ids, told.bundle.generation);
+                }
                 let again = again.unwrap_or(clock.now() + AGAIN);
                 let go_on = tokio::select! {
                     biased;
@@ -171,7 +176,7 @@ impl SpiffeWorkloadApi for Workloads {
     ) -> Result<Response<Self::FetchX509SVIDStream>, Status> {
         let caller = of(&request)?;
         self.entitled(&caller)?;
-        Ok(self.states(caller, Self::x509_svids))
+        Ok(self.states(caller, true, Self::x509_svids))
     }
 
     async fn fetch_x509_bundles(
@@ -180,7 +185,7 @@ impl SpiffeWorkloadApi for Workloads {
     ) -> Result<Response<Self::FetchX509BundlesStream>, Status> {
         let caller = of(&request)?;
         self.entitled(&caller)?;
-        Ok(self.states(caller, |_, _, told| {
+        Ok(self.states(caller, true, |_, _, told| {
             let (bundle, crl) = believed(told);
             let domain = told.bundle.trust_domain.root_id().to_string();
             let mark = (bundle.clone(), crl.clone());
@@ -238,7 +243,7 @@ impl SpiffeWorkloadApi for Workloads {
         let caller = of(&request)?;
         self.entitled(&caller)?;
         self.jwt()?;
-        Ok(self.states(caller, |workloads, _, told| {
+        Ok(self.states(caller, false, |workloads, _, told| {
             let jwks = workloads.jwt()?.jwks().into_bytes();
             let domain = told.bundle.trust_domain.root_id().to_string();
             let bundles = HashMap::from([(domain, jwks.clone())]);

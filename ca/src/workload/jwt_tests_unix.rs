@@ -125,4 +125,6 @@ async fn token_keys_are_told_as_they_change() {
     *lock(&scribe.0) = 1;
     house.prepare(AuthorityKind::Root);
     assert_eq!(told().await, "keys of 1");
+    // Whoever was told of keys alone was told of no root.
+    assert_eq!(house.acknowledged("/records"), None);
 }

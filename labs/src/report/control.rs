@@ -211,10 +211,10 @@ pub(crate) fn was_let_in(history: &History) -> bool {
 }
 
 /// Whether what was revoked may open doors on after every cut: a key set that is kept for a time of
-/// its own outlives the news.
+/// its own outlives the news, and so does a token whose end is all that anybody looks at.
 fn outlives_heals(history: &History) -> bool {
     let mut revoking = exposure::revocations(history);
-    revoking.all(|(act, _)| act.kind == ActKind::Authority)
+    revoking.all(|(act, _)| matches!(act.kind, ActKind::Authority | ActKind::LogOut))
 }
 
 /// When the cut that hid the revocation ended: the last end of those in force at the first
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kept_key_set_outlives_the_heal_and_nothing_else_does() {
+    fn a_kept_key_set_and_a_copied_token_outlive_the_heal_and_nothing_else_does() {
         let late = |kind| {
             let mut long = exposed();
             long.history.faults[0].to_us = Some(20_000_000);
@@ -306,6 +306,7 @@ mod tests {
         };
         assert!(late(ActKind::Revoke));
         assert!(!late(ActKind::Authority));
+        assert!(!late(ActKind::LogOut));
     }
 
     #[test]
