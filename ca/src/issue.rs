@@ -157,8 +157,12 @@ impl Ca {
 
     /// Takes note that a member was given a key to sign with: until it says with which it signs, it
     /// may be any.
-    pub(crate) fn gave_key(&mut self, member: &SpiffeId) {
-        self.signing.remove(member);
+    pub(crate) fn gave_key(&mut self, member: &SpiffeId, kid: &str) {
+        let given = self.authorities.token_key_number(kid);
+        // Whoever is given again what it signs with goes on as before.
+        if self.signing.get(member).map(|(with, _)| *with) != given {
+            self.signing.remove(member);
+        }
     }
 
     /// Takes note of the key that a member signs tokens with from `now` on. A name that no key has

@@ -102,6 +102,8 @@ fn a_token_key_is_held_by_everyone_before_it_signs_and_until_its_last_token_has_
     }
     ca.signs_with(&id(SIGNER), &new, later);
     ca.signs_with(&id(SIGNER), &new, later + life);
+    // Its connection was made anew, and it was given what it has.
+    ca.gave_key(&id(SIGNER), &new);
     let blocked = blocked(ca.command(&revoke, later + life));
     assert!(blocked.contains("tokens signed with it live"), "{blocked}");
     let after = later + life + Duration::from_micros(1);
@@ -128,6 +130,18 @@ fn token_keys_move_on_by_themselves_in_their_time() {
     assert_eq!(phases(&ca), [Phase::Retired, Phase::Active]);
     ca.tend(NOW + life).unwrap();
     assert_eq!(phases(&ca), [Phase::Revoked, Phase::Active]);
+}
+
+#[test]
+fn who_was_given_another_key_may_sign_with_any_until_it_says_so() {
+    let mut ca = open(&MemDisk::new(), NOW);
+    joins(&mut ca, SIGNER, NOW);
+    let first = keys(&ca).1;
+    ca.signs_with(&id(SIGNER), &first, NOW);
+    ca.gave_key(&id(SIGNER), &first);
+    assert_eq!(ca.signing[&id(SIGNER)], (1, NOW), "the same key");
+    ca.gave_key(&id(SIGNER), "another");
+    assert!(ca.signing.is_empty());
 }
 
 #[test]

@@ -68,7 +68,7 @@ impl TokenKeysApi for IdentityService {
                             && given.as_deref() != Some(key.kid())
                         {
                             given = Some(key.kid().to_owned());
-                            service.ca().gave_key(&member);
+                            service.ca().gave_key(&member, key.kid());
                             yield wire::SigningKey { pkcs8: key.pkcs8().to_vec() };
                         }
                     }
