@@ -74,12 +74,12 @@ impl Ca {
     }
 
     fn decide(&mut self, command: &Command, now: Time) -> Result<Vec<Transition>, CaError> {
-        let facts = self.facts(now);
+        let (facts, command) = (self.facts(now), self.config.gates.heeded(command));
         self.authorities.command(
             &self.store,
             &*self.keys,
             &*self.root_keys,
-            command,
+            &command,
             &facts,
             now,
         )

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::CaError;
 use crate::identity::TrustDomain;
+use crate::rotation::{Gates, Heed};
 
 /// The CA's settings. All spans are rounded down to whole seconds in certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,8 @@ pub struct CaConfig {
     /// Whether a member, [`crate::token_keys::SIGNER`], is given the key that signs tokens; without
     /// it the key never leaves the CA.
     pub remote_signer: bool,
+    /// Whether the steps of a rotation wait for those whom they could cut off.
+    pub gates: Gates,
 }
 
 /// How far clocks may be off where real machines are served, at a CA and its agents alike.
@@ -61,6 +64,10 @@ impl CaConfig {
             crl_life: Duration::from_secs(60),
             token_life: Duration::from_secs(62),
             remote_signer: true,
+            gates: Gates {
+                activate: Heed::Members,
+                revoke: Heed::Members,
+            },
         }
     }
 

@@ -306,7 +306,7 @@ pub const DIALS: &[Dial] = &[
         hardened: "acknowledged",
         exposed: &[exposed("immediately", "linkerd, CAs run by hand")],
         refusals: &["certificate-untrusted"],
-        built: &[],
+        built: &["acknowledged", "immediately"],
     },
     Dial {
         name: "rotation.revoke",
@@ -314,7 +314,7 @@ pub const DIALS: &[Dial] = &[
         hardened: "converged",
         exposed: &[exposed("immediately", "linkerd, CAs run by hand")],
         refusals: &["certificate-untrusted"],
-        built: &[],
+        built: &["converged", "immediately"],
     },
     Dial {
         name: "rotation.retry",
@@ -322,7 +322,7 @@ pub const DIALS: &[Dial] = &[
         hardened: "window",
         exposed: &[exposed("fixed", "naive agents")],
         refusals: &["busy"],
-        built: &[],
+        built: &["window", "fixed"],
     },
 ];
 

@@ -50,6 +50,10 @@ macro_rules! words {
     };
 }
 
+mod rotation;
+
+pub use rotation::{Activation, Retrying, Rotation, Withdrawal};
+
 words! {
     /// Whether a session is taken up again without a handshake's checks.
     Resumption {
@@ -250,6 +254,8 @@ pub struct Posture {
     pub policy: Policy,
     /// Dials of the audit log.
     pub audit: Audit,
+    /// Dials of rotation.
+    pub rotation: Rotation,
 }
 
 impl Posture {
@@ -283,6 +289,11 @@ impl Posture {
             },
             audit: Audit {
                 durability: Durability::Sync,
+            },
+            rotation: Rotation {
+                activate: Activation::Acknowledged,
+                revoke: Withdrawal::Converged,
+                retry: Retrying::Window,
             },
         }
     }

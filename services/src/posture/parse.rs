@@ -282,8 +282,8 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         value.map(|value| *place = value).is_some()
     }
     use super::{
-        Audience, Binding, ConnectionDeadline, Durability, Errors, Keys, Lists, Older, OnStale,
-        Recheck, Stale, TokenStatus, UnknownKey,
+        Activation, Audience, Binding, ConnectionDeadline, Durability, Errors, Keys, Lists, Older,
+        OnStale, Recheck, Retrying, Stale, TokenStatus, UnknownKey, Withdrawal,
     };
     let Posture {
         tls,
@@ -291,11 +291,15 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         token,
         policy,
         audit,
+        rotation,
     } = posture;
     match dial {
         "audit.durability" => put(&mut audit.durability, Durability::from_word(word)),
         "policy.errors" => put(&mut policy.errors, Errors::from_word(word)),
         "policy.on_stale" => put(&mut policy.on_stale, OnStale::from_word(word)),
+        "rotation.activate" => put(&mut rotation.activate, Activation::from_word(word)),
+        "rotation.retry" => put(&mut rotation.retry, Retrying::from_word(word)),
+        "rotation.revoke" => put(&mut rotation.revoke, Withdrawal::from_word(word)),
         "revocation.crl" => put(&mut revocation.crl, Lists::from_word(word)),
         "revocation.older_crl" => put(&mut revocation.older_crl, Older::from_word(word)),
         "revocation.stale_crl" => put(&mut revocation.stale_crl, Stale::from_word(word)),

@@ -34,6 +34,9 @@ impl Posture {
             },
             "policy.rollback" => "refuse",
             "policy.gap" => "stop",
+            "rotation.activate" => self.rotation.activate.word(),
+            "rotation.revoke" => self.rotation.revoke.word(),
+            "rotation.retry" => self.rotation.retry.word(),
             "audit.durability" => self.audit.durability.word(),
             _ => return None,
         };
