@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::explain::{self, Cause, Explanation, Moment, Places};
 use super::trial::{Entrant, Trial};
 use super::{untried, variant};
+use crate::history::Harm;
 use crate::invariant::Verdict;
+use crate::report::balance::longest_wait;
 use crate::report::figure;
 use crate::report::text::{Page, Style, Tone};
 use crate::report::timeline::attacker;
@@ -28,6 +30,9 @@ pub struct Seeded {
     pub verdict: Verdict,
     /// From the acknowledgement to the last success, by action, in ms, rounded up.
     pub exposure_ms: BTreeMap<String, u64>,
+    /// Of a lab that measures outages, the longest by action, in ms, rounded up.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub outage_ms: BTreeMap<String, u64>,
     /// How often clients heard each refusal.
     pub refusals: BTreeMap<String, u64>,
     /// The hash of the run's trace.
@@ -190,16 +195,26 @@ fn seeds_of(count: usize) -> String {
 fn seeded(scenario: &Scenario, trial: &Trial) -> Seeded {
     let verdict = trial.verdict().verdict;
     let broken = explain::causes(trial).into_iter().map(|cause| match cause {
-        Cause::Attack => "the attack succeeded".to_owned(),
+        Cause::Attack => match trial.report.harm() {
+            Harm::Exposure => "the attack succeeded".to_owned(),
+            Harm::Outage => "an outage".to_owned(),
+        },
         Cause::Invariant(name) => name.to_owned(),
-        Cause::NotRefused => "not refused by name".to_owned(),
-        Cause::NeverLetIn => "the attacker was never let in".to_owned(),
+        Cause::NotRefused => match trial.report.harm() {
+            Harm::Exposure => "not refused by name".to_owned(),
+            Harm::Outage => "an order that waits for ever".to_owned(),
+        },
+        Cause::NeverLetIn => match trial.report.harm() {
+            Harm::Exposure => "the attacker was never let in".to_owned(),
+            Harm::Outage => "nobody was ever served".to_owned(),
+        },
         Cause::Doubt(doubt) => doubt,
     });
     Seeded {
         seed: trial.seed,
         verdict,
         exposure_ms: trial.report.exposure_ms.clone(),
+        outage_ms: trial.report.outage_ms.clone(),
         refusals: trial.report.refusals.clone(),
         trace_hash: trial.report.trace_hash.clone(),
         variant: variant::in_words(scenario, &trial.scenario),
@@ -222,7 +237,7 @@ fn sentence(trials: &[Trial]) -> String {
     let mut latest: BTreeMap<&str, u64> = BTreeMap::new();
     let mut least: Vec<(String, u64, u64)> = Vec::new();
     for report in trials.iter().map(|trial| &trial.report) {
-        for (action, ms) in &report.exposure_ms {
+        for (action, ms) in report.harm_ms() {
             let longest = latest.entry(action).or_insert(0);
             *longest = (*longest).max(*ms);
         }
@@ -250,6 +265,21 @@ fn sentence(trials: &[Trial]) -> String {
     } else {
         format!("; served at the least: {}", served.join(", "))
     };
+    if first.report.harm() == Harm::Outage {
+        let waits = trials.iter().filter_map(|it| longest_wait(&it.ran.history));
+        let waited = waits.max_by_key(|(_, us, _)| *us);
+        let waited = waited.map_or(String::new(), |(order, us, _)| {
+            format!(
+                " every order was carried out, {order} after {};",
+                figure::seconds(us)
+            )
+        });
+        return format!(
+            "Kept on {}:{waited} nobody went without for longer than {}{owed}.",
+            seeds_of(trials.len()),
+            latest.collect::<Vec<_>>().join(", "),
+        );
+    }
     format!(
         "Kept on {}: {who} was refused ({}) on every one, let in for at most {} after the \
          revocation{owed}.",

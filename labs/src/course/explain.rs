@@ -4,18 +4,21 @@
 //! Every word rests on the trial's history and its posture; what the evidence does not say is left
 //! out. One cause is told in full, the others by name.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+mod dials;
+mod locked_out;
+
+use std::collections::BTreeMap;
 
 use serde::Serialize;
-use services::client::IN_HANDSHAKE;
-use services::posture::{Dial, Freshness, OnStale, Posture, Recheck, TokenStatus};
-use services::refusal::Refusal;
+use services::posture::Posture;
+
+use self::dials::governing;
+use self::locked_out::{asked, locked_out};
 
 use super::trial::Trial;
-use crate::history::{History, Outcome, Request, When};
+use crate::history::{Harm, History, Outcome, Request};
 use crate::invariant::exposure::{self, Late};
-use crate::invariant::{self, Violation, legitimate_users_served as served, revocation};
+use crate::invariant::{self, Violation, legitimate_users_served as served, outage, revocation};
 use crate::report::control::{self, Attack};
 use crate::report::figure;
 
@@ -137,8 +140,9 @@ pub fn causes(trial: &Trial) -> Vec<Cause> {
     let broken = findings
         .iter()
         .filter(|it| it.verdict == invariant::Verdict::Broken);
-    // That somebody revoked was let in is what a successful attack is.
-    let other = broken.filter(|it| !(attacked && revocation::is_about_revocation(it.name)));
+    // That somebody revoked was let in is what a successful attack is; that somebody went without,
+    // what an outage is.
+    let other = broken.filter(|it| !(attacked && invariant::is_the_harm(history, it.name)));
     let (floors, rules): (Vec<_>, Vec<_>) = other.partition(|it| it.name == served::NAME);
     let both = rules.into_iter().chain(floors);
     causes.extend(both.map(|finding| Cause::Invariant(finding.name)));
@@ -197,6 +201,16 @@ fn rule(cause: &Cause, history: &History) -> (String, String) {
         (name.to_owned(), words.to_owned())
     };
     match cause {
+        Cause::Attack if history.expect.harm() == Harm::Outage => {
+            let words = "nobody who is owed an answer goes without for longer than is allowed";
+            ("outage".to_owned(), words.to_owned())
+        }
+        Cause::NotRefused if history.expect.harm() == Harm::Outage => {
+            let waits = outage::pending(history).next();
+            let what = waits.map_or("nothing", |act| act.role.as_str());
+            let words = format!("every order is carried out by the end: {what} was not");
+            ("order".to_owned(), words)
+        }
         Cause::Attack => {
             let kind = first_late(history).map(|late| late.kind);
             named(revocation::rule_of(kind.unwrap_or_default()))
@@ -207,8 +221,13 @@ fn rule(cause: &Cause, history: &History) -> (String, String) {
             ("refusal".to_owned(), words)
         }
         Cause::NeverLetIn => {
-            let words =
-                "who is to be revoked is first let in, to all that they try: this policy does not";
+            let words = match history.expect.harm() {
+                Harm::Exposure => {
+                    "who is to be revoked is first let in, to all that they try: this policy does \
+                     not"
+                }
+                Harm::Outage => "whoever is owed an answer once had one: nobody had",
+            };
             ("attack".to_owned(), words.to_owned())
         }
         Cause::Doubt(doubt) => ("unknown".to_owned(), doubt.clone()),
@@ -218,6 +237,7 @@ fn rule(cause: &Cause, history: &History) -> (String, String) {
 fn first(cause: &Cause, trial: &Trial) -> Option<Moment> {
     let history = &trial.ran.history;
     let violation = match cause {
+        Cause::Attack if history.expect.harm() == Harm::Outage => went_without(history)?,
         Cause::Attack => too_late(history)?,
         Cause::Invariant(name) => {
             let check = invariant::by_name(name)?.check;
@@ -308,6 +328,26 @@ fn too_late(history: &History) -> Option<Violation> {
     })
 }
 
+/// The first outage that is longer than the lab allows.
+fn went_without(history: &History) -> Option<Violation> {
+    let outage = outage::too_long(history).into_iter().next()?;
+    let allowed = history.expect.outage_us.get(&outage.action);
+    let evidence = format!(
+        "{} could not {} for {}; this lab allows {}",
+        outage.principal,
+        outage.action,
+        figure::seconds(outage.lasted_us()),
+        figure::seconds(allowed.copied().unwrap_or(0)),
+    );
+    Some(Violation {
+        at_us: outage.from_us,
+        node: outage.node,
+        request: Some(outage.request),
+        seq: None,
+        evidence,
+    })
+}
+
 /// The first attack after the revocation, and what it heard instead.
 fn not_refused(history: &History) -> Option<Violation> {
     let since = exposure::revocations(history).map(|(_, at)| at).min()?;
@@ -383,213 +423,6 @@ fn moment(history: &History, violation: Violation) -> Moment {
         record,
         entry,
     }
-}
-
-fn locked_out(history: &History) -> Vec<LockedOut> {
-    let groups = served::groups(history);
-    let short = groups
-        .iter()
-        .filter(|group| group.ratio().is_some_and(|ratio| ratio < group.spec.floor));
-    let told = short.map(|group| {
-        let most = group.heard.iter();
-        let most = most.max_by_key(|(name, count)| (**count, std::cmp::Reverse(**name)));
-        LockedOut {
-            tag: group.spec.tag.clone(),
-            region: group.region.to_owned(),
-            when: group.when(),
-            ok: group.ok,
-            total: group.total,
-            floor: figure::floor(group.spec.floor),
-            heard: most.map_or(String::new(), |(name, _)| (*name).to_owned()),
-            logged: logged(history, group),
-        }
-    });
-    told.collect()
-}
-
-/// The refusal that verified logs give most for a group's unserved requests; nothing if the clients
-/// heard most a refusal by name. A client that gave up heard nothing of it.
-fn logged(history: &History, group: &served::Group<'_>) -> Option<String> {
-    let heard = group.heard.iter();
-    let most = heard.max_by_key(|(name, count)| (**count, std::cmp::Reverse(**name)))?;
-    if Refusal::from_name(most.0).is_some() {
-        return None;
-    }
-    let unserved: BTreeSet<&str> = asked(history, group)
-        .filter(|request| !request.outcome.is_served())
-        .map(|request| request.id.as_str())
-        .collect();
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for entry in history.audits.values().flatten().flatten() {
-        if let (Some(refusal), true) = (&entry.refusal, unserved.contains(entry.request.as_str())) {
-            *counts.entry(refusal).or_insert(0) += 1;
-        }
-    }
-    let most = counts.into_iter();
-    let most = most.max_by_key(|(name, count)| (*count, std::cmp::Reverse(*name)));
-    most.map(|(name, _)| name.to_owned())
-}
-
-/// The requests that a group's floor counts.
-fn asked<'h>(
-    history: &'h History,
-    group: &served::Group<'h>,
-) -> impl Iterator<Item = &'h Request> + use<'h> {
-    let (spec, region) = (group.spec, group.region);
-    let (name, inside) = match &spec.when {
-        When::Inside(name) => (name.as_str(), true),
-        When::Outside(name) => (name.as_str(), false),
-        When::Throughout => ("", false),
-    };
-    let of_group = move |request: &&Request| {
-        let mut faults = history.faults.iter().filter(|fault| fault.name == name);
-        request.tag == spec.tag
-            && request.region == region
-            && spec.action.as_ref().is_none_or(|it| *it == request.action)
-            && faults.any(|fault| fault.cuts_off(region, request.started_us)) == inside
-    };
-    history.requests.iter().filter(of_group)
-}
-
-/// The dials behind a cause: those of the lab if any govern it, else all that do.
-fn governing(
-    cause: &Cause,
-    history: &History,
-    locked_out: &[LockedOut],
-    (posture, places): (&Posture, &Places),
-) -> Vec<Governing> {
-    let strict = *cause == Cause::Invariant(served::NAME);
-    let refusals: Vec<&str> = match cause {
-        Cause::Invariant(name) if strict || *name == served::NAME => locked_out
-            .iter()
-            .map(|group| group.logged.as_ref().unwrap_or(&group.heard).as_str())
-            .map(|heard| heard.strip_prefix(IN_HANDSHAKE).unwrap_or(heard))
-            .collect(),
-        Cause::Invariant("monotone-policy") => vec!["policy-rolled-back"],
-        Cause::Invariant("no-unlogged-decision") => vec!["audit-unavailable"],
-        Cause::Attack | Cause::Invariant(_) | Cause::NotRefused => {
-            vec![refusal(history, posture)]
-        }
-        Cause::NeverLetIn | Cause::Doubt(_) => Vec::new(),
-    };
-    let unasked = posture.tls.recheck != Recheck::Message && is_message(cause, history);
-    let governs = |dial: &&Dial| {
-        if unasked {
-            return dial.name == "tls.recheck";
-        }
-        dial.is_built()
-            && dial
-                .refusals
-                .iter()
-                .any(|refusal| refusals.contains(refusal))
-    };
-    let told = services::posture::DIALS.iter().filter(governs).map(|dial| {
-        let set_at = places.get(dial.name);
-        Governing {
-            dial: dial.name.to_owned(),
-            value: posture.value(dial.name).unwrap_or_default(),
-            set_at: set_at.map_or_else(|| "not set: hardened".to_owned(), Clone::clone),
-            effect: if unasked {
-                "a message of an open stream is decided, and logged, under `message` alone"
-                    .to_owned()
-            } else {
-                effect(dial.name, posture, history, strict)
-            },
-        }
-    });
-    told.collect()
-}
-
-/// The refusal that was missing: the lab's, or, where log-outs are looked at, that of a policy too
-/// old to know of one.
-fn refusal<'h>(history: &'h History, posture: &Posture) -> &'h str {
-    let named = history.expect.refusal.as_str();
-    let looked_at = posture.token.status == TokenStatus::Check;
-    if named == Refusal::TokenRevoked.name() && looked_at {
-        return Refusal::PolicyStale.name();
-    }
-    named
-}
-
-/// Whether what was served without an entry is a message of a stream.
-fn is_message(cause: &Cause, history: &History) -> bool {
-    let Cause::Invariant("no-unlogged-decision") = cause else {
-        return false;
-    };
-    let first = invariant::by_name("no-unlogged-decision").and_then(|invariant| {
-        (invariant.check)(&history.placed())
-            .violations
-            .into_iter()
-            .next()
-    });
-    let id = first.and_then(|violation| violation.request);
-    let mut requests = history.requests.iter();
-    requests.any(|request| Some(&request.id) == id.as_ref() && request.since_us.is_some())
-}
-
-/// What a dial's value did: only for those whose value alone does not say it.
-fn effect(dial: &str, posture: &Posture, history: &History, strict: bool) -> String {
-    match dial {
-        "policy.freshness" if strict => too_young(posture, history),
-        "policy.freshness" => too_old(posture, history),
-        "policy.on_stale" if posture.policy.on_stale == OnStale::Allow => {
-            "a policy that is too old decides all the same".to_owned()
-        }
-        _ => String::new(),
-    }
-}
-
-/// Bounds that are longer than the lab allows, or none at all.
-fn too_old(posture: &Posture, history: &History) -> String {
-    let mut effects = Vec::new();
-    for (action, allowed_us) in &history.expect.exposure_us {
-        let allowed = figure::span(Duration::from_micros(*allowed_us));
-        match posture.policy.freshness.get(action) {
-            Freshness::Any => effects.push(format!(
-                "a policy of any age may decide {action}; this lab allows {allowed}"
-            )),
-            Freshness::Within(bound) if bound.as_micros() > u128::from(*allowed_us) => {
-                let bound = figure::span(bound);
-                effects.push(format!(
-                    "a policy {bound} old may still decide {action}; this lab allows {allowed}"
-                ));
-            }
-            Freshness::Within(_) | Freshness::Latest => {}
-        }
-    }
-    effects.join("; ")
-}
-
-/// From which age on whom the bound refuses.
-fn too_young(posture: &Posture, history: &History) -> String {
-    let mut asked: Vec<&str> = served::groups(history)
-        .iter()
-        .filter(|group| group.ratio().is_some_and(|ratio| ratio < group.spec.floor))
-        .flat_map(|group| match &group.spec.action {
-            Some(action) => vec![action.as_str()],
-            None => history
-                .expect
-                .exposure_us
-                .keys()
-                .map(String::as_str)
-                .collect(),
-        })
-        .collect();
-    asked.sort_unstable();
-    asked.dedup();
-    let told = asked
-        .iter()
-        .filter_map(|action| match posture.policy.freshness.get(action) {
-            Freshness::Within(bound) => Some(format!(
-                "{action} is refused to everyone once the policy is {} old",
-                figure::span(bound)
-            )),
-            Freshness::Latest => Some(format!(
-                "{action} is refused to everyone who cannot reach a quorum"
-            )),
-            Freshness::Any => None,
-        });
-    told.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

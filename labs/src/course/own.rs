@@ -94,9 +94,9 @@ pub fn written(lab: &str, own: &str) -> Option<String> {
     toml::to_string(&lab).ok()
 }
 
-/// The longest exposure of a run over all actions, in milliseconds.
+/// The longest of what a lab measures in a run over all actions, in milliseconds.
 pub fn longest_ms(report: &RunReport) -> u64 {
-    report.exposure_ms.values().copied().max().unwrap_or(0)
+    report.harm_ms().values().copied().max().unwrap_or(0)
 }
 
 /// Whether an own attack reached what was asked, in one sentence without a full stop.

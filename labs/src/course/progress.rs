@@ -12,6 +12,7 @@ use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::quiz::Score;
+use crate::history::Harm;
 use crate::workspace::{self, Workspace, WorkspaceError, unwritable};
 
 /// Something that a learner has done in a lab.
@@ -40,8 +41,10 @@ pub enum Fact {
     Attacked {
         /// The lab's id.
         lab: String,
-        /// How long it went on to succeed.
-        exposure_ms: u64,
+        /// What the lab measures.
+        harm: Harm,
+        /// How long it went on.
+        ms: u64,
     },
     /// Wrote an attack that reaches what the lab asks.
     Reached {
@@ -122,9 +125,14 @@ impl Fact {
                 measured_ms: number(measured)?,
             },
             ["guess", "declined"] => Self::Unguessed { lab },
-            ["attacked", "exposure", exposure, "ms"] => Self::Attacked {
+            ["attacked", harm @ ("exposure" | "outage"), ms, "ms"] => Self::Attacked {
                 lab,
-                exposure_ms: number(exposure)?,
+                harm: if *harm == Harm::Outage.word() {
+                    Harm::Outage
+                } else {
+                    Harm::Exposure
+                },
+                ms: number(ms)?,
             },
             ["reached", "exposure", exposure, "ms"] => Self::Reached {
                 lab,
@@ -163,7 +171,7 @@ impl fmt::Display for Fact {
                 ..
             } => write!(f, "predicted {seconds} s measured {measured_ms} ms"),
             Self::Unguessed { .. } => f.write_str("guess declined"),
-            Self::Attacked { exposure_ms, .. } => write!(f, "attacked exposure {exposure_ms} ms"),
+            Self::Attacked { harm, ms, .. } => write!(f, "attacked {} {ms} ms", harm.word()),
             Self::Reached { exposure_ms, .. } => write!(f, "reached exposure {exposure_ms} ms"),
             Self::Hinted { n, .. } => write!(f, "hint {n} given"),
             Self::Passed {

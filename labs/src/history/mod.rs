@@ -5,6 +5,7 @@
 //! Invariant: true time is microseconds since the run's start; a node's clock reads
 //! `epoch_us + true time + its skew`.
 
+mod expect;
 mod placement;
 mod prefix;
 mod request;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 use services::audit::entry::Entry;
 
+pub use expect::{Expect, FloorSpec, Harm, When};
 pub use placement::{Decided, PLACEMENT_SLACK_US, Placed};
 pub use request::{Outcome, Request};
 
@@ -214,45 +216,6 @@ impl Promise {
             Self::Latest => Some(0),
         }
     }
-}
-
-/// What the scenario expects: the judge's half of `lab.toml`.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Expect {
-    /// The tag of the attacker's requests.
-    pub attack_tag: String,
-    /// The refusal that a good posture answers to the attack.
-    pub refusal: String,
-    /// No success later than this after the acknowledgement, in microseconds, by action.
-    pub exposure_us: BTreeMap<String, u64>,
-    /// The invariants that must be kept; `legitimate-users-served` always is.
-    pub invariants: Vec<String>,
-    /// What is owed to whom.
-    pub floors: Vec<FloorSpec>,
-}
-
-/// The least share of a group's requests that must be served.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FloorSpec {
-    /// The group's tag.
-    pub tag: String,
-    /// Which of its requests.
-    pub when: When,
-    /// Only this action, if set.
-    pub action: Option<String>,
-    /// From 0 to 1.
-    pub floor: f64,
-}
-
-/// Which requests a floor counts, by when and where they started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum When {
-    /// During this fault, by users on its smaller side.
-    Inside(String),
-    /// All others: before or after it, or on its larger side.
-    Outside(String),
-    /// All of them.
-    Throughout,
 }
 
 impl Fault {

@@ -6,10 +6,17 @@
 use services::audit::entry::{Decision, Entry, Leaf};
 
 use super::*;
-use crate::invariant::{no_forged_token, no_revoked_credential};
+use crate::invariant::{no_forged_token, no_revoked_credential, seamless_rotation};
 
 /// What an honest clock reads at true time 0.
 pub(crate) const EPOCH_US: u64 = 1_767_225_600_000_000;
+
+/// What a world without revoked certificates, keys and orders has nothing to say of.
+const UNASKED: [&str; 3] = [
+    no_forged_token::NAME,
+    no_revoked_credential::NAME,
+    seamless_rotation::NAME,
+];
 
 /// A history in the making.
 pub(crate) struct Sample {
@@ -36,9 +43,10 @@ impl Sample {
                 .iter()
                 .map(|(a, us)| ((*a).to_owned(), *us))
                 .collect(),
+            outage_us: BTreeMap::new(),
             invariants: crate::invariant::ALL
                 .iter()
-                .filter(|i| ![no_forged_token::NAME, no_revoked_credential::NAME].contains(&i.name))
+                .filter(|i| !UNASKED.contains(&i.name))
                 .map(|i| i.name.to_owned())
                 .collect(),
             floors: vec![

@@ -13,13 +13,15 @@ pub mod no_permit_after_revoke;
 pub mod no_permit_on_stale_policy;
 pub mod no_revoked_credential;
 pub mod no_unlogged_decision;
+pub mod outage;
 pub mod revocation;
+pub mod seamless_rotation;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::{History, Placed};
+use crate::history::{Harm, History, Placed};
 
 /// The most violations that a finding keeps; it counts all of them.
 pub const VIOLATIONS_MAX: usize = 32;
@@ -142,7 +144,7 @@ pub struct Invariant {
 }
 
 /// Every invariant there is, in order of name.
-pub const ALL: [Invariant; 7] = [
+pub const ALL: [Invariant; 8] = [
     Invariant {
         name: legitimate_users_served::NAME,
         words: "each group of legitimate users is served above its own floor",
@@ -185,6 +187,12 @@ pub const ALL: [Invariant; 7] = [
         check: no_unlogged_decision::check,
         settles_early: true,
     },
+    Invariant {
+        name: seamless_rotation::NAME,
+        words: "every order is carried out, and nobody goes without for longer than is allowed",
+        check: seamless_rotation::check,
+        settles_early: false,
+    },
 ];
 
 /// The invariant of that name.
@@ -211,6 +219,14 @@ pub fn check_expected(history: &History) -> Vec<Finding> {
     let placed = history.placed();
     let found = expected(history).map(|invariant| (invariant.check)(&placed));
     found.collect()
+}
+
+/// Whether a break of that invariant is the harm that the scenario measures, seen once more.
+pub fn is_the_harm(history: &History, name: &str) -> bool {
+    match history.expect.harm() {
+        Harm::Exposure => revocation::is_about_revocation(name),
+        Harm::Outage => [legitimate_users_served::NAME, seamless_rotation::NAME].contains(&name),
+    }
 }
 
 /// What could be said of the invariant at that true time (µs), from what had happened by then.

@@ -9,22 +9,36 @@ use super::RunReport;
 use super::figure::seconds;
 use super::measure::{self, Price};
 use super::timeline;
-use crate::history::{History, Promise};
+use crate::history::{Harm, History, Promise};
 use crate::invariant::exposure::exposure_us;
+use crate::invariant::outage;
 
 /// One action in one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) action: String,
-    /// From the acknowledgement to the last success, in microseconds, if it was measured.
-    pub(super) exposure_us: Option<u64>,
+    /// From the acknowledgement to the last success, in microseconds, if it was measured; where
+    /// outages are, the longest.
+    pub(super) harm_us: Option<u64>,
     pub(super) promise: Promise,
+    pub(super) price: Cost,
+}
+
+/// What a defence cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cost {
     /// What the legitimate user went without, if that action was asked for.
-    pub(super) price: Option<Price>,
+    Unserved(Option<Price>),
+    /// The order that waited longest to be carried out, and for how long, or to the end of the run
+    /// and longer; nothing if none was given, or if it stands in another row.
+    Waited(Option<(String, u64, bool)>),
 }
 
 /// The rows of one run; the price is the one that `user` paid.
 pub(super) fn rows(history: &History, user: Option<&str>) -> Vec<Row> {
+    if history.expect.harm() == Harm::Outage {
+        return outage_rows(history);
+    }
     let prices = user
         .map(|user| measure::price(history, user))
         .unwrap_or_default();
@@ -32,11 +46,51 @@ pub(super) fn rows(history: &History, user: Option<&str>) -> Vec<Row> {
     let actions: BTreeSet<&String> = exposure.keys().chain(prices.keys()).collect();
     let row = |action: &String| Row {
         action: action.clone(),
-        exposure_us: exposure.get(action).copied(),
+        harm_us: exposure.get(action).copied(),
         promise: history.shown_promise(action),
-        price: prices.get(action).copied(),
+        price: Cost::Unserved(prices.get(action).copied()),
     };
     actions.into_iter().map(row).collect()
+}
+
+/// Outages beside what is allowed; what they were avoided by is patience, and stands once.
+fn outage_rows(history: &History) -> Vec<Row> {
+    let mut waited = longest_wait(history);
+    let allowed = &history.expect.outage_us;
+    let row = |(action, us): (String, u64)| Row {
+        promise: Promise::Within(allowed.get(&action).copied().unwrap_or(0)),
+        action,
+        harm_us: Some(us),
+        price: Cost::Waited(waited.take()),
+    };
+    outage::outage_us(history).into_iter().map(row).collect()
+}
+
+/// The order that waited longest, for how long (µs), and whether it was carried out.
+pub(crate) fn longest_wait(history: &History) -> Option<(String, u64, bool)> {
+    let waits = outage::orders(history).map(|act| {
+        let done = act.acknowledged_us;
+        let until = done.unwrap_or(history.duration_us);
+        let waited = until.saturating_sub(act.asked_us);
+        (act.role.clone(), waited, done.is_some())
+    });
+    waits.max_by_key(|(_, waited, done)| (!done, *waited))
+}
+
+/// What stands over the columns of a harm and of its price.
+pub(super) fn heads(histories: &[&History]) -> (String, String) {
+    let (attacker, user) = sides(histories);
+    let first = histories.first();
+    if first.is_some_and(|first| first.expect.harm() == Harm::Outage) {
+        let left = "the longest outage of anybody";
+        return (left.to_owned(), "price: the longest wait".to_owned());
+    }
+    let who = attacker.unwrap_or("nobody");
+    let paid = user
+        .zip(first)
+        .map(|(user, first)| format!("price: {user} ({}) unserved", timeline::region(first, user)));
+    let left = format!("{who} let in after the revocation");
+    (left, paid.unwrap_or_else(|| "the price".to_owned()))
 }
 
 /// Who attacked and who pays, the same in every row.
@@ -49,8 +103,8 @@ pub(super) fn sides<'a>(histories: &[&'a History]) -> (Option<&'a str>, Option<&
 }
 
 impl Row {
-    pub(super) fn exposure_words(&self) -> String {
-        self.exposure_us.map_or("-".to_owned(), seconds)
+    pub(super) fn harm_words(&self) -> String {
+        self.harm_us.map_or("-".to_owned(), seconds)
     }
 
     pub(super) fn promise_words(&self) -> String {
@@ -63,9 +117,16 @@ impl Row {
 
     pub(super) fn price_words(&self) -> String {
         match &self.price {
-            None => "not asked".to_owned(),
-            Some(price) if price.unserved == 0 => format!("never ({} asked)", price.total),
-            Some(price) => format!(
+            Cost::Waited(None) => String::new(),
+            Cost::Waited(Some((order, us, is_done))) => {
+                let end = if *is_done { "" } else { ", and waits still" };
+                format!("{} ({order}){end}", seconds(*us))
+            }
+            Cost::Unserved(None) => "not asked".to_owned(),
+            Cost::Unserved(Some(price)) if price.unserved == 0 => {
+                format!("never ({} asked)", price.total)
+            }
+            Cost::Unserved(Some(price)) => format!(
                 "{} ({} of {})",
                 seconds(price.unserved_us),
                 price.unserved,

@@ -1,4 +1,5 @@
-//! The control: an attack that must work exposed and must be refused with the solution.
+//! The control: an attack that must work exposed and must be refused with the solution; or an
+//! outage that must come about exposed, and not with the solution.
 //!
 //! A lab whose attack stopped working is as broken as one whose defence did. What cannot be told
 //! is unknown, never kept.
@@ -9,19 +10,21 @@ use serde::{Deserialize, Serialize};
 
 use super::RunReport;
 use super::figure::seconds;
-use crate::history::{ActKind, History};
-use crate::invariant::{self, Verdict, exposure, revocation};
+use crate::history::{ActKind, Harm, History, Request};
+use crate::invariant::{self, Verdict, exposure, outage, revocation};
 
 /// How near to the heal the exposed run's last success must lie, in microseconds.
 pub const HEAL_MARGIN_US: u64 = 1_500_000;
 
-/// How the attack ended.
+/// How the attack ended. Where nobody attacks, it is the outage that succeeded or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attack {
-    /// A success later than the scenario's exposure and the tolerance.
+    /// A success later than the scenario's exposure and the tolerance; an outage longer than it
+    /// allows.
     Succeeded,
-    /// No such success, and the named refusal was heard.
+    /// No such success, and the named refusal was heard; no such outage, and what was ordered was
+    /// carried out.
     Refused,
     /// Neither, or the evidence does not say.
     Unknown,
@@ -50,6 +53,9 @@ pub struct Control {
 /// How the attack on this run ended.
 pub fn attack(history: &History) -> Attack {
     let expect = &history.expect;
+    if expect.harm() == Harm::Outage {
+        return mishap(history);
+    }
     let attacks = || {
         history
             .requests
@@ -82,6 +88,18 @@ pub fn attack(history: &History) -> Attack {
         Attack::Refused
     } else {
         Attack::Unknown
+    }
+}
+
+/// Whether somebody went without for too long. Who never does what was ordered turns nobody away,
+/// and shows nothing.
+fn mishap(history: &History) -> Attack {
+    if !outage::too_long(history).is_empty() {
+        Attack::Succeeded
+    } else if outage::pending(history).next().is_some() {
+        Attack::Unknown
+    } else {
+        Attack::Refused
     }
 }
 
@@ -131,8 +149,23 @@ fn offence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
             ));
         }
         Attack::Refused | Attack::Unknown => {
-            return broken.push(format!("{posture}: the attack no longer works"));
+            let what = match history.expect.harm() {
+                Harm::Exposure => "the attack no longer works",
+                Harm::Outage => "there is no outage any more",
+            };
+            return broken.push(format!("{posture}: {what}"));
         }
+    }
+    if history.expect.harm() == Harm::Outage {
+        let named = &history.expect.refusal;
+        let heard = |request: &Request| {
+            let refusal = request.outcome.named();
+            refusal.is_some_and(|refusal| refusal.name() == named)
+        };
+        if !history.requests.iter().any(heard) {
+            broken.push(format!("{posture}: nobody heard {named}"));
+        }
+        return;
     }
     let lates = exposure::successes(history);
     let last_us = lates.iter().map(|late| late.earliest_us).max();
@@ -153,7 +186,15 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
     let posture = &run.posture;
     let before = broken.len() + doubts.len();
     if run.attack == Attack::Succeeded {
-        broken.push(format!("{posture}: the attack succeeded"));
+        broken.push(match outage::longest(history) {
+            Some(it) if history.expect.harm() == Harm::Outage => format!(
+                "{posture}: {} could not {} for {}",
+                it.principal,
+                it.action,
+                seconds(it.lasted_us())
+            ),
+            _ => format!("{posture}: the attack succeeded"),
+        });
     }
     for finding in invariant::check_expected(history) {
         match finding.verdict {
@@ -161,7 +202,7 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
             // A successful attack is that very thing, and is said already.
             Verdict::Broken
                 if run.attack == Attack::Succeeded
-                    && revocation::is_about_revocation(finding.name) => {}
+                    && invariant::is_the_harm(history, finding.name) => {}
             Verdict::Broken => {
                 let first = finding.violations.first();
                 let first = first.map_or(String::new(), |it| format!(" ({})", it.evidence));
@@ -176,15 +217,20 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
         }
     }
     if run.attack == Attack::Unknown && broken.len() + doubts.len() == before {
-        let named = &history.expect.refusal;
-        broken.push(format!(
-            "{posture}: the attack was never refused by {named}"
-        ));
+        broken.push(format!("{posture}: {}", unshown(history)));
     }
     if !was_let_in(history) {
         // Whom a policy never let in has nothing to lose, and is refused by whatever comes first.
-        let why = "something of the attack was never let in before the revocation: of that nothing \
-                   was revoked";
+        let why = match history.expect.harm() {
+            Harm::Exposure => {
+                "something of the attack was never let in before the revocation: of that nothing \
+                 was revoked"
+            }
+            Harm::Outage => {
+                "something that is owed was never served before the first order: of that there is \
+                 no outage"
+            }
+        };
         broken.push(format!("{posture}: {why}"));
     }
     if history.expect.floors.is_empty() {
@@ -193,18 +239,31 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
     }
 }
 
+/// What neither succeeded nor was refused.
+fn unshown(history: &History) -> String {
+    match (history.expect.harm(), outage::pending(history).next()) {
+        (Harm::Outage, Some(act)) => format!("the order to {} was not carried out", act.role),
+        _ => format!("the attack was never refused by {}", history.expect.refusal),
+    }
+}
+
 /// Whether the attack once worked by right, before anybody was revoked: each action of it that was
-/// tried by then.
+/// tried by then. Of an outage, whether what is owed was served before the first order.
 pub(crate) fn was_let_in(history: &History) -> bool {
-    let revoked = history.acts.iter().filter(|act| act.revokes());
-    let first_us = revoked.map(|act| act.asked_us).min().unwrap_or(u64::MAX);
+    let is_outage = history.expect.harm() == Harm::Outage;
+    let first = history.acts.iter().filter(|act| is_outage || act.revokes());
+    let first_us = first.map(|act| act.asked_us).min().unwrap_or(u64::MAX);
     let expect = &history.expect;
-    let attacks = history
-        .requests
-        .iter()
-        .filter(|r| r.tag == expect.attack_tag && r.finished_us.is_some_and(|us| us <= first_us));
+    let tried = history.requests.iter().filter(|r| {
+        let counts = if is_outage {
+            expect.outage_us.contains_key(&r.action)
+        } else {
+            r.tag == expect.attack_tag
+        };
+        counts && r.finished_us.is_some_and(|us| us <= first_us)
+    });
     let mut let_in: BTreeMap<&str, bool> = BTreeMap::new();
-    for request in attacks {
+    for request in tried {
         *let_in.entry(&request.action).or_default() |= request.outcome.is_served();
     }
     !let_in.is_empty() && let_in.into_values().all(|served| served)
@@ -240,128 +299,5 @@ fn heal_us(history: &History) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::text::sample::{exposed, judged, solution};
-    use super::*;
-    use crate::history::sample::Sample;
-    use crate::history::{AuditLog, Outcome};
-
-    fn verdict(pair: &[&Sample]) -> (Verdict, String) {
-        let histories: Vec<&History> = pair.iter().map(|sample| &sample.history).collect();
-        let control = control(&judged(&histories), &histories);
-        (control.verdict, control.reasons.join("; "))
-    }
-
-    #[test]
-    fn it_stands_when_the_attack_works_exposed_and_is_refused_with_the_solution() {
-        assert_eq!(attack(&exposed().history), Attack::Succeeded);
-        assert_eq!(attack(&solution().history), Attack::Refused);
-        assert_eq!(
-            verdict(&[&exposed(), &solution()]),
-            (Verdict::Kept, String::new())
-        );
-        assert_eq!(verdict(&[&solution()]).0, Verdict::Kept);
-    }
-
-    #[test]
-    fn an_attack_that_no_longer_works_is_a_broken_control() {
-        let mut denied = solution();
-        denied.history.expect.refusal = "policy-denied".to_owned();
-        for first in [solution(), denied] {
-            let (verdict, why) = verdict(&[&first, &solution()]);
-            assert_eq!(verdict, Verdict::Broken);
-            assert!(why.contains("no longer works"), "{why}");
-        }
-        let mut pending = solution();
-        pending.history.acts[0].acknowledged_us = None;
-        assert_eq!(verdict(&[&pending, &solution()]).0, Verdict::Unknown);
-    }
-
-    #[test]
-    fn a_solution_that_lets_the_attacker_in_is_a_broken_control() {
-        let (verdict, why) = verdict(&[&exposed(), &exposed()]);
-        assert_eq!(verdict, Verdict::Broken);
-        assert!(why.contains("the attack succeeded"), "{why}");
-    }
-
-    #[test]
-    fn exposure_that_ends_long_before_the_heal_is_another_lesson() {
-        let mut short = exposed();
-        short.history.faults[0].to_us = Some(55_000_000);
-        let (verdict, why) = verdict(&[&short, &solution()]);
-        assert_eq!(verdict, Verdict::Broken);
-        assert!(why.contains("and the heal at 55.0 s"), "{why}");
-    }
-
-    #[test]
-    fn a_kept_key_set_and_a_copied_token_outlive_the_heal_and_nothing_else_does() {
-        let late = |kind| {
-            let mut long = exposed();
-            long.history.faults[0].to_us = Some(20_000_000);
-            let acts = long.history.acts.iter_mut();
-            acts.filter(|act| act.revokes())
-                .for_each(|act| act.kind = kind);
-            let why = verdict(&[&long, &solution()]).1;
-            why.contains("and the heal at 20.0 s")
-        };
-        assert!(late(ActKind::Revoke));
-        assert!(!late(ActKind::Authority));
-        assert!(!late(ActKind::LogOut));
-    }
-
-    #[test]
-    fn whom_the_policy_never_let_in_was_not_defended_against() {
-        let mut forbidden = solution();
-        for request in &mut forbidden.history.requests {
-            if request.tag == "attack" && request.started_us < 12_000_000 {
-                request.outcome = Outcome::Refused("policy-denied".to_owned());
-            }
-        }
-        assert_eq!(attack(&forbidden.history), Attack::Refused);
-        let (verdict, why) = verdict(&[&exposed(), &forbidden]);
-        assert_eq!(verdict, Verdict::Broken);
-        assert!(why.contains("was never let in"), "{why}");
-    }
-
-    #[test]
-    fn where_nothing_is_owed_to_anybody_nothing_is_shown() {
-        let mut floorless = solution();
-        floorless.history.expect.floors.clear();
-        let (verdict, why) = verdict(&[&exposed(), &floorless]);
-        assert_eq!(verdict, Verdict::Unknown);
-        assert!(why.contains("no floor says"), "{why}");
-    }
-
-    #[test]
-    fn a_refusal_by_another_name_is_not_the_lesson() {
-        let mut other = solution();
-        other.history.expect.refusal = "token-expired".to_owned();
-        assert_eq!(attack(&other.history), Attack::Unknown);
-        let (verdict, why) = verdict(&[&exposed(), &other]);
-        assert_eq!(verdict, Verdict::Broken);
-        assert!(why.contains("never refused by token-expired"), "{why}");
-    }
-
-    #[test]
-    fn a_locked_out_region_is_a_broken_control() {
-        let mut strict = solution();
-        for request in &mut strict.history.requests {
-            if request.tag == "legit" && request.outcome.is_served() {
-                request.outcome = Outcome::Unknown;
-            }
-        }
-        let (verdict, why) = verdict(&[&exposed(), &strict]);
-        assert_eq!(verdict, Verdict::Broken);
-        assert!(why.contains("legitimate-users-served is broken"), "{why}");
-    }
-
-    #[test]
-    fn a_log_that_does_not_verify_leaves_it_unknown() {
-        let mut torn = solution();
-        let log: AuditLog = Err("entry 9 is cut".to_owned());
-        torn.history.audits.insert("records.south".to_owned(), log);
-        let (verdict, why) = verdict(&[&exposed(), &torn]);
-        assert_eq!(verdict, Verdict::Unknown);
-        assert!(why.contains("entry 9 is cut"), "{why}");
-    }
-}
+#[path = "control_tests.rs"]
+mod tests;

@@ -4,7 +4,7 @@
 
 use super::control::{Attack, control};
 use super::{RunReport, figure};
-use crate::history::{History, When};
+use crate::history::{Harm, History, When};
 use crate::invariant::{Verdict, legitimate_users_served};
 
 /// The control's verdict, and the sentence.
@@ -13,10 +13,8 @@ pub(super) fn lesson(runs: &[RunReport], histories: &[&History]) -> (Verdict, St
     let last = runs.last().zip(histories.last());
     let outcome = last.map_or(String::new(), |(run, history)| outcome(run, history));
     let text = match (control.verdict, runs.len()) {
-        (Verdict::Kept, 2..) => format!(
-            "The lesson stands: the attack worked {}, {outcome}",
-            runs[0].posture
-        ),
+        (Verdict::Kept, 2..) => format!("The lesson stands: {}, {outcome}", worked(&runs[0])),
+        (Verdict::Kept, _) if runs[0].harm() == Harm::Outage => format!("Kept: {outcome}"),
         (Verdict::Kept, _) => format!("Kept: the attack {outcome}"),
         (Verdict::Broken, 2..) => {
             format!("The lesson does not stand: {}.", control.reasons.join("; "))
@@ -25,6 +23,18 @@ pub(super) fn lesson(runs: &[RunReport], histories: &[&History]) -> (Verdict, St
         (Verdict::Unknown, _) => format!("Cannot tell: {}.", control.reasons.join("; ")),
     };
     (control.verdict, text)
+}
+
+/// What came of the first run.
+fn worked(run: &RunReport) -> String {
+    match run.harm() {
+        Harm::Exposure => format!("the attack worked {}", run.posture),
+        Harm::Outage => {
+            let longest = run.outage_ms.values().max().copied().unwrap_or(0);
+            let longest = figure::seconds(longest.saturating_mul(1_000));
+            format!("{} somebody went without for {longest}", run.posture)
+        }
+    }
 }
 
 /// An action as many of it are called: `reads`, `watches`.
@@ -36,6 +46,11 @@ fn plural(action: &str) -> String {
 /// How the last run ended: the refusal, and the least share served outside and inside the cut.
 fn outcome(run: &RunReport, history: &History) -> String {
     let refusal = match run.attack {
+        _ if run.harm() == Harm::Outage => {
+            let longest = run.outage_ms.values().max().copied().unwrap_or(0);
+            let longest = figure::seconds(longest.saturating_mul(1_000));
+            format!("nobody for longer than {longest}")
+        }
         Attack::Refused => format!("was refused ({})", history.expect.refusal),
         Attack::Succeeded => "succeeded".to_owned(),
         Attack::Unknown => "was not refused by name".to_owned(),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figure;
 use crate::history::{History, Outcome, Request};
-use crate::invariant::{exposure, legitimate_users_served};
+use crate::invariant::{exposure, legitimate_users_served, outage};
 
 /// How a group of users fared against its floor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,6 +107,15 @@ pub fn exposure_ms(history: &History) -> BTreeMap<String, u64> {
         .collect()
 }
 
+/// The longest outage by action in milliseconds, rounded up; empty where that is not what the
+/// scenario measures.
+pub fn outage_ms(history: &History) -> BTreeMap<String, u64> {
+    let longest = outage::outage_us(history).into_iter();
+    longest
+        .map(|(action, us)| (action, us.div_ceil(1_000)))
+        .collect()
+}
+
 /// What the posture promised by action in milliseconds.
 pub fn promised_ms(history: &History) -> BTreeMap<String, u64> {
     let bounds = history.promised.keys().filter_map(|action| {
@@ -166,9 +175,9 @@ pub fn price(history: &History, principal: &str) -> BTreeMap<String, Price> {
         let price = Price {
             unserved: unserved.count() as u64,
             total: requests.len() as u64,
-            unserved_us: gaps_of(history, &requests)
+            unserved_us: outage::gaps(&requests, history.duration_us)
                 .iter()
-                .map(|(from, to)| to - from)
+                .map(outage::Outage::lasted_us)
                 .sum(),
         };
         (action.to_owned(), price)
@@ -183,7 +192,9 @@ pub fn price(history: &History, principal: &str) -> BTreeMap<String, Price> {
 /// served one, or to the end of the run, in true microseconds.
 pub fn gaps(history: &History, principal: &str) -> BTreeMap<String, Vec<(u64, u64)>> {
     let of = |(action, requests): (&str, Vec<&Request>)| {
-        (action.to_owned(), gaps_of(history, &requests))
+        let gaps = outage::gaps(&requests, history.duration_us).into_iter();
+        let gaps = gaps.map(|gap| (gap.from_us, gap.to_us));
+        (action.to_owned(), gaps.collect())
     };
     asked(history, principal).into_iter().map(of).collect()
 }
@@ -202,20 +213,6 @@ fn asked<'a>(history: &'a History, principal: &str) -> BTreeMap<&'a str, Vec<&'a
         requests.sort_by_key(|request| (request.started_us, &request.id));
     }
     asked
-}
-
-fn gaps_of(history: &History, requests: &[&Request]) -> Vec<(u64, u64)> {
-    let mut gaps = Vec::new();
-    let mut since_us = None;
-    for request in requests {
-        if !request.outcome.is_let_in() {
-            since_us = since_us.or(Some(request.started_us));
-        } else if let Some(since_us) = since_us.take() {
-            gaps.push((since_us, request.started_us));
-        }
-    }
-    gaps.extend(since_us.map(|since| (since, history.duration_us.max(since))));
-    gaps
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! rounded in favour of a verdict: verdicts are reached before rounding. The shape is format 1
 //! and only grows.
 
-mod balance;
+pub(crate) mod balance;
 pub mod control;
 mod evidence;
 pub mod figure;
@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::history::History;
+use crate::history::{Harm, History};
 use crate::invariant::{self, Verdict};
 
 pub use control::{Attack, Control};
@@ -73,6 +73,9 @@ pub struct RunReport {
     pub refusals: BTreeMap<String, u64>,
     /// From the acknowledgement to the last success, by action, in ms, rounded up.
     pub exposure_ms: BTreeMap<String, u64>,
+    /// Of a scenario that measures outages, the longest by action, in ms, rounded up.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outage_ms: BTreeMap<String, u64>,
     /// What the posture promised, by action, in ms; an action without promise is absent.
     pub promised_ms: BTreeMap<String, u64>,
     /// Broken if the attack succeeded or any invariant was broken.
@@ -167,6 +170,7 @@ impl RunReport {
             attack,
             refusals: measure::refusals(history),
             exposure_ms: measure::exposure_ms(history),
+            outage_ms: measure::outage_ms(history),
             promised_ms: measure::promised_ms(history),
             verdict,
             violations: violations.collect(),
@@ -180,6 +184,25 @@ impl RunReport {
             trace_hash: facts.trace_hash,
             virtual_ms: history.duration_us / 1_000,
             wall_ms: facts.wall_ms,
+        }
+    }
+}
+
+impl RunReport {
+    /// What the scenario measures, by action, in ms.
+    pub fn harm_ms(&self) -> &BTreeMap<String, u64> {
+        match self.harm() {
+            Harm::Exposure => &self.exposure_ms,
+            Harm::Outage => &self.outage_ms,
+        }
+    }
+
+    /// Which of the two that is.
+    pub fn harm(&self) -> Harm {
+        if self.outage_ms.is_empty() {
+            Harm::Exposure
+        } else {
+            Harm::Outage
         }
     }
 }

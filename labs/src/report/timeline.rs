@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::figure;
-use crate::history::{Act, ActKind, Fault, History, Outcome, Request};
+use crate::history::{Act, ActKind, Fault, Harm, History, Outcome, Request};
 use crate::invariant::exposure;
 
 /// Cells from one label of the axis to the next.
@@ -163,6 +163,23 @@ pub(super) fn legitimate(history: &History) -> Option<&str> {
         .map(|(_, principal)| principal)
 }
 
+/// Whose lanes are drawn: the attacker and a legitimate user. Where nobody attacks, those who are
+/// owed something: whoever is cut off first, then by name.
+pub(super) fn followed(history: &History) -> Vec<&str> {
+    if history.expect.harm() == Harm::Exposure {
+        let both = [attacker(history), legitimate(history)];
+        return both.into_iter().flatten().collect();
+    }
+    let first = legitimate(history);
+    let owed = history.requests.iter().filter(|request| {
+        let mut floors = history.expect.floors.iter();
+        floors.any(|floor| floor.tag == request.tag)
+    });
+    let owed: BTreeSet<&str> = owed.map(|request| request.principal.as_str()).collect();
+    let others = owed.into_iter().filter(|who| Some(*who) != first);
+    first.into_iter().chain(others).take(LANES_MAX).collect()
+}
+
 /// Where that principal asked from.
 pub(super) fn region<'a>(history: &'a History, principal: &str) -> &'a str {
     let asked = history
@@ -181,7 +198,8 @@ pub(super) fn sides(fault: &Fault) -> String {
 /// The acts that get a lane: revocations before others, then in order of time.
 pub(super) fn acts(history: &History) -> Vec<&Act> {
     let mut acts: Vec<&Act> = history.acts.iter().collect();
-    acts.sort_by_key(|act| (!act.revokes(), act.asked_us));
+    let ends = |act: &&Act| act.revokes() || act.kind == ActKind::Authority;
+    acts.sort_by_key(|act| (!ends(act), act.asked_us));
     acts.truncate(LANES_MAX);
     acts.sort_by_key(|act| act.asked_us);
     acts
@@ -202,6 +220,10 @@ pub(super) fn act_words(act: &Act) -> String {
             "{} {what} acknowledged, checkpoint {}",
             figure::seconds(at_us),
             act.policy_size
+        ),
+        None if act_lane(act) == "ca" => format!(
+            "{} {what}, ordered and not carried out",
+            figure::seconds(act.asked_us)
         ),
         None => format!(
             "{} {what} pending: no promise",

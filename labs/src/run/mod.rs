@@ -269,6 +269,11 @@ fn expectations(scenario: &Scenario) -> Expect {
         exposure_us: exposure
             .map(|(action, span)| (action.clone(), micros(*span)))
             .collect(),
+        outage_us: expect
+            .outage
+            .iter()
+            .map(|(action, span)| (action.clone(), micros(*span)))
+            .collect(),
         invariants: expect.invariants.clone(),
         floors: expect.availability.iter().map(floor).collect(),
     }

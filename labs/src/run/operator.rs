@@ -28,6 +28,8 @@ use crate::scenario::{self, Act, Deed, Scenario};
 pub(super) struct Order {
     at: Duration,
     act: Act,
+    /// What must have been carried out first.
+    after: Option<Act>,
 }
 
 /// Everything that is done at the CA, in order.
@@ -44,10 +46,18 @@ pub(super) fn orders(scenario: &Scenario) -> Vec<Order> {
         .map(|step| Order {
             at: step.at,
             act: step.act.clone(),
+            after: first(&step.act, scenario),
         })
         .collect();
     orders.sort_by_key(|order| order.at);
     orders
+}
+
+/// The order that one waits for, if it waits for any.
+fn first(act: &Act, scenario: &Scenario) -> Option<Act> {
+    let Act::Order(order) = act else { return None };
+    let step = scenario.step(order.after.as_ref()?)?;
+    Some(step.act.clone())
 }
 
 /// Where orders are carried out, and where it is written down.
@@ -69,16 +79,20 @@ impl Desk {
                 self.steal(as_, order.at);
             } else if let Some(number) = open_order(&self.heard, &order.act) {
                 let desk = self.clone();
-                tokio::spawn(async move { desk.insist(&order.act, number).await });
+                tokio::spawn(async move { desk.insist(&order, number).await });
             }
         }
         std::future::pending().await
     }
 
     /// Tries until the CA has recorded it.
-    async fn insist(&self, act: &Act, number: usize) {
+    async fn insist(&self, order: &Order, number: usize) {
+        let waits = |first: &Act| open_order(&self.heard, first).is_some();
+        while order.after.as_ref().is_some_and(waits) {
+            tokio::time::sleep(AGAIN).await;
+        }
         let serials = loop {
-            match self.attempt(act) {
+            match self.attempt(&order.act) {
                 Ok(serials) => break serials,
                 Err(error) => tracing::debug!(error, "an order waits"),
             }

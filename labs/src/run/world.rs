@@ -14,7 +14,6 @@ use ca::identity::{SpiffeId, TrustDomain};
 use ca::issue::{Ca, CaConfig};
 use ca::keys::{Keys, RingKeys};
 use ca::net::Address;
-use ca::renewal::Retry;
 use ca::revocation::Revocation;
 use ca::seams::Seams;
 use services::audit;
@@ -162,7 +161,7 @@ impl World {
                 } else {
                     request.posture.revocation.without_lists()
                 },
-                retry: Retry::Window,
+                retry: request.posture.rotation.retrying(),
             };
             let start = Start {
                 name: host.clone(),
@@ -307,6 +306,10 @@ impl World {
 fn settings(request: &RunRequest) -> Result<CaConfig, ca::identity::InvalidSpiffeId> {
     let mut settings = CaConfig::lab(TrustDomain::new(DOMAIN)?);
     settings.tolerance = request.posture.tls.tolerance;
+    settings.gates = request.posture.rotation.gates();
+    settings.leaf_ttl = request.scenario.world.leaf_life;
+    // First leaves are of every age up to then: some are renewed at once, and some much later.
+    settings.stagger = settings.leaf_ttl / 2 - Duration::from_secs(5);
     settings.crl_life = request.scenario.world.list_life;
     // The laboratory's world is made before its clock starts.
     settings.join_ttl = Duration::from_secs(3600);

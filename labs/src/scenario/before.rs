@@ -66,6 +66,18 @@ pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(),
             let why = format!("`{as_}` has stolen no {what} by then");
             return stolen.then_some(()).ok_or(why);
         }
+        Act::Order(order) => {
+            let Some(first) = &order.after else {
+                return Ok(());
+            };
+            let is_it = |other: &Step| {
+                other.at < step.at
+                    && other.name.as_ref() == Some(first)
+                    && matches!(other.act, Act::Order(_))
+            };
+            let why = format!("there is no order `{first}` by then");
+            return schedule.iter().any(is_it).then_some(()).ok_or(why);
+        }
         Act::LogOut { principal } => return log_out(step, principal, schedule, world),
         Act::Heal => before(&|act| matches!(act, Act::Partition { .. })),
         Act::Rejoin { node } => {
@@ -82,7 +94,6 @@ pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(),
         | Act::Grant { .. }
         | Act::Hold(_)
         | Act::Isolate { .. }
-        | Act::Order(_)
         | Act::Partition { .. }
         | Act::PutEntities { .. }
         | Act::PutPolicy { .. }

@@ -22,7 +22,7 @@ const LETTERS: [&str; 4] = ["a", "b", "c", "d"];
 pub struct Predict {
     /// The question.
     pub ask: String,
-    /// The figure: `exposure`.
+    /// The figure: `exposure` or `outage`, whichever the lab measures.
     pub answer: String,
 }
 
@@ -53,7 +53,9 @@ impl Predict {
         let fields = Fields::of("[predict]", value, &["ask", "answer"])?;
         Ok(Self {
             ask: fields.needed("ask")?.text.into(),
-            answer: fields.needed("answer")?.known("figure", ["exposure"])?,
+            answer: fields
+                .needed("answer")?
+                .known("figure", ["exposure", "outage"])?,
         })
     }
 }

@@ -10,13 +10,14 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::act::{Act, lasts};
-use super::fields::{Fields, Word, word};
+use super::bounds::Bounds;
+use super::fields::{Fields, Word};
 use super::flaw::{Placed, incoherent};
 use super::step::Step;
 use super::world::World;
 
 /// The invariants that a scenario can name, in order of name.
-pub const INVARIANTS: [&str; 7] = [
+pub const INVARIANTS: [&str; 8] = [
     "legitimate-users-served",
     "monotone-policy",
     "no-forged-token",
@@ -24,6 +25,7 @@ pub const INVARIANTS: [&str; 7] = [
     "no-permit-on-stale-policy",
     "no-revoked-credential",
     "no-unlogged-decision",
+    "seamless-rotation",
 ];
 
 /// The tag of the attacker's requests.
@@ -89,11 +91,16 @@ pub struct Floor {
 /// What a good posture does.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Expect {
-    /// What it answers to the attack.
+    /// What it answers to the attack; of an outage, what those heard who went without.
     #[serde(serialize_with = "by_name")]
     pub refusal: Refusal,
-    /// For each action: no success later than this after the acknowledgement.
+    /// For each action: no success later than this after the acknowledgement. Empty where the harm
+    /// is an outage.
     pub exposure: BTreeMap<String, Duration>,
+    /// For each action: nobody who is owed it goes without for longer. Empty where the harm is
+    /// that somebody is let in.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub outage: BTreeMap<String, Duration>,
     /// What is kept, in the order of the file.
     pub invariants: Vec<String>,
     /// The dials that the learner may turn; all must stand in the learner's posture.
@@ -118,17 +125,16 @@ impl Expect {
         let known = [
             "refusal",
             "exposure",
+            "outage",
             "invariants",
             "dials",
             "optional_dials",
             "availability",
         ];
         let fields = Fields::of("[expect]", value, &known)?;
-        if !tags(schedule).contains(&ATTACK_TAG) {
-            return incoherent(
-                fields.span(),
-                format!("no request has the tag `{ATTACK_TAG}`"),
-            );
+        if fields.get("outage").is_none() && !tags(schedule).contains(&ATTACK_TAG) {
+            let why = format!("no request has the tag `{ATTACK_TAG}`");
+            return incoherent(fields.span(), why);
         }
         let refusal = fields.needed("refusal")?;
         refusal.known("refusal", Refusal::ALL.iter().map(|refusal| refusal.name()))?;
@@ -146,7 +152,11 @@ impl Expect {
         if invariants.is_empty() {
             fields.need::<()>("invariants", None)?;
         }
-        let floors = fields.list("availability", MAX_FLOORS)?;
+        let floors = fields.list("availability", MAX_FLOORS)?.into_iter();
+        let availability = floors
+            .map(|value| floor(value, schedule, world))
+            .collect::<Placed<Vec<Floor>>>()?;
+        let bounds = Bounds::read(&fields, schedule, &availability)?;
         let dials = dials(&fields)?;
         let optional = fields.words("optional_dials")?.into_iter();
         let own = || dials.iter().map(String::as_str);
@@ -154,53 +164,13 @@ impl Expect {
         Ok(Self {
             optional_dials: optional.collect::<Placed<_>>()?,
             refusal,
-            exposure: exposure(&fields, schedule)?,
+            exposure: bounds.exposure,
+            outage: bounds.outage,
             invariants,
             dials,
-            availability: floors
-                .into_iter()
-                .map(|value| floor(value, schedule, world))
-                .collect::<Placed<_>>()?,
+            availability,
         })
     }
-}
-
-/// A promise for each action that the attack tries, and for no other.
-fn exposure(fields: &Fields<'_, '_>, schedule: &[Step]) -> Placed<BTreeMap<String, Duration>> {
-    let value = fields.need("exposure", fields.get("exposure"))?;
-    let promises = Fields::of("`exposure`", value, &ACTIONS)?;
-    let mut exposure = BTreeMap::new();
-    for action in ACTIONS {
-        let Some(value) = promises.get(action) else {
-            continue;
-        };
-        let word = word(action, value)?;
-        let promise = word.span(action)?;
-        if promise.is_zero() || promise > super::world::MAX_DURATION {
-            return Err(word.out_of_range(action, "a promise is from 5 ms to 10 min"));
-        }
-        exposure.insert(action.to_owned(), promise);
-    }
-    let attacked = |action: &str| {
-        schedule.iter().any(|step| {
-            matches!(&step.act, Act::Request { tag, actions, .. }
-                if tag == ATTACK_TAG && actions.iter().any(|tried| tried == action))
-        })
-    };
-    for action in ACTIONS {
-        match (attacked(action), exposure.contains_key(action)) {
-            (true, false) => {
-                let why = format!("the attack tries `{action}`, for which nothing is promised");
-                return incoherent(&value.span(), why);
-            }
-            (false, true) => {
-                let why = format!("a promise for `{action}`, which the attack never tries");
-                return incoherent(&value.span(), why);
-            }
-            _ => {}
-        }
-    }
-    Ok(exposure)
 }
 
 fn dials(fields: &Fields<'_, '_>) -> Placed<Vec<String>> {

@@ -7,6 +7,7 @@
 mod act;
 mod administration;
 mod before;
+mod bounds;
 mod course;
 mod expect;
 mod fields;

@@ -56,6 +56,9 @@ pub struct Order {
     pub authority: String,
     /// Which one of its kind, where it must be said.
     pub id: Option<u64>,
+    /// The name of the order that must have been carried out first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
     /// Why a gate may be skipped.
     pub override_reason: Option<String>,
     /// Whom nothing is permitted any more once this is acknowledged, since all that they come with
@@ -77,10 +80,19 @@ impl fmt::Display for Order {
 /// The fields of a step with one of these verbs; nothing for others.
 pub(super) fn known(verb: &str) -> Option<&'static [&'static str]> {
     Some(match verb {
-        "prepare" => &["name", "at", "do", "authority"],
-        "activate" => &["name", "at", "do", "authority", "override"],
-        "taint" => &["name", "at", "do", "authority", "id"],
-        "revoke_authority" => &["name", "at", "do", "authority", "id", "override", "revokes"],
+        "prepare" => &["name", "at", "do", "authority", "after"],
+        "activate" => &["name", "at", "do", "authority", "after", "override"],
+        "taint" => &["name", "at", "do", "authority", "after", "id"],
+        "revoke_authority" => &[
+            "name",
+            "at",
+            "do",
+            "authority",
+            "after",
+            "id",
+            "override",
+            "revokes",
+        ],
         "steal" => &["name", "at", "do", "as", "what", "of"],
         "forge" | "replay" => &[
             "name", "at", "do", "every", "until", "as", "subject", "via", "actions", "tag",
@@ -157,6 +169,10 @@ fn order(deed: Deed, fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
         deed,
         authority,
         id,
+        after: fields
+            .word("after")?
+            .map(|word| word.name("after"))
+            .transpose()?,
         override_reason: fields.word("override")?.map(reason).transpose()?,
         revokes,
     }))

@@ -26,6 +26,12 @@ const LIST_LIFE: Duration = Duration::from_secs(60);
 /// The shortest life of a list that a CA signs.
 const MIN_LIST_LIFE: Duration = Duration::from_secs(8);
 
+/// How long a leaf lives, unless a world says otherwise.
+const LEAF_LIFE: Duration = Duration::from_secs(100);
+
+/// The shortest life of a leaf that a world may have: below it, first leaves would be due at once.
+const MIN_LEAF_LIFE: Duration = Duration::from_secs(30);
+
 /// Services that each region has one of; their nodes are `<service>.<region>`.
 pub const REGIONAL_SERVICES: [&str; 2] = ["records", "witness"];
 
@@ -55,10 +61,17 @@ pub struct World {
     /// How long a revocation list counts: the CA signs a new one in good time.
     #[serde(skip_serializing_if = "is_usual")]
     pub list_life: Duration,
+    /// How long a leaf lives, from when it is counted valid.
+    #[serde(skip_serializing_if = "is_usual_leaf")]
+    pub leaf_life: Duration,
 }
 
 fn is_usual(list_life: &Duration) -> bool {
     *list_life == LIST_LIFE
+}
+
+fn is_usual_leaf(leaf_life: &Duration) -> bool {
+    *leaf_life == LEAF_LIFE
 }
 
 /// Who changes the policy: a host of its own.
@@ -86,7 +99,7 @@ impl World {
         let fields = Fields::of(
             "[world]",
             value,
-            &["regions", "users", "duration", "list_life"],
+            &["regions", "users", "duration", "list_life", "leaf_life"],
         )?;
         let mut regions: Vec<String> = Vec::new();
         for word in fields.words("regions")? {
@@ -117,11 +130,17 @@ impl World {
             let word = fields.needed("list_life")?;
             return Err(word.out_of_range("list_life", "a list counts from 8 s to 10 min"));
         }
+        let leaf_life = fields.duration("leaf_life")?.unwrap_or(LEAF_LIFE);
+        if !(MIN_LEAF_LIFE..=MAX_DURATION).contains(&leaf_life) {
+            let word = fields.needed("leaf_life")?;
+            return Err(word.out_of_range("leaf_life", "a leaf lives from 30 s to 10 min"));
+        }
         let mut world = Self {
             regions,
             users: Vec::new(),
             duration,
             list_life,
+            leaf_life,
         };
         for value in fields.list("users", MAX_USERS)? {
             let user = world.read_user(value)?;

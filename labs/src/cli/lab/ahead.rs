@@ -101,6 +101,7 @@ mod tests {
     use super::*;
     use crate::catalog;
     use crate::course::desk::DeskFiles;
+    use crate::history::Harm;
 
     #[test]
     fn it_leads_on_from_each_thing_that_was_done() {
@@ -123,7 +124,8 @@ mod tests {
         assert_eq!(next(), "lab attack");
         record(Fact::Attacked {
             lab: lab(),
-            exposure_ms: 1,
+            harm: Harm::Exposure,
+            ms: 1,
         });
         assert_eq!(next(), "lab check");
         record(Fact::Passed {

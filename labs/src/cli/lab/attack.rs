@@ -21,7 +21,7 @@ use crate::course::drawn;
 use crate::course::own;
 use crate::course::progress::{Fact, Progress};
 use crate::course::variant::{self, SHOWN_SEED};
-use crate::history::History;
+use crate::history::{Harm, History};
 use crate::report::control::Attack;
 use crate::report::text::{Page, Style, Tone};
 use crate::report::{DemoFacts, DemoReport, RunFacts, RunReport, figure, json, text};
@@ -212,7 +212,11 @@ fn record(
     }
     Ok(Progress::record(
         workspace,
-        &Fact::Attacked { lab, exposure_ms },
+        &Fact::Attacked {
+            lab,
+            harm: report.runs[0].harm(),
+            ms: exposure_ms,
+        },
     )?)
 }
 
@@ -222,7 +226,7 @@ fn beside(said: Option<Guess>, report: &DemoReport, style: &Style) -> String {
         return String::new();
     };
     let mut page = Page::new(style);
-    let was = in_words(&report.runs[0].exposure_ms);
+    let was = in_words(report.runs[0].harm_ms());
     let text = format!("{said} s. It was {was}.");
     page.wrapped(Tone::Strong, "You said ", &text);
     page.blank();
@@ -249,10 +253,13 @@ fn looked(
     }
     let closed = report.runs[0].attack == Attack::Refused;
     if closed {
+        let what = match history.expect.harm() {
+            Harm::Exposure => format!("The attack was refused ({})", history.expect.refusal),
+            Harm::Outage => "Nobody went without for longer than is allowed".to_owned(),
+        };
         let text = format!(
-            "The attack was refused ({}) on this one seed; whether that holds on others, and what \
-             it costs whom, `lab check` says.",
-            history.expect.refusal
+            "{what} on this one seed; whether that holds on others, and what it costs whom, \
+             `lab check` says."
         );
         end.wrapped(Tone::Good, "", &text);
     }
@@ -308,8 +315,8 @@ fn own_attack(
     Ok(page.finish())
 }
 
-fn in_words(exposure_ms: &BTreeMap<String, u64>) -> String {
-    let told = exposure_ms
+fn in_words(harm_ms: &BTreeMap<String, u64>) -> String {
+    let told = harm_ms
         .iter()
         .map(|(action, ms)| format!("{} ({action})", figure::seconds(ms.saturating_mul(1_000))));
     told.collect::<Vec<_>>().join(", ")

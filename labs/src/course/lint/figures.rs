@@ -87,7 +87,14 @@ fn of_scenario(scenario: &Scenario) -> BTreeSet<Figure> {
             known.extend([ms(low), ms(high)]);
         }
     }
-    known.extend(expect.exposure.values().map(|span| ms(*span)));
+    known.extend(
+        expect
+            .exposure
+            .values()
+            .chain(expect.outage.values())
+            .map(|span| ms(*span)),
+    );
+    known.extend([ms(scenario.world.leaf_life), ms(scenario.world.list_life)]);
     known.extend(scenario.attack.iter().map(|task| ms(task.reach)));
     let floors = expect.availability.iter();
     known.extend(floors.map(|floor| (Kind::Share, (floor.floor * 100_000.0).round() as u64)));

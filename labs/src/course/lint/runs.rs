@@ -14,7 +14,7 @@ use crate::course::check::check;
 use crate::course::explain::Places;
 use crate::course::trial::{Entrant, Trial, trial};
 use crate::course::variant::SHOWN_SEED;
-use crate::history::History;
+use crate::history::{Harm, History};
 use crate::invariant::Verdict;
 use crate::report::control::Attack;
 use crate::report::text::{self, Style};
@@ -116,11 +116,15 @@ pub(super) fn exposed(trials: &[Trial]) -> Ruling {
         .filter(|it| it.report.attack != Attack::Succeeded);
     let faults = held.map(|it| {
         format!(
-            "seed {}: the attack does not succeed; narrow `vary` or expose more",
-            it.seed
+            "seed {}: {}; narrow `vary` or expose more",
+            it.seed,
+            match it.report.harm() {
+                Harm::Exposure => "the attack does not succeed",
+                Harm::Outage => "there is no outage",
+            }
         )
     });
-    let longest = |trial: &Trial| trial.report.exposure_ms.values().copied().max();
+    let longest = |trial: &Trial| trial.report.harm_ms().values().copied().max();
     let lasted: Vec<u64> = trials.iter().filter_map(longest).collect();
     let seen = match (lasted.iter().min(), lasted.iter().max()) {
         (Some(least), Some(most)) => {

@@ -18,7 +18,8 @@ fn every_fact() -> Vec<Fact> {
         Fact::Unguessed { lab: lab() },
         Fact::Attacked {
             lab: lab(),
-            exposure_ms: 33_210,
+            harm: Harm::Exposure,
+            ms: 33_210,
         },
         Fact::Reached {
             lab: lab(),

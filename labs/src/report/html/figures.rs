@@ -2,10 +2,10 @@
 //!
 //! A figure is shown rounded, and carries the report's own value beside it in the markup.
 
-use crate::history::History;
-use crate::report::balance::{self, Row};
+use crate::history::{Harm, History};
+use crate::report::balance::{self, Cost, Row};
 use crate::report::markup::Markup;
-use crate::report::{Availability, RunReport, figure, timeline};
+use crate::report::{Availability, RunReport, figure};
 
 /// Writes the section.
 pub(super) fn write(markup: &mut Markup, runs: &[RunReport], histories: &[&History]) {
@@ -58,22 +58,15 @@ fn data(markup: &mut Markup, value: &str, shown: &str) {
 }
 
 fn exposure_and_price(markup: &mut Markup, runs: &[RunReport], histories: &[&History]) {
-    let (attacker, user) = balance::sides(histories);
-    let who = attacker.unwrap_or("nobody");
-    let let_in = format!("{who} let in after the revocation");
-    let price = user
-        .zip(histories.first())
-        .map_or("the price".to_owned(), |(user, first)| {
-            format!("price: {user} ({}) unserved", timeline::region(first, user))
-        });
-    let columns = [
-        "run",
-        "to",
-        &let_in,
-        "promised",
-        &price,
-        "requests unserved",
-    ];
+    let user = balance::sides(histories).1;
+    let (let_in, price) = balance::heads(histories);
+    let is_outage = runs.first().is_some_and(|run| run.harm() == Harm::Outage);
+    let last = if is_outage {
+        "order"
+    } else {
+        "requests unserved"
+    };
+    let columns = ["run", "to", &let_in, "promised", &price, last];
     table(markup, &columns, |markup| {
         for (run, history) in runs.iter().zip(histories) {
             let rows = balance::rows(history, user);
@@ -94,9 +87,15 @@ fn exposure_and_price(markup: &mut Markup, runs: &[RunReport], histories: &[&His
 fn exposure_row(markup: &mut Markup, run: &RunReport, row: &Row) {
     markup.leaf("td", &[], &row.action);
     let ms = |of: Option<&u64>| of.map_or(String::new(), u64::to_string);
-    let exposure = ms(run.exposure_ms.get(&row.action));
-    figure_cell(markup, "big", &exposure, &row.exposure_words());
-    let promised = ms(run.promised_ms.get(&row.action));
+    let harm = ms(run.harm_ms().get(&row.action));
+    figure_cell(markup, "big", &harm, &row.harm_words());
+    let promised = match run.harm() {
+        Harm::Exposure => ms(run.promised_ms.get(&row.action)),
+        Harm::Outage => row
+            .promise
+            .bound_us()
+            .map_or(String::new(), |us| (us / 1_000).to_string()),
+    };
     let words = row.promise_words();
     let words = match words.trim_start_matches("of ") {
         "none promised" => "nothing",
@@ -104,11 +103,12 @@ fn exposure_row(markup: &mut Markup, run: &RunReport, row: &Row) {
     };
     figure_cell(markup, "number", &promised, words);
     match &row.price {
-        None => {
+        Cost::Waited(waited) => waited_cells(markup, waited.as_ref()),
+        Cost::Unserved(None) => {
             markup.leaf("td", &[("class", "big")], "-");
             markup.leaf("td", &[("class", "number")], "not asked");
         }
-        Some(price) => {
+        Cost::Unserved(Some(price)) => {
             let shown = if price.unserved == 0 {
                 "never".to_owned()
             } else {
@@ -119,6 +119,17 @@ fn exposure_row(markup: &mut Markup, run: &RunReport, row: &Row) {
             figure_cell(markup, "number", &price.unserved.to_string(), &of);
         }
     }
+}
+
+/// For how long which order waited, and whether it still does.
+fn waited_cells(markup: &mut Markup, waited: Option<&(String, u64, bool)>) {
+    let Some((order, us, is_done)) = waited else {
+        markup.leaf("td", &[("class", "big")], "");
+        return markup.leaf("td", &[("class", "number")], "");
+    };
+    figure_cell(markup, "big", &us.to_string(), &figure::seconds(*us));
+    let end = if *is_done { "" } else { ", and waits still" };
+    markup.leaf("td", &[("class", "number")], &format!("{order}{end}"));
 }
 
 fn floors(markup: &mut Markup, runs: &[RunReport]) {

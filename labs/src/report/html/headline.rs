@@ -5,8 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::history::{History, Promise};
+use crate::history::{Harm, History, Promise};
 use crate::invariant::exposure::{self, Late};
+use crate::invariant::outage;
+use crate::report::balance::longest_wait;
 use crate::report::figure::seconds;
 use crate::report::{RunReport, measure, timeline};
 
@@ -19,11 +21,46 @@ pub(super) struct Headline {
 
 /// The headline of these runs.
 pub(super) fn headline(runs: &[RunReport], histories: &[&History]) -> Headline {
+    if runs.first().is_some_and(|run| run.harm() == Harm::Outage) {
+        return outage(runs, histories);
+    }
     let price = histories.last().map_or(String::new(), |last| price(last));
     let what = match histories.first().and_then(|first| revoked(first)) {
         Some(who) => let_in(&who, runs, histories),
         None => nobody(histories),
     };
+    Headline { what, price }
+}
+
+/// The headline of runs that measure outages.
+fn outage(runs: &[RunReport], histories: &[&History]) -> Headline {
+    let told = runs.iter().zip(histories).map(|(run, history)| {
+        let with = with(&run.posture);
+        match outage::longest(history) {
+            None => format!("{with} nobody went without"),
+            Some(it) => {
+                let (who, action, lasted) = (&it.principal, &it.action, seconds(it.lasted_us()));
+                let end = if it.is_over { "" } else { ", to the end" };
+                let place = place(&it.node);
+                format!("{with} {who} could not {action} in {place} for {lasted}{end}")
+            }
+        }
+    });
+    let told: Vec<String> = told.collect();
+    let waited = histories.last().and_then(|last| longest_wait(last));
+    let price = match waited {
+        None => String::new(),
+        Some((order, us, true)) => {
+            format!(
+                "The price: {order} waited {} to be carried out.",
+                seconds(us)
+            )
+        }
+        Some((order, us, false)) => {
+            format!("The price: {order} waited {} and longer.", seconds(us))
+        }
+    };
+    let what = format!("{}.", capital(&told.join("; ")));
     Headline { what, price }
 }
 

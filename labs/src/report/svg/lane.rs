@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::mark::Form;
 use super::{Axis, LABEL_COLUMNS, LEFT, PLOT, breadth, fit, label, px};
-use crate::history::{History, Promise};
+use crate::history::{Harm, History, Promise};
 use crate::invariant::exposure;
 use crate::report::figure::seconds;
 use crate::report::markup::Markup;
@@ -48,7 +48,8 @@ struct Exposure {
     promise: Promise,
 }
 
-/// The lanes of one run: the attacker's, then the legitimate user's.
+/// The lanes of one run: the attacker's, then the legitimate user's; where nobody attacks, those of
+/// all who are followed.
 pub(super) fn lanes(scale: Scale, history: &History) -> Vec<Lane<'_>> {
     let mut lanes = Vec::new();
     if let Some(who) = timeline::attacker(history) {
@@ -56,7 +57,13 @@ pub(super) fn lanes(scale: Scale, history: &History) -> Vec<Lane<'_>> {
             Measured::Exposure(exposure(history, who, action))
         }));
     }
-    if let Some(who) = timeline::legitimate(history) {
+    let outage = history.expect.harm() == Harm::Outage;
+    let owed = if outage {
+        timeline::followed(history)
+    } else {
+        timeline::legitimate(history).into_iter().collect()
+    };
+    for who in owed {
         let mut gaps = measure::gaps(history, who);
         lanes.extend(of(scale, history, who, "a legitimate user", |action| {
             Measured::Price(gaps.remove(action).unwrap_or_default())

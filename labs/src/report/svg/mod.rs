@@ -13,7 +13,7 @@ use super::markup::Markup;
 use super::text::{Style, width};
 use super::timeline::Scale;
 use super::{Attack, RunReport, figure};
-use crate::history::History;
+use crate::history::{Harm, History};
 use lane::Lane;
 
 /// The picture's width, in pixels.
@@ -156,6 +156,7 @@ fn heading(markup: &mut Markup, group: &Group<'_>, y: i64) {
     let name = fit(&group.run.posture, LABEL_COLUMNS);
     label(markup, "run", 0, y + 215, &name);
     let (class, words) = match group.run.attack {
+        _ if group.run.harm() == Harm::Outage => outage_words(group.run.attack),
         Attack::Succeeded => ("ended bad", "the attack succeeded".to_owned()),
         Attack::Refused => {
             let refusal = &group.history.expect.refusal;
@@ -164,6 +165,21 @@ fn heading(markup: &mut Markup, group: &Group<'_>, y: i64) {
         Attack::Unknown => ("ended", "the attack was not refused by name".to_owned()),
     };
     label(markup, class, LEFT * 10, y + 215, &fit(&words, 100));
+}
+
+fn outage_words(ended: Attack) -> (&'static str, String) {
+    let (class, words) = match ended {
+        Attack::Succeeded => (
+            "ended bad",
+            "people went without for longer than is allowed",
+        ),
+        Attack::Refused => (
+            "ended good",
+            "nobody went without for longer than is allowed",
+        ),
+        Attack::Unknown => ("ended", "what was ordered was not carried out"),
+    };
+    (class, words.to_owned())
 }
 
 /// The picture in words, for those who do not see it.

@@ -7,7 +7,7 @@ use super::lane;
 use super::page::{Page, Style, Tone};
 use super::{people, scale, shared};
 use crate::history::{Fault, History, Outcome};
-use crate::report::timeline::{self, attacker, legitimate};
+use crate::report::timeline::{self, followed};
 use crate::report::{DemoReport, figure};
 
 /// The lines at that moment of true time: one history for each run, in the same order.
@@ -105,7 +105,7 @@ fn until(history: &History, at_us: u64) -> History {
     }
 }
 
-/// How often each of the two was served since the revocation, or so far.
+/// How often each of those who are followed was served since the revocation, or so far.
 fn counts(whole: &History, past: &History) -> String {
     let acknowledged = past.acts.iter().filter(|act| act.revokes());
     let since_us = acknowledged.filter_map(|act| act.acknowledged_us).min();
@@ -121,8 +121,7 @@ fn counts(whole: &History, past: &History) -> String {
         format!("{who} {served} served, {refused} not")
     };
     let since = since_us.map_or("so far", |_| "since revoked");
-    let who = [attacker(whole), legitimate(whole)];
-    let each: Vec<String> = who.into_iter().flatten().map(of).collect();
+    let each: Vec<String> = followed(whole).into_iter().map(of).collect();
     format!("{since}: {}", each.join("; "))
 }
 

@@ -13,7 +13,7 @@ pub(crate) mod sample;
 mod table;
 
 use super::lesson::lesson;
-use super::timeline::{self, Scale, attacker, legitimate};
+use super::timeline::{self, Scale};
 use super::{DemoReport, RunReport, figure};
 use crate::history::{History, Outcome};
 use crate::invariant::Verdict;
@@ -108,15 +108,14 @@ fn timeline(page: &mut Page<'_>, runs: &[RunReport], histories: &[&History]) {
 fn legend(page: &mut Page<'_>, scale: Scale, histories: &[&History]) {
     lane::legend(page, scale);
     let later = |history: &&History| {
-        let both = [attacker(history), legitimate(history)]
-            .into_iter()
-            .flatten();
-        both.flat_map(|who| {
-            timeline::heard(history, scale, who, None)
-                .into_iter()
-                .skip(2)
-        })
-        .any(|heard| heard.mark() == timeline::Mark::Mixed)
+        let people = timeline::followed(history).into_iter();
+        people
+            .flat_map(|who| {
+                timeline::heard(history, scale, who, None)
+                    .into_iter()
+                    .skip(2)
+            })
+            .any(|heard| heard.mark() == timeline::Mark::Mixed)
     };
     if histories.iter().any(later) {
         let mixed = page.style.marks().mixed;
@@ -149,10 +148,10 @@ fn world(page: &mut Page<'_>, scale: Scale, runs: &[RunReport], histories: &[&Hi
     shared(page, scale, runs, histories, acts, lane::acts);
 }
 
-/// The lanes of the attacker and of a legitimate user of `whole`, as far as `history` goes.
+/// The lanes of those who are [followed](timeline::followed) in `whole`, as far as `history` goes.
 fn people(page: &mut Page<'_>, scale: Scale, run: &str, whole: &History, history: &History) {
     let mut label = run;
-    for who in [attacker(whole), legitimate(whole)].into_iter().flatten() {
+    for who in timeline::followed(whole) {
         lane::requests(page, scale, history, label, who);
         label = "";
     }

@@ -6,23 +6,19 @@
 use super::page::{Page, Tone};
 use crate::history::History;
 use crate::report::RunReport;
-use crate::report::{balance, timeline};
+use crate::report::balance;
 
 /// Columns of the table: run, action, exposure, promise.
 const COLUMNS: [usize; 4] = [9, 10, 11, 16];
 
 /// One row for each run and action.
 pub(super) fn exposure_and_price(page: &mut Page<'_>, runs: &[RunReport], histories: &[&History]) {
-    let Some(first) = histories.first() else {
+    if histories.is_empty() {
         return;
-    };
-    let (attacker, user) = balance::sides(histories);
-    let who = attacker.map_or("nobody".to_owned(), |who| page.style.fit(who, 20));
+    }
+    let user = balance::sides(histories).1;
     page.blank();
-    let let_in = format!("{who} let in after the revocation");
-    let price = user.map_or("the price".to_owned(), |user| {
-        format!("price: {user} ({}) unserved", timeline::region(first, user))
-    });
+    let (let_in, price) = balance::heads(histories);
     let left: usize = COLUMNS.iter().sum();
     let let_in = page.style.cell(&let_in, left - COLUMNS[0] - 1);
     let gap = " ".repeat(COLUMNS[0]);
@@ -37,7 +33,7 @@ pub(super) fn exposure_and_price(page: &mut Page<'_>, runs: &[RunReport], histor
             let cells = [
                 label,
                 &row.action,
-                &format!("{:>8}", row.exposure_words()),
+                &format!("{:>8}", row.harm_words()),
                 &row.promise_words(),
             ];
             let cells = cells.iter().zip(COLUMNS);

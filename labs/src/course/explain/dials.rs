@@ -1,0 +1,153 @@
+//! The dials that decide a cause, and what their values did.
+
+use std::time::Duration;
+
+use services::client::IN_HANDSHAKE;
+use services::posture::{Dial, Freshness, OnStale, Posture, Recheck, TokenStatus};
+use services::refusal::Refusal;
+
+use super::{Cause, Governing, LockedOut, Places};
+use crate::history::History;
+use crate::invariant::{self, legitimate_users_served as served};
+use crate::report::figure;
+
+/// The dials behind a cause: those of the lab if any govern it, else all that do.
+pub(super) fn governing(
+    cause: &Cause,
+    history: &History,
+    locked_out: &[LockedOut],
+    (posture, places): (&Posture, &Places),
+) -> Vec<Governing> {
+    let strict = *cause == Cause::Invariant(served::NAME);
+    let refusals: Vec<&str> = match cause {
+        Cause::Invariant(name) if strict || *name == served::NAME => locked_out
+            .iter()
+            .map(|group| group.logged.as_ref().unwrap_or(&group.heard).as_str())
+            .map(|heard| heard.strip_prefix(IN_HANDSHAKE).unwrap_or(heard))
+            .collect(),
+        Cause::Invariant("monotone-policy") => vec!["policy-rolled-back"],
+        Cause::Invariant("no-unlogged-decision") => vec!["audit-unavailable"],
+        Cause::Attack | Cause::Invariant(_) | Cause::NotRefused => {
+            vec![refusal(history, posture)]
+        }
+        Cause::NeverLetIn | Cause::Doubt(_) => Vec::new(),
+    };
+    let unasked = posture.tls.recheck != Recheck::Message && is_message(cause, history);
+    let governs = |dial: &&Dial| {
+        if unasked {
+            return dial.name == "tls.recheck";
+        }
+        dial.is_built()
+            && dial
+                .refusals
+                .iter()
+                .any(|refusal| refusals.contains(refusal))
+    };
+    let told = services::posture::DIALS.iter().filter(governs).map(|dial| {
+        let set_at = places.get(dial.name);
+        Governing {
+            dial: dial.name.to_owned(),
+            value: posture.value(dial.name).unwrap_or_default(),
+            set_at: set_at.map_or_else(|| "not set: hardened".to_owned(), Clone::clone),
+            effect: if unasked {
+                "a message of an open stream is decided, and logged, under `message` alone"
+                    .to_owned()
+            } else {
+                effect(dial.name, posture, history, strict)
+            },
+        }
+    });
+    told.collect()
+}
+
+/// The refusal that was missing: the lab's, or, where log-outs are looked at, that of a policy too
+/// old to know of one.
+fn refusal<'h>(history: &'h History, posture: &Posture) -> &'h str {
+    let named = history.expect.refusal.as_str();
+    let looked_at = posture.token.status == TokenStatus::Check;
+    if named == Refusal::TokenRevoked.name() && looked_at {
+        return Refusal::PolicyStale.name();
+    }
+    named
+}
+
+/// Whether what was served without an entry is a message of a stream.
+fn is_message(cause: &Cause, history: &History) -> bool {
+    let Cause::Invariant("no-unlogged-decision") = cause else {
+        return false;
+    };
+    let first = invariant::by_name("no-unlogged-decision").and_then(|invariant| {
+        (invariant.check)(&history.placed())
+            .violations
+            .into_iter()
+            .next()
+    });
+    let id = first.and_then(|violation| violation.request);
+    let mut requests = history.requests.iter();
+    requests.any(|request| Some(&request.id) == id.as_ref() && request.since_us.is_some())
+}
+
+/// What a dial's value did: only for those whose value alone does not say it.
+fn effect(dial: &str, posture: &Posture, history: &History, strict: bool) -> String {
+    match dial {
+        "policy.freshness" if strict => too_young(posture, history),
+        "policy.freshness" => too_old(posture, history),
+        "policy.on_stale" if posture.policy.on_stale == OnStale::Allow => {
+            "a policy that is too old decides all the same".to_owned()
+        }
+        _ => String::new(),
+    }
+}
+
+/// Bounds that are longer than the lab allows, or none at all.
+fn too_old(posture: &Posture, history: &History) -> String {
+    let mut effects = Vec::new();
+    for (action, allowed_us) in &history.expect.exposure_us {
+        let allowed = figure::span(Duration::from_micros(*allowed_us));
+        match posture.policy.freshness.get(action) {
+            Freshness::Any => effects.push(format!(
+                "a policy of any age may decide {action}; this lab allows {allowed}"
+            )),
+            Freshness::Within(bound) if bound.as_micros() > u128::from(*allowed_us) => {
+                let bound = figure::span(bound);
+                effects.push(format!(
+                    "a policy {bound} old may still decide {action}; this lab allows {allowed}"
+                ));
+            }
+            Freshness::Within(_) | Freshness::Latest => {}
+        }
+    }
+    effects.join("; ")
+}
+
+/// From which age on whom the bound refuses.
+fn too_young(posture: &Posture, history: &History) -> String {
+    let mut asked: Vec<&str> = served::groups(history)
+        .iter()
+        .filter(|group| group.ratio().is_some_and(|ratio| ratio < group.spec.floor))
+        .flat_map(|group| match &group.spec.action {
+            Some(action) => vec![action.as_str()],
+            None => history
+                .expect
+                .exposure_us
+                .keys()
+                .map(String::as_str)
+                .collect(),
+        })
+        .collect();
+    asked.sort_unstable();
+    asked.dedup();
+    let told = asked
+        .iter()
+        .filter_map(|action| match posture.policy.freshness.get(action) {
+            Freshness::Within(bound) => Some(format!(
+                "{action} is refused to everyone once the policy is {} old",
+                figure::span(bound)
+            )),
+            Freshness::Latest => Some(format!(
+                "{action} is refused to everyone who cannot reach a quorum"
+            )),
+            Freshness::Any => None,
+        });
+    told.collect::<Vec<_>>().join("; ")
+}

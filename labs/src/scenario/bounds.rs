@@ -1,0 +1,109 @@
+//! How much harm a good posture allows, by action: how late somebody revoked is let in, or for how
+//! long somebody who is owed an answer goes without.
+//!
+//! A scenario is about the one or the other: where somebody attacks, it says `exposure`; where an
+//! administrator's own deed is what hurts, it says `outage`, and nobody attacks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use services::posture::ACTIONS;
+
+use super::act::Act;
+use super::expect::{ATTACK_TAG, Floor};
+use super::fields::{Fields, word};
+use super::flaw::{Placed, incoherent};
+use super::step::Step;
+use super::world::MAX_DURATION;
+
+/// One of the two is empty.
+pub(super) struct Bounds {
+    pub(super) exposure: BTreeMap<String, Duration>,
+    pub(super) outage: BTreeMap<String, Duration>,
+}
+
+impl Bounds {
+    pub(super) fn read(
+        fields: &Fields<'_, '_>,
+        schedule: &[Step],
+        floors: &[Floor],
+    ) -> Placed<Self> {
+        let attacked = asked(schedule, &[ATTACK_TAG]);
+        if let Some(value) = fields.get("outage") {
+            if let Some(exposure) = fields.get("exposure") {
+                let why = "a scenario is about `exposure` or about `outage`, not about both";
+                return incoherent(&exposure.span(), why);
+            }
+            if !attacked.is_empty() {
+                let why = format!(
+                    "of an outage nobody is the cause by attacking: no request has \
+                                   the tag `{ATTACK_TAG}`"
+                );
+                return incoherent(&value.span(), why);
+            }
+            let owed: Vec<&str> = floors.iter().map(|floor| &*floor.tag).collect();
+            let outage = bounds("outage", fields)?;
+            let asked = asked(schedule, &owed);
+            if let Some(action) = outage
+                .keys()
+                .find(|action| !asked.contains(&action.as_str()))
+            {
+                let why = format!("nobody to whom a floor owes it asks for `{action}`");
+                return incoherent(&value.span(), why);
+            }
+            let exposure = BTreeMap::new();
+            return Ok(Self { exposure, outage });
+        }
+        let value = fields.need("exposure", fields.get("exposure"))?;
+        let exposure = bounds("exposure", fields)?;
+        for action in ACTIONS {
+            let why = match (attacked.contains(&action), exposure.contains_key(action)) {
+                (true, false) => {
+                    format!("the attack tries `{action}`, for which nothing is promised")
+                }
+                (false, true) => {
+                    format!("a promise for `{action}`, which the attack never tries")
+                }
+                _ => continue,
+            };
+            return incoherent(&value.span(), why);
+        }
+        let outage = BTreeMap::new();
+        Ok(Self { exposure, outage })
+    }
+}
+
+/// The actions that requests with one of these tags ask for.
+fn asked<'s>(schedule: &'s [Step], tags: &[&str]) -> Vec<&'s str> {
+    let steps = schedule.iter().filter_map(|step| match &step.act {
+        Act::Request { tag, actions, .. } if tags.contains(&tag.as_str()) => Some(actions),
+        _ => None,
+    });
+    steps.flatten().map(String::as_str).collect()
+}
+
+fn bounds(field: &'static str, fields: &Fields<'_, '_>) -> Placed<BTreeMap<String, Duration>> {
+    let value = fields.need(field, fields.get(field))?;
+    let place = format!("`{field}`");
+    let given = Fields::of(&place, value, &ACTIONS)?;
+    let mut bounds = BTreeMap::new();
+    for action in ACTIONS {
+        let Some(value) = given.get(action) else {
+            continue;
+        };
+        let word = word(action, value)?;
+        let bound = word.span(action)?;
+        if bound.is_zero() || bound > MAX_DURATION {
+            return Err(word.out_of_range(action, "a promise is from 5 ms to 10 min"));
+        }
+        bounds.insert(action.to_owned(), bound);
+    }
+    if bounds.is_empty() {
+        return incoherent(&value.span(), format!("{place} says nothing of any action"));
+    }
+    Ok(bounds)
+}
+
+#[cfg(test)]
+#[path = "bounds_tests.rs"]
+mod tests;
