@@ -275,7 +275,7 @@ fn sentence(trials: &[Trial]) -> String {
             )
         });
         return format!(
-            "Kept on {}:{waited} nobody went without for longer than {}{owed}.",
+            "Kept on {}:{waited} the longest outage was {}{owed}.",
             seeds_of(trials.len()),
             latest.collect::<Vec<_>>().join(", "),
         );

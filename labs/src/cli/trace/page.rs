@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::super::kept::Kept;
 use super::story::{ActBefore, Asked, Hop, Logged, Story};
+use crate::history::ActKind;
 use crate::report::figure::seconds;
 use crate::report::text::{Page, Style, Tone};
 
@@ -75,7 +76,13 @@ fn label_each(page: &mut Page<'_>, label: &str, texts: impl Iterator<Item = Stri
 fn act(act: &ActBefore) -> String {
     let (at, what) = (exact(act.at_us), act.kind.as_str());
     let whom = [act.principal.as_str(), &act.role].join(" ");
-    let what = format!("{what} {}", whom.trim());
+    // An order says what it is about by itself.
+    let order = [ActKind::Rotate.name(), ActKind::Authority.name()].contains(&what);
+    let what = if order && !act.role.is_empty() {
+        act.role.clone()
+    } else {
+        format!("{what} {}", whom.trim())
+    };
     let what = what.trim_end();
     if !act.acknowledged {
         return format!("{at}  {what} pending: no promise");
