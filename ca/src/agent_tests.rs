@@ -167,6 +167,7 @@ impl Clinic {
             tolerance: ca_config.tolerance,
             revocation: Revocation::default(),
             retry: crate::renewal::Retry::Window,
+            swap: crate::agent::Swap::Whole,
         };
         drop(ca);
         let mut running = JoinSet::new();

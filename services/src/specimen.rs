@@ -78,6 +78,7 @@ impl Specimen {
             tolerance: Duration::ZERO,
             revocation: ca::revocation::Revocation::ignore(),
             retry: Retry::Window,
+            swap: ca::agent::Swap::Whole,
         };
         let start = Start {
             name: NODE.to_owned(),

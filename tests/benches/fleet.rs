@@ -84,6 +84,7 @@ fn fleet(local: &LocalSet, size: usize) -> Arc<Mutex<Ca>> {
             tolerance: Duration::from_millis(500),
             revocation: Revocation::default(),
             retry: Retry::Window,
+            swap: ca::agent::Swap::Whole,
         };
         local.spawn_local(Agent::new(seams, config, None).0.run());
     }

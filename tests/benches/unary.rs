@@ -252,6 +252,7 @@ fn invite(seams: &Seams, settings: &CaConfig, ca_port: u16) -> [AgentConfig; 2] 
             tolerance: settings.tolerance,
             revocation: ca::revocation::Revocation::default(),
             retry: Retry::Window,
+            swap: ca::agent::Swap::Whole,
         }
     })
 }
@@ -332,6 +333,7 @@ fn member(seams: &Seams, durability: Durability, identity: Known) -> Member {
         tolerance: Duration::ZERO,
         revocation: ca::revocation::Revocation::default(),
         retry: Retry::Window,
+        swap: ca::agent::Swap::Whole,
     };
     let start = Start {
         name: "records".to_owned(),

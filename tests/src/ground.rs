@@ -107,6 +107,7 @@ pub fn invite(seams: &Seams, nodes: &[&str]) -> Vec<AgentConfig> {
             tolerance: Duration::from_millis(500),
             revocation: ca::revocation::Revocation::default(),
             retry: Retry::Window,
+            swap: ca::agent::Swap::Whole,
         });
     }
     invited

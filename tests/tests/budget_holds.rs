@@ -68,6 +68,7 @@ fn invite(seams: &Seams, settings: CaConfig) -> Vec<AgentConfig> {
             tolerance,
             revocation: Revocation::default(),
             retry: Retry::Window,
+            swap: ca::agent::Swap::Whole,
         }
     });
     invited.into()

@@ -72,7 +72,7 @@ impl Agent {
         let asked = client(connection).renew(RenewRequest { csr }).await;
         let reply = asked.map_err(|status| AgentError::Refused(Box::new(status)))?;
         let next = self.accept(held.credential.generation + 1, key, reply.into_inner())?;
-        self.with_bearer(next).await
+        self.replaced(held, next).await
     }
 
     /// A new key and a request that asks for nothing but a certificate for it.

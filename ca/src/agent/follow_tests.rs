@@ -35,6 +35,7 @@ fn met() -> (Ca, Agent, SpiffeId) {
         tolerance: Duration::ZERO,
         revocation: Revocation::default(),
         retry: crate::renewal::Retry::Window,
+        swap: crate::agent::Swap::Whole,
     };
     (
         ca,

@@ -9,6 +9,9 @@
 mod ask;
 mod early;
 mod follow;
+mod swap;
+
+pub use swap::{Swap, danger};
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -150,6 +153,8 @@ pub struct AgentConfig {
     pub revocation: Revocation,
     /// How a failed renewal is tried again.
     pub retry: Retry,
+    /// How a renewed leaf comes into use.
+    pub swap: Swap,
 }
 
 /// Gets, renews and publishes one node's identity.

@@ -113,6 +113,7 @@ async fn failures(retry: Retry) -> (Vec<Time>, Time) {
         tolerance: Duration::ZERO,
         revocation: Revocation::default(),
         retry,
+        swap: crate::agent::Swap::Whole,
     };
     let (agent, _published) = Agent::new(seams, config, None);
     let (key, csr) = agent.request().unwrap();

@@ -85,6 +85,7 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
         tolerance: WORKING_TOLERANCE,
         revocation: Revocation::default(),
         retry: Retry::Window,
+        swap: ca::agent::Swap::Whole,
         id: invitation.spiffe_id,
     };
     printer.note(&format!("{} at {}", config.id, words.ca.0));

@@ -274,6 +274,7 @@ impl Clinic {
             tolerance: posture.tls.tolerance,
             revocation: posture.revocation.without_lists(),
             retry: Retry::Window,
+            swap: ca::agent::Swap::Whole,
         })
     }
 }

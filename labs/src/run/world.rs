@@ -162,6 +162,7 @@ impl World {
                     request.posture.revocation.without_lists()
                 },
                 retry: request.posture.rotation.retrying(),
+                swap: request.posture.rotation.swapping(),
             };
             let start = Start {
                 name: host.clone(),

@@ -324,6 +324,17 @@ pub const DIALS: &[Dial] = &[
         refusals: &["busy"],
         built: &["window", "fixed"],
     },
+    Dial {
+        name: "rotation.swap",
+        form: Form::Words,
+        hardened: "whole",
+        exposed: &[exposed(
+            "by-parts",
+            "token caches that go by expiry alone: golang.org/x/oauth2",
+        )],
+        refusals: &["token-not-bound"],
+        built: &["whole", "by-parts"],
+    },
 ];
 
 #[cfg(test)]

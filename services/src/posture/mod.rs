@@ -52,7 +52,7 @@ macro_rules! words {
 
 mod rotation;
 
-pub use rotation::{Activation, Retrying, Rotation, Withdrawal};
+pub use rotation::{Activation, Retrying, Rotation, Swapping, Withdrawal};
 
 words! {
     /// Whether a session is taken up again without a handshake's checks.
@@ -294,6 +294,7 @@ impl Posture {
                 activate: Activation::Acknowledged,
                 revoke: Withdrawal::Converged,
                 retry: Retrying::Window,
+                swap: Swapping::Whole,
             },
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! The first two are the CA's settings, the third every agent's. Nothing here enforces anything.
 
+use ca::agent::{self, Swap};
 use ca::renewal::{self, Retry};
 use ca::rotation::{Gates, Heed, danger};
 
@@ -36,6 +37,16 @@ words! {
     }
 }
 
+words! {
+    /// What is published when a leaf was renewed.
+    Swapping {
+        /// The leaf and a token over it, as one.
+        Whole = "whole",
+        /// The leaf at once; the token when its own time has come.
+        ByParts = "by-parts",
+    }
+}
+
 /// Dials of rotation: how the CA moves its authorities on, and how members come to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {
@@ -45,6 +56,8 @@ pub struct Rotation {
     pub revoke: Withdrawal,
     /// When a renewal that failed is tried again.
     pub retry: Retrying,
+    /// What is published when a leaf was renewed.
+    pub swap: Swapping,
 }
 
 impl Rotation {
@@ -60,6 +73,14 @@ impl Rotation {
                 Withdrawal::Converged => Heed::Members,
                 Withdrawal::Immediately => nobody,
             },
+        }
+    }
+
+    /// How an agent brings a renewed leaf into use.
+    pub const fn swapping(&self) -> Swap {
+        match self.swap {
+            Swapping::Whole => Swap::Whole,
+            Swapping::ByParts => Swap::ByParts(agent::danger::ByParts),
         }
     }
 
