@@ -78,6 +78,10 @@ fn words(scenario: &Scenario) -> String {
             "skew",
             "node, by = \"-5s\": its clock is wrong; sync undoes it",
         ),
+        (
+            "slow",
+            "node, times = 40: all that it does takes so many times as long",
+        ),
         ("hold", &kinds),
         (
             "",

@@ -211,6 +211,7 @@ pub fn in_words(step: &Step) -> String {
         Act::Revoke { principal, role } => format!("revoke {role} of {principal}"),
         Act::RevokeLeaf { principal } => format!("revoke the certificates of {principal}"),
         Act::Skew { node, by_ms } => format!("skew {node} by {by_ms} ms"),
+        Act::Slow { node, times } => format!("slow {node} to a {times}th of its speed"),
         Act::Order(order) => order.to_string(),
         Act::Steal { as_, token_of } => match token_of {
             None => format!("{as_} steals the signing key"),

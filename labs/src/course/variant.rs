@@ -138,6 +138,7 @@ fn trade(scenario: &mut Scenario, one: &str, other: &str) {
             | Act::Rejoin { node }
             | Act::Restart { node }
             | Act::Skew { node, .. }
+            | Act::Slow { node, .. }
             | Act::Sync { node } => place(node),
             Act::Hold(Messages { from, to, .. }) | Act::Release(Messages { from, to, .. }) => {
                 from.iter_mut().chain(to).for_each(place);

@@ -47,6 +47,8 @@ struct Desk {
     /// True time at which everything taken so far is done, in microseconds.
     free_at: u64,
     waiting: usize,
+    /// How many times as long everything takes; 0 is as 1.
+    times: u32,
 }
 
 /// One simulated node's labour.
@@ -65,6 +67,11 @@ impl QueuedWork {
         }
     }
 
+    /// From now on everything takes so many times as long.
+    pub fn slow(&self, times: u32) {
+        self.desk().times = times;
+    }
+
     fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -76,7 +83,8 @@ impl QueuedWork {
         if desk.waiting >= QUEUE {
             return Err(Busy);
         }
-        let cost = u64::try_from(cost(kind).as_micros()).unwrap_or(u64::MAX);
+        let cost = cost(kind).saturating_mul(desk.times.max(1));
+        let cost = u64::try_from(cost.as_micros()).unwrap_or(u64::MAX);
         desk.free_at = desk.free_at.max(now).saturating_add(cost);
         Ok(Duration::from_micros(desk.free_at - now))
     }

@@ -56,6 +56,8 @@ pub struct Place {
     pub disk: MemDisk,
     /// How wrong its clock is.
     pub skew: Skew,
+    /// What its work costs.
+    pub labour: QueuedWork,
     /// What it may touch.
     pub seams: Seams,
 }
@@ -108,10 +110,11 @@ impl SimFabric {
     /// Makes room for a node. Its software is started with [`Self::host`].
     pub fn place(&mut self, name: &str) -> Place {
         let (disk, skew) = (MemDisk::new(), Skew::default());
+        let labour = QueuedWork::new(TrueTime::Sim);
         let work: Arc<dyn Work> = match self.without {
             Without::Work => Arc::new(RealWork),
             Without::Nothing | Without::FixedLatency | Without::VirtualTime => {
-                Arc::new(QueuedWork::new(TrueTime::Sim))
+                Arc::new(labour.clone())
             }
         };
         let seams = Seams {
@@ -126,7 +129,12 @@ impl SimFabric {
             rng: Arc::new(SeededRng::branch(self.seed, name)),
             work,
         };
-        let place = Place { disk, skew, seams };
+        let place = Place {
+            disk,
+            skew,
+            labour,
+            seams,
+        };
         self.places.insert(name.to_owned(), place.clone());
         place
     }
@@ -205,6 +213,13 @@ impl SimFabric {
         let at = u64::try_from(self.elapsed().as_micros()).unwrap_or(u64::MAX);
         if let Some(place) = self.places.get(name) {
             place.skew.step(at, skew_us);
+        }
+    }
+
+    /// From now on everything that a node does takes so many times as long.
+    pub fn slow(&self, name: &str, times: u32) {
+        if let Some(place) = self.places.get(name) {
+            place.labour.slow(times);
         }
     }
 

@@ -94,6 +94,8 @@ impl Afflictions {
             }
             (Act::Skew { node, by_ms }, false) => fabric.skew(node, by_ms * 1_000),
             (Act::Skew { node, .. }, true) | (Act::Sync { node }, _) => fabric.skew(node, 0),
+            (Act::Slow { node, times }, false) => fabric.slow(node, *times),
+            (Act::Slow { node, .. }, true) => fabric.slow(node, 1),
             (Act::Crash { node, power }, false) => fabric.crash(node, *power),
             (Act::Crash { node, .. }, true) | (Act::Restart { node }, _) => fabric.restart(node),
             (

@@ -3,6 +3,8 @@
 //! Nothing here judges. The same request gives the same trace hash, on any machine.
 
 mod afflict;
+mod fleet;
+mod invited;
 mod lookout;
 mod loot;
 mod operator;

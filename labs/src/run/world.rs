@@ -8,13 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ca::agent::AgentConfig;
 use ca::disk::Disk as _;
-use ca::identity::{SpiffeId, TrustDomain};
+use ca::identity::TrustDomain;
 use ca::issue::{Ca, CaConfig};
 use ca::keys::{Keys, RingKeys};
-use ca::net::Address;
-use ca::revocation::Revocation;
 use ca::seams::Seams;
 use services::audit;
 use services::member::Start;
@@ -27,6 +24,8 @@ use services::policy::check;
 use services::policy::entry::Entry;
 use services::token::grpc::TTL;
 
+use super::fleet;
+use super::invited::{Invited, invite};
 use super::loot::{self, Loot};
 use super::operator::{self, Desk};
 use super::users::{self, Errand, Heard};
@@ -34,18 +33,18 @@ use super::{RunError, RunRequest};
 use crate::fabric::post::Post;
 use crate::fabric::sim::{SimFabric, Without};
 use crate::history;
-use crate::scenario::Act;
+use crate::scenario::{Act, FLEET};
 
 /// The clinic's trust domain.
 const DOMAIN: &str = "clinic.example";
 /// Where the CA listens.
-const CA_PORT: u16 = 7440;
+pub(super) const CA_PORT: u16 = 7440;
 /// What `iss` says in tokens.
 pub(super) const ISSUER: &str = "https://token.clinic.example";
 /// The origin of the policy log.
 const POLICY_LOG: &str = "clinic.example/policy";
 /// Hosts of the single services.
-const CA: &str = "ca";
+pub(super) const CA: &str = "ca";
 const POLICY: &str = "policy";
 const TOKEN: &str = "token";
 /// Who changes the policy.
@@ -82,7 +81,11 @@ impl World {
             .iter()
             .map(|host| (host.clone(), world.fabric.place(host).seams))
             .collect();
-        let mut starts = world.invite(request, &places).map_err(broke)?;
+        let invited = invite(request, &places, &world.post).map_err(broke)?;
+        let Invited { mut starts, fleet } = invited;
+        if let Some(place) = places.get(FLEET) {
+            world.fabric.host(FLEET, fleet::software(place, fleet));
+        }
         let (policy_key, keys, witness_keys) = policy_keys(request).map_err(broke)?;
         found_policy(request, &places[POLICY], &policy_key, &keys)?;
         world.host_ca(&places[CA], request);
@@ -116,64 +119,19 @@ impl World {
             hosts.push((format!("witness.{region}"), region.clone()));
             hosts.push((format!("records.{region}"), region.clone()));
         }
-        hosts.extend([CA, POLICY, TOKEN, ADMIN].map(|host| (host.to_owned(), first.clone())));
+        let single = [CA, POLICY, TOKEN, ADMIN];
+        hosts.extend(single.map(|host| (host.to_owned(), first.clone())));
         hosts.extend(
             world
                 .users
                 .iter()
                 .map(|user| (user.name.clone(), user.region.clone())),
         );
+        if world.fleet > 0 {
+            hosts.push((FLEET.to_owned(), first));
+        }
         self.regions = hosts.iter().cloned().collect();
         hosts.into_iter().map(|(host, _)| host).collect()
-    }
-
-    /// Opens the CA's disk once, for a join code a node.
-    fn invite(
-        &self,
-        request: &RunRequest,
-        places: &BTreeMap<String, Seams>,
-    ) -> Result<BTreeMap<String, Start>, node::NodeError> {
-        let settings = settings(request)?;
-        let domain = settings.trust_domain.clone();
-        let seams = &places[CA];
-        let mut ca = Ca::open(seams, settings)?;
-        let (bundle, now) = (ca.bundle(), seams.clock.now());
-        let mut starts = BTreeMap::new();
-        for (host, seams) in places.iter().filter(|(host, _)| *host != CA) {
-            let user = request.scenario.world.user(host).is_some();
-            let path = if user {
-                format!("/user/{host}")
-            } else {
-                format!("/{host}")
-            };
-            let id = SpiffeId::new(&domain, &path)?;
-            let join_code = ca.new_join_code(&id, now)?.reveal().to_owned();
-            let agent = AgentConfig {
-                id,
-                ca: Address::new(CA, CA_PORT),
-                ca_id: SpiffeId::new(&domain, ca::node::PATH)?,
-                join_code,
-                bundle: bundle.clone(),
-                tolerance: request.posture.tls.tolerance,
-                revocation: if user {
-                    // A person's device asks for no lists, as browsers do not.
-                    Revocation::ignore()
-                } else {
-                    request.posture.revocation.without_lists()
-                },
-                retry: request.posture.rotation.retrying(),
-                swap: request.posture.rotation.swapping(),
-            };
-            let start = Start {
-                name: host.clone(),
-                seams: seams.clone(),
-                courier: Arc::new(self.post.clone()),
-                agent,
-                posture: request.posture.clone(),
-            };
-            starts.insert(host.clone(), start);
-        }
-        Ok(starts)
     }
 
     fn host_ca(&mut self, seams: &Seams, request: &RunRequest) {
@@ -304,7 +262,7 @@ impl World {
 }
 
 /// The CA's settings in a world under a posture.
-fn settings(request: &RunRequest) -> Result<CaConfig, ca::identity::InvalidSpiffeId> {
+pub(super) fn settings(request: &RunRequest) -> Result<CaConfig, ca::identity::InvalidSpiffeId> {
     let mut settings = CaConfig::lab(TrustDomain::new(DOMAIN)?);
     settings.tolerance = request.posture.tls.tolerance;
     settings.gates = request.posture.rotation.gates();

@@ -9,7 +9,7 @@ use services::policy::entry::Entity;
 use super::signing::Order;
 
 /// Verbs that do something today, in order of name.
-pub const BUILT_VERBS: [&str; 24] = [
+pub const BUILT_VERBS: [&str; 25] = [
     "activate",
     "crash",
     "forge",
@@ -31,13 +31,14 @@ pub const BUILT_VERBS: [&str; 24] = [
     "revoke_authority",
     "revoke_leaf",
     "skew",
+    "slow",
     "steal",
     "sync",
     "taint",
 ];
 
 /// Verbs that are known and whose mechanism is not built yet, in order of name.
-pub const PLANNED_VERBS: [&str; 27] = [
+pub const PLANNED_VERBS: [&str; 26] = [
     "backdate",
     "break_glass",
     "connect",
@@ -61,7 +62,6 @@ pub const PLANNED_VERBS: [&str; 27] = [
     "rogue_issue",
     "rollback_feed",
     "settle",
-    "slow",
     "stream",
     "tamper",
     "truncate",
@@ -230,6 +230,13 @@ pub enum Act {
         /// By how much, in milliseconds; below zero is in the past.
         by_ms: i64,
     },
+    /// Everything that a node does takes so many times as long.
+    Slow {
+        /// Which.
+        node: String,
+        /// How many times.
+        times: u32,
+    },
     /// A user copies the key that signs tokens, or somebody's token, as it is then.
     Steal {
         /// The user.
@@ -271,6 +278,7 @@ impl Act {
             Self::Revoke { .. } => "revoke",
             Self::RevokeLeaf { .. } => "revoke_leaf",
             Self::Skew { .. } => "skew",
+            Self::Slow { .. } => "slow",
             Self::Steal { .. } => "steal",
             Self::Sync { .. } => "sync",
         }
@@ -284,5 +292,8 @@ pub fn is_fault(verb: &str) -> bool {
 
 /// True for a fault that has an end, and so may say `for`.
 pub(super) fn lasts(verb: &str) -> bool {
-    matches!(verb, "crash" | "hold" | "isolate" | "partition" | "skew")
+    matches!(
+        verb,
+        "crash" | "hold" | "isolate" | "partition" | "skew" | "slow"
+    )
 }

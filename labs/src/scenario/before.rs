@@ -99,6 +99,7 @@ pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(),
         | Act::PutPolicy { .. }
         | Act::Request { .. }
         | Act::Skew { .. }
+        | Act::Slow { .. }
         | Act::Steal { .. } => true,
     };
     undone

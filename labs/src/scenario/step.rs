@@ -22,6 +22,9 @@ pub const MAX_STEPS: usize = 200;
 /// The most requests of a run, all steps together.
 pub const MAX_REQUESTS: u64 = 20_000;
 
+/// How many times as long a slow node may take.
+const MOST_SLOW: u32 = 1_000;
+
 /// The furthest that a clock can be set wrong.
 const MAX_SKEW_MS: i64 = 24 * 3_600_000;
 
@@ -206,6 +209,7 @@ fn known(verb: &str) -> &'static [&'static str] {
             "name", "at", "do", "every", "until", "as", "via", "actions", "tag", "resource",
         ],
         "skew" => &["name", "at", "do", "for", "node", "by"],
+        "slow" => &["name", "at", "do", "for", "node", "times"],
         _ => &["name", "at", "do", "node"],
     }
 }
@@ -256,6 +260,10 @@ fn act(verb: &'static str, fields: &Fields<'_, '_>, world: &World) -> Placed<Act
         "skew" => Act::Skew {
             node: node(fields, world)?,
             by_ms: offset(fields)?,
+        },
+        "slow" => Act::Slow {
+            node: node(fields, world)?,
+            times: fields.number("times", 2, MOST_SLOW)?,
         },
         _ => Act::Sync {
             node: node(fields, world)?,

@@ -32,6 +32,9 @@ const LEAF_LIFE: Duration = Duration::from_secs(100);
 /// The shortest life of a leaf that a world may have: below it, first leaves would be due at once.
 const MIN_LEAF_LIFE: Duration = Duration::from_secs(30);
 
+/// The most members of a fleet.
+const MAX_FLEET: u32 = 500;
+
 /// Services that each region has one of; their nodes are `<service>.<region>`.
 pub const REGIONAL_SERVICES: [&str; 2] = ["records", "witness"];
 
@@ -64,6 +67,13 @@ pub struct World {
     /// How long a leaf lives, from when it is counted valid.
     #[serde(skip_serializing_if = "is_usual_leaf")]
     pub leaf_life: Duration,
+    /// Members besides the nodes and users, who ask for nothing but their leaves.
+    #[serde(skip_serializing_if = "is_none")]
+    pub fleet: u32,
+}
+
+fn is_none(fleet: &u32) -> bool {
+    *fleet == 0
 }
 
 fn is_usual(list_life: &Duration) -> bool {
@@ -76,6 +86,9 @@ fn is_usual_leaf(leaf_life: &Duration) -> bool {
 
 /// Who changes the policy: a host of its own.
 pub(super) const ADMINISTRATOR: &str = "admin";
+
+/// Where a fleet lives: a host of its own.
+pub(crate) const FLEET: &str = "fleet";
 
 impl World {
     /// The user of that name.
@@ -99,7 +112,14 @@ impl World {
         let fields = Fields::of(
             "[world]",
             value,
-            &["regions", "users", "duration", "list_life", "leaf_life"],
+            &[
+                "regions",
+                "users",
+                "duration",
+                "list_life",
+                "leaf_life",
+                "fleet",
+            ],
         )?;
         let mut regions: Vec<String> = Vec::new();
         for word in fields.words("regions")? {
@@ -135,12 +155,17 @@ impl World {
             let word = fields.needed("leaf_life")?;
             return Err(word.out_of_range("leaf_life", "a leaf lives from 30 s to 10 min"));
         }
+        let fleet = match fields.get("fleet") {
+            Some(_) => fields.number("fleet", 1, MAX_FLEET)?,
+            None => 0,
+        };
         let mut world = Self {
             regions,
             users: Vec::new(),
             duration,
             list_life,
             leaf_life,
+            fleet,
         };
         for value in fields.list("users", MAX_USERS)? {
             let user = world.read_user(value)?;
@@ -168,7 +193,8 @@ impl World {
             role: fields.needed("role")?.name("role")?,
             region: region.known("region", self.regions.iter().map(String::as_str))?,
         };
-        let taken = SINGLE_NODES.contains(&user.name.as_str()) || user.name == ADMINISTRATOR;
+        let hosts = [ADMINISTRATOR, FLEET];
+        let taken = SINGLE_NODES.contains(&user.name.as_str()) || hosts.contains(&&*user.name);
         if taken || self.regions.contains(&user.name) {
             let why = format!("`{}` is the name of a node or a region", user.name);
             return incoherent(&name.span, why);
