@@ -12,6 +12,8 @@ use crate::token_keys::TokenKey;
 pub struct Announced {
     /// The roots.
     pub bundle: Bundle,
+    /// The roots of other trust domains, each domain's by itself, in order of their names.
+    pub federated: Vec<Bundle>,
     /// The newest revocation list of each signing certificate.
     pub listed: Vec<Listed>,
     /// SHA-256 of issuers' certificates whose leaves are to be renewed now.
@@ -27,9 +29,10 @@ pub struct Announced {
 }
 
 impl Announced {
-    pub(crate) fn of(authorities: &Authorities, members: u32) -> Self {
+    pub(crate) fn of(authorities: &Authorities, federated: Vec<Bundle>, members: u32) -> Self {
         Self {
             bundle: authorities.bundle(),
+            federated,
             listed: authorities.listed(),
             tainted: authorities.tainted().collect(),
             jwks: authorities.jwks(),

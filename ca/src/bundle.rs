@@ -4,7 +4,7 @@
 //! roots alone. Invariant: the generation held for a domain never falls, and one generation never
 //! has two contents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustls::pki_types::CertificateDer;
 
@@ -89,6 +89,15 @@ impl Bundles {
         }
         self.0.insert(bundle.trust_domain.clone(), bundle);
         Ok(true)
+    }
+}
+
+impl Bundles {
+    /// Forgets the bundles of all other domains; says whether there was any.
+    pub fn keep(&mut self, domains: &BTreeSet<TrustDomain>) -> bool {
+        let before = self.0.len();
+        self.0.retain(|domain, _| domains.contains(domain));
+        self.0.len() != before
     }
 }
 

@@ -16,6 +16,8 @@ use crate::pem;
 pub const CURRENT: &str = "current";
 
 const PREFIX: &str = "generation-";
+/// Longest name of another trust domain whose roots have a file, in bytes: names of files end there.
+const MAX_NAME: usize = 240;
 /// How many generations are kept.
 const KEPT: usize = 2;
 
@@ -43,7 +45,7 @@ impl Delivery {
         }
         make_private(&made)?;
         for (name, text) in files(published) {
-            write_private(&made.join(name), text.as_bytes())?;
+            write_private(&made.join(&name), text.as_bytes())?;
         }
         sync_folder(&made)?;
         let name = format!("{PREFIX}{number}");
@@ -73,7 +75,7 @@ impl Delivery {
 }
 
 /// What a generation is made of.
-fn files(published: &Published) -> Vec<(&'static str, zeroize::Zeroizing<String>)> {
+fn files(published: &Published) -> Vec<(String, zeroize::Zeroizing<String>)> {
     let credential = &published.credential;
     let domain = credential.facts.spiffe_id.trust_domain();
     let leaf = credential.chain.first();
@@ -81,7 +83,7 @@ fn files(published: &Published) -> Vec<(&'static str, zeroize::Zeroizing<String>
     let roots = bundle.map_or_else(String::new, |bundle| pem::certificates(&bundle.roots));
     let lists = published.trusted.revocation.crls.of(domain);
     let lists: String = lists.map(|list| pem::crl(list.der())).collect();
-    vec![
+    let mut files = [
         ("key.pem", pem::key(&credential.key)),
         ("certificate.pem", pem::certificates(leaf).into()),
         ("chain.pem", pem::certificates(&credential.chain).into()),
@@ -89,6 +91,16 @@ fn files(published: &Published) -> Vec<(&'static str, zeroize::Zeroizing<String>
         ("crl.pem", lists.into()),
         ("jwks.json", published.trusted.token_keys.to_string().into()),
     ]
+    .map(|(name, text)| (name.to_owned(), text))
+    .to_vec();
+    // A file for each: merged, one domain could vouch for the names of another.
+    let others = published.trusted.bundles.iter();
+    let fits = |name: &str| name != domain.as_str() && name.len() <= MAX_NAME;
+    for other in others.filter(|bundle| fits(bundle.trust_domain.as_str())) {
+        let name = format!("trust.{}.pem", other.trust_domain);
+        files.push((name, pem::certificates(&other.roots).into()));
+    }
+    files
 }
 
 fn make_private(folder: &Path) -> io::Result<()> {

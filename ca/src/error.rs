@@ -122,6 +122,9 @@ pub enum CaError {
     /// An authority is not what the command takes it for, or somebody blocks it.
     #[error(transparent)]
     Rotation(#[from] crate::rotation::Refused),
+    /// A bundle of another trust domain may not be taken.
+    #[error(transparent)]
+    Federation(#[from] crate::federation::FederationRefused),
     /// A root's private key is not at hand.
     #[error("the key of root {0} is not at hand")]
     RootKeyAbsent(u64),

@@ -18,6 +18,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use crate::admission::{Caller, Limits};
 use crate::announced::Announced;
 use crate::authorities::Listed;
+use crate::bundle::Bundle;
 use crate::conn::{MAX_MESSAGE, MAX_STATE, PeerIdentity};
 use crate::csr::MAX_REQUEST;
 use crate::error::{CaError, IssueRefusal};
@@ -185,13 +186,10 @@ impl From<Identity> for wire::IdentityReply {
 
 impl From<&Announced> for wire::State {
     fn from(announced: &Announced) -> Self {
-        let bundle = &announced.bundle;
+        let federated = announced.federated.iter();
         Self {
-            bundle: Some(wire::Bundle {
-                trust_domain: bundle.trust_domain.to_string(),
-                generation: bundle.generation,
-                roots: bundle.roots.iter().map(|der| der.to_vec()).collect(),
-            }),
+            bundle: Some(wire::Bundle::from(&announced.bundle)),
+            federated: federated.map(wire::Bundle::from).collect(),
             lists: announced
                 .listed
                 .iter()
@@ -201,6 +199,16 @@ impl From<&Announced> for wire::State {
             jwks: announced.jwks.clone(),
             tainted_keys: announced.tainted_keys.iter().cloned().collect(),
             members: announced.members,
+        }
+    }
+}
+
+impl From<&Bundle> for wire::Bundle {
+    fn from(bundle: &Bundle) -> Self {
+        Self {
+            trust_domain: bundle.trust_domain.to_string(),
+            generation: bundle.generation,
+            roots: bundle.roots.iter().map(|der| der.to_vec()).collect(),
         }
     }
 }

@@ -21,6 +21,7 @@ use crate::clock::Time;
 use crate::csr::{self, Request};
 use crate::dns::DnsNames;
 use crate::error::{CaError, IssueRefusal};
+use crate::federation::Federation;
 use crate::identity::{LeafFacts, SpiffeId, Untimely};
 use crate::issuance::{Issuance, Issuances, Kind};
 use crate::join::{self, Guest, JoinCode, JoinRecord};
@@ -63,6 +64,9 @@ pub struct Ca {
     pub(crate) config: CaConfig,
     pub(crate) store: Store,
     pub(crate) authorities: Authorities,
+    pub(crate) federation: Federation,
+    /// How many orders about other trust domains were given since it was opened.
+    pub(crate) ordered: watch::Sender<u64>,
     pub(crate) keys: Arc<dyn Keys>,
     /// Where roots' keys are.
     pub(crate) root_keys: Box<dyn RootKeys>,
@@ -122,11 +126,15 @@ impl Ca {
             .map_err(|error| CaError::Log(error.to_string()))?;
         let issuances = Issuances::new(log, now, config.tolerance)?;
         let authorities = Authorities::load(&store, &state.trust_domain, config.crl_life)?;
+        let federation = Federation::load(&store, now)?;
+        let announced = Announced::of(&authorities, federation.bundles(), 0);
         let mut ca = Self {
             config,
             store,
-            announced: watch::channel(Arc::new(Announced::of(&authorities, 0))).0,
+            announced: watch::Sender::new(Arc::new(announced)),
             authorities,
+            federation,
+            ordered: watch::Sender::new(0),
             keys: Arc::clone(&seams.keys),
             root_keys,
             acknowledged: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! The CA as a node: it gives itself an identity, keeps it fresh, and serves the others.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,9 +13,12 @@ use crate::agent::Published;
 use crate::conn::Door;
 use crate::credential::Credential;
 use crate::error::CaError;
+use crate::federation::{self, WebRoots};
 use crate::grpc::IdentityService;
 use crate::identity::SpiffeId;
 use crate::issue::{Ca, CaConfig};
+use crate::net::Net;
+use crate::public::{Certificate, Pages, PublicDoor, WebCertificate};
 use crate::renewal::{PAUSE, Renewal, Retry};
 use crate::revocation::Revocation;
 use crate::seams::Seams;
@@ -36,11 +40,49 @@ pub async fn run(seams: Seams, config: CaConfig, port: u16) -> Result<(), CaErro
     serve(seams, ca, port).await
 }
 
+/// A second port, for what anybody may know.
+#[derive(Clone, Debug)]
+pub struct Public {
+    /// Where it is opened.
+    pub net: Arc<dyn Net>,
+    /// Which one.
+    pub port: u16,
+    /// What it shows instead of the CA's own leaf.
+    pub certificate: Option<watch::Receiver<Arc<WebCertificate>>>,
+    /// How often the bundle is to be asked for again; whole seconds.
+    pub hint: Duration,
+    /// How it is reached, as in `https://ca.clinic.example:8443`.
+    pub url: String,
+}
+
+/// What a CA has to do with other trust domains while it is served.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// The port for anybody; without it nobody can federate with this CA.
+    pub public: Option<Public>,
+    /// The public CAs by which endpoints of the profile `https_web` are known; without them none
+    /// is.
+    pub web_roots: Option<WebRoots>,
+}
+
 /// Serves a CA that is open, and that whoever shares it may command meanwhile.
 ///
 /// # Errors
 /// When it cannot issue for itself at the start, or the port is taken.
 pub async fn serve(seams: Seams, ca: Arc<Mutex<Ca>>, port: u16) -> Result<(), CaError> {
+    serve_with(seams, ca, port, Outside::default()).await
+}
+
+/// As [`serve`], with a port for anybody beside it.
+///
+/// # Errors
+/// As [`serve`]; or the port for anybody is taken.
+pub async fn serve_with(
+    seams: Seams,
+    ca: Arc<Mutex<Ca>>,
+    port: u16,
+    outside: Outside,
+) -> Result<(), CaError> {
     let config = ca
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -61,6 +103,9 @@ pub async fn serve(seams: Seams, ca: Arc<Mutex<Ca>>, port: u16) -> Result<(), Ca
         clock: Arc::clone(&seams.clock),
         tolerance,
     };
+    let publicly = own.serve_publicly(outside.public, &identity, &trust);
+    let (domains, web) = (Arc::clone(&ca), outside.web_roots);
+    let fetching = federation::keep(seams.clone(), trust.clone(), domains, web);
     let routes = IdentityService::new(seams.clone(), ca, Limits::STANDARD).routes();
     let door = Door {
         anonymous: true,
@@ -69,9 +114,11 @@ pub async fn serve(seams: Seams, ca: Arc<Mutex<Ca>>, port: u16) -> Result<(), Ca
     tokio::select! {
         biased;
         served = door.serve(port, routes) => Ok(served?),
+        served = publicly => Ok(served?),
         never = own.keep(first, &publish) => match never {},
         never = own.tell(&publish) => match never {},
         never = tend(&own) => match never {},
+        never = fetching => match never {},
     }
 }
 
@@ -115,6 +162,31 @@ impl OwnIdentity {
         let (id, tolerance) = (&self.id, self.tolerance);
         Credential::assemble(generation, key, chain, bundle, id, now, tolerance)
             .map_err(|error| CaError::Encoding(error.to_string()))
+    }
+
+    /// What anybody may know, on a port of its own; nothing, and for ever, if there is none.
+    fn serve_publicly(
+        &self,
+        public: Option<Public>,
+        identity: &watch::Receiver<Option<Arc<Published>>>,
+        trust: &Trust,
+    ) -> impl Future<Output = io::Result<()>> + use<> {
+        let (announced, trust) = (self.ca().announced(), trust.clone());
+        let (seams, identity) = (self.seams.clone(), identity.clone());
+        async move {
+            let Some(public) = public else {
+                return std::future::pending().await;
+            };
+            let certificate = public.certificate.map(Certificate::Web);
+            let certificate = certificate.unwrap_or(Certificate::Own(identity));
+            let pages = Arc::new(Pages::new(announced, public.hint, public.url));
+            let seams = Seams {
+                net: public.net,
+                ..seams
+            };
+            let door = PublicDoor::new(seams, trust, certificate, pages);
+            door.serve(public.port).await
+        }
     }
 
     fn ca(&self) -> MutexGuard<'_, Ca> {

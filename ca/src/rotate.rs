@@ -187,13 +187,17 @@ impl Ca {
             self.authorities.sign_lists(&self.store, now)?;
             self.announce();
         }
+        if self.federation.look(now) {
+            self.announce();
+        }
         let moved = self.rotate_token_keys(now);
         if self.follow_up(moved)? {
             tracing::info!("token keys moved on");
         }
         let next = rotation::next_look(self.authorities.slots(), &self.schedule(), now);
         let list = self.authorities.next_list(now);
-        Ok(next.map_or(list, |next| next.min(list)))
+        let over = self.federation.next_end();
+        Ok([next, over].into_iter().flatten().fold(list, Time::min))
     }
 
     /// Who holds what, as the gates ask.
@@ -265,8 +269,9 @@ impl Ca {
         u32::try_from(members.len()).unwrap_or(u32::MAX)
     }
 
-    fn announce(&self) {
-        let now = Announced::of(&self.authorities, self.living_members());
+    pub(crate) fn announce(&self) {
+        let (federated, members) = (self.federation.bundles(), self.living_members());
+        let now = Announced::of(&self.authorities, federated, members);
         self.announced.send_if_modified(|announced| {
             let changed = **announced != now;
             if changed {

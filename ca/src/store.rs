@@ -31,6 +31,8 @@ const JOURNAL: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("journal")
 const MATERIAL: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("material");
 /// Numbers of revocation lists, by authority.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
+/// Other trust domains, by name.
+const FEDERATED: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("federated");
 const JOIN_CODES: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("join-codes");
 
 /// What a CA is founded with.
@@ -190,6 +192,32 @@ impl Store {
         found
             .map(|bytes| parsed("an authority's material", bytes.value()))
             .transpose()
+    }
+
+    /// What is kept of other trust domains, in order of their names.
+    pub(crate) fn federated(&self) -> Result<Vec<(String, Vec<u8>)>, CaError> {
+        let transaction = self.0.begin_read().map_err(down)?;
+        let table = match transaction.open_table(FEDERATED) {
+            Ok(table) => table,
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            Err(error) => return Err(down(error)),
+        };
+        let kept = table.iter().map_err(down)?;
+        kept.map(|kept| {
+            let (name, bytes) = kept.map_err(down)?;
+            Ok((name.value().to_owned(), bytes.value().to_vec()))
+        })
+        .collect()
+    }
+
+    /// Keeps this of another trust domain in the place of what was kept. Durable on return.
+    pub(crate) fn put_federated(&self, domain: &str, bytes: &[u8]) -> Result<(), CaError> {
+        let transaction = self.0.begin_write().map_err(down)?;
+        {
+            let mut table = transaction.open_table(FEDERATED).map_err(down)?;
+            table.insert(domain, bytes).map_err(down)?;
+        }
+        transaction.commit().map_err(down)
     }
 
     /// The next number of an authority's revocation list. Durable on return, so none is given

@@ -13,10 +13,13 @@ use std::time::Duration;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ServerConfig};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore,
+    SignatureScheme,
+};
 
 use crate::chain::{InvalidChain, verify_chain};
 use crate::clock::{Clock, RustlsTime};
@@ -24,8 +27,10 @@ use crate::credential::Credential;
 use crate::identity::{LeafFacts, SpiffeId, Untimely};
 use crate::trusted::Trusted;
 
-/// The one protocol spoken: HTTP/2.
-const ALPN: &[u8] = b"h2";
+/// The one protocol spoken between nodes: HTTP/2.
+pub(crate) const H2: &[u8] = b"h2";
+/// What strangers may speak beside it.
+pub(crate) const HTTP_1_1: &[u8] = b"http/1.1";
 
 /// How a node judges the other end of a connection.
 #[derive(Debug)]
@@ -219,9 +224,51 @@ impl Trust {
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(self.verifier(trusted, None, anonymous))
             .with_single_cert(own.chain.clone(), key(own))?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![H2.to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
+    }
+
+    /// The accepting end that asks nobody who it is, and shows this node's own leaf.
+    ///
+    /// # Errors
+    /// When the credential's key is not one that rustls takes.
+    pub fn public_acceptor_as(&self, own: &Credential) -> Result<Arc<ServerConfig>, Error> {
+        self.public_acceptor(own.chain.clone(), key(own))
+    }
+
+    /// The accepting end that asks nobody who it is, and shows this chain, leaf first.
+    ///
+    /// # Errors
+    /// When the key is not the leaf's, or not one that rustls takes.
+    pub fn public_acceptor(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Arc<ServerConfig>, Error> {
+        let time = Arc::new(RustlsTime(Arc::clone(&self.clock)));
+        let mut config = ServerConfig::builder_with_details(provider(), time)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        config.alpn_protocols = vec![H2.to_vec(), HTTP_1_1.to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Arc::new(config))
+    }
+
+    /// The dialling end that knows the other by its host name, under these public CAs.
+    ///
+    /// # Errors
+    /// When rustls does not take it.
+    pub fn web_connector(&self, roots: Arc<RootCertStore>) -> Result<Arc<ClientConfig>, Error> {
+        let time = Arc::new(RustlsTime(Arc::clone(&self.clock)));
+        let mut config = ClientConfig::builder_with_details(provider(), time)
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.resumption = Resumption::disabled();
         Ok(Arc::new(config))
     }
 
@@ -244,7 +291,7 @@ impl Trust {
             Some(own) => builder.with_client_auth_cert(own.chain.clone(), key(own))?,
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![H2.to_vec()];
         config.resumption = Resumption::disabled();
         config.enable_sni = false;
         Ok(Arc::new(config))
@@ -255,7 +302,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn key(own: &Credential) -> rustls::pki_types::PrivateKeyDer<'static> {
+fn key(own: &Credential) -> PrivateKeyDer<'static> {
     PrivatePkcs8KeyDer::from(own.key.to_vec()).into()
 }
 

@@ -52,6 +52,16 @@ impl PublicJwk {
         })
     }
 
+    /// Its name.
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// Its two coordinates, base64url.
+    pub fn coordinates(&self) -> (&str, &str) {
+        (&self.x, &self.y)
+    }
+
     /// RFC 7638: the digest of the members that make the key, in the order of their names.
     fn thumbprint(&self) -> String {
         let Self { kty, crv, x, y, .. } = self;

@@ -27,6 +27,8 @@ use crate::svid::sha256;
 
 /// Most roots that a bundle may have.
 pub const MAX_ROOTS: usize = 16;
+/// Most other trust domains that a CA federates with.
+pub const MAX_FEDERATED: usize = 32;
 /// Most revocation lists that one state may have.
 pub const MAX_LISTS: usize = 64;
 /// Most tainted token keys that one state may have.
@@ -83,9 +85,9 @@ impl Trusted {
         }
     }
 
-    /// Takes a whole state from the CA of `domain`; gives nothing if it says nothing new. Roots and
-    /// taints that it does not hold are withdrawn. A revocation list that it does not hold stays:
-    /// to forget one would be to pardon. Other domains' bundles are none of this CA's business.
+    /// Takes a whole state from the CA of `domain`; gives nothing if it says nothing new. Roots,
+    /// taints and other domains that it does not hold are withdrawn. A revocation list that it does
+    /// not hold stays: to forget one would be to pardon.
     ///
     /// # Errors
     /// When it is broken, of another domain, or older than what is held.
@@ -103,6 +105,7 @@ impl Trusted {
         }
         let mut next = self.clone();
         let mut changed = next.bundles.accept(bundle.clone())?;
+        changed |= next.take_federated(state.federated, domain)?;
         for list in state.lists {
             let crl = Crl::parse(&list.crl)?;
             let signers: Vec<_> = list.signers.into_iter().map(CertificateDer::from).collect();
@@ -123,6 +126,27 @@ impl Trusted {
         changed |=
             next.take_token_keys(&state.jwks, self.generation(domain) == bundle.generation)?;
         Ok(changed.then_some(next))
+    }
+
+    /// Takes the bundles of all other domains that there are; the others are withdrawn.
+    fn take_federated(
+        &mut self,
+        sent: Vec<wire::Bundle>,
+        domain: &TrustDomain,
+    ) -> Result<bool, InvalidState> {
+        if sent.len() > MAX_FEDERATED {
+            return Err(InvalidState::Malformed("too many other trust domains"));
+        }
+        let mut kept = BTreeSet::from([domain.clone()]);
+        let mut changed = false;
+        for sent in sent {
+            let bundle = bundle(sent)?;
+            if !kept.insert(bundle.trust_domain.clone()) {
+                return Err(InvalidState::Malformed("two bundles of one trust domain"));
+            }
+            changed |= self.bundles.accept(bundle)?;
+        }
+        Ok(self.bundles.keep(&kept) || changed)
     }
 
     /// Takes the key set that came with a bundle; one of the `same` generation as before says the

@@ -10,10 +10,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ca::authority::Root;
+use ca::bundle_json::Document;
+use ca::clock::Time;
+use ca::identity::TrustDomain;
 use ca::keys::{Keys as _, RingKeys};
+use ca::profile::Validity;
+use ca::token_keys::TokenKey;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, SanType};
 use services::posture::Posture;
 use tests::properties::{ALL, Property, crl, csr, folder, note, token};
@@ -272,10 +279,52 @@ fn lists() -> Vec<Seed> {
     ]
 }
 
+/// A bundle as it is served, and one for each way in which one must be refused.
+fn bundles() -> Vec<Seed> {
+    let domain = TrustDomain::new("clinic.example").unwrap();
+    let validity = Validity::lasting(Time::from_secs(1_767_225_600), Duration::from_secs(3600));
+    let root = |number| Root::create(&RingKeys, &domain, number, validity).unwrap();
+    let key = TokenKey::new(RingKeys.p256().unwrap()).unwrap();
+    let served = Document {
+        sequence: 7,
+        refresh_hint: Some(Duration::from_secs(300)),
+        roots: vec![root(1).certificate().clone(), root(2).certificate().clone()],
+        token_keys: vec![key.public().clone()],
+    };
+    let whole = served.to_json();
+    let nothing = Document {
+        roots: Vec::new(),
+        token_keys: Vec::new(),
+        ..served
+    };
+    let unknown = r#"{"keys":[{"kty":"OKP","use":"x509-svid"},{"kty":"EC"}],"spiffe_sequence":1}"#;
+    vec![
+        seed("bundle", "whole", &whole),
+        seed("bundle", "nothing", nothing.to_json()),
+        seed("bundle", "unknown", unknown),
+        seed("bundle", "unordered", whole.replace("spiffe_sequence", "x")),
+        seed(
+            "bundle",
+            "other-key",
+            whole.replacen("\"x\":\"", "\"x\":\"A", 1),
+        ),
+        seed("bundle", "no-certificate", whole.replace("x5c", "x6c")),
+    ]
+}
+
 #[test]
 #[ignore = "writes tests/fuzz/seeds/, what is not there yet"]
 fn write_the_seeds() {
-    for (target, name, content) in [lists(), logs(), notes(), proofs(), texts(), signed()].concat()
+    for (target, name, content) in [
+        bundles(),
+        lists(),
+        logs(),
+        notes(),
+        proofs(),
+        texts(),
+        signed(),
+    ]
+    .concat()
     {
         let path = root().join("seeds").join(target).join(name);
         if !path.exists() {

@@ -6,8 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Answer, Declined};
+use crate::bundle_json::{Document, USUAL_HINT};
 use crate::clock::Time;
 use crate::error::CaError;
+use crate::federation::Federated;
+use crate::identity::TrustDomain;
 use crate::issue::Ca;
 use crate::pem;
 use crate::rotation::{Status, Transition};
@@ -28,18 +31,83 @@ pub(super) fn acted(ca: &Ca, transitions: &[Transition]) -> Result<Answer, Decli
     })
 }
 
-/// The roots.
-pub(super) fn bundle(ca: &Ca) -> Answer {
+/// The roots: in words this CA's own alone, since bundles are never merged.
+pub(super) fn bundle(ca: &Ca, hint_s: Option<u64>, now: Time) -> Answer {
     let bundle = ca.bundle();
     let words = pem::certificates(&bundle.roots);
+    let hint = hint_s.map_or(USUAL_HINT, Duration::from_secs);
+    let spiffe = Document::of(&ca.announced().borrow(), hint).to_json();
     Answer {
         json: json!({
             "trust_domain": bundle.trust_domain,
             "generation": bundle.generation,
             "roots_pem": words,
+            "spiffe": spiffe,
+            "federated": others(ca, now),
         }),
         words,
     }
+}
+
+/// The other trust domains, as tools read them.
+fn others(ca: &Ca, now: Time) -> Vec<Value> {
+    let other = |it: &Federated| {
+        json!({
+            "trust_domain": it.trust_domain,
+            "sequence": it.document.sequence,
+            "generation": it.generation,
+            "counts": ca.counts(&it.trust_domain),
+            "seen_us": it.seen.as_micros(),
+            "age_s": now.since(it.seen).as_secs(),
+            "max_age_s": it.limit().map(|limit| limit.as_secs()),
+            "endpoint": it.relation.endpoint,
+            "failure": it.failure,
+            "roots_pem": pem::certificates(&it.document.roots),
+        })
+    };
+    ca.federated().map(other).collect()
+}
+
+/// A trust domain that is federated now.
+pub(super) fn federated_with(ca: &Ca, domain: &TrustDomain, now: Time) -> Answer {
+    let one = ca.federated().find(|it| it.trust_domain == *domain);
+    let json = others(ca, now);
+    let mut json = json
+        .into_iter()
+        .filter(|it| it["trust_domain"] == domain.as_str());
+    Answer {
+        words: one.map_or_else(String::new, |one| other_words(ca, one, now)),
+        json: json.next().unwrap_or_default(),
+    }
+}
+
+/// One that is not any more.
+pub(super) fn withdrawn(domain: &TrustDomain) -> Answer {
+    Answer {
+        words: format!("withdrew {domain}\n"),
+        json: json!({ "trust_domain": domain, "withdrawn": true }),
+    }
+}
+
+fn other_words(ca: &Ca, it: &Federated, now: Time) -> String {
+    let domain = &it.trust_domain;
+    let (sequence, roots) = (it.document.sequence, it.document.roots.len());
+    let age = span(now.since(it.seen));
+    let limit = match (it.limit(), ca.counts(domain)) {
+        (_, false) => "too old: it counts no more".to_owned(),
+        (Some(limit), true) => format!("counts until it is {} old", span(limit)),
+        (None, true) => "counts until it is withdrawn".to_owned(),
+    };
+    let number = if roots == 1 { "root" } else { "roots" };
+    let mut words =
+        format!("{domain}: sequence {sequence}, {roots} {number}, {age} old, {limit}\n");
+    if let Some(endpoint) = &it.relation.endpoint {
+        let _ = writeln!(words, "  fetched from {}", endpoint.url);
+    }
+    if let Some(failure) = &it.failure {
+        let _ = writeln!(words, "  not fetched the last time: {failure}");
+    }
+    words
 }
 
 /// The newest revocation lists.
@@ -87,6 +155,7 @@ pub(super) fn status(ca: &Ca, now: Time) -> Answer {
             "acknowledged": member.acknowledged,
             "leaves": member.leaves.len(),
         })).collect::<Vec<_>>(),
+        "federated": others(ca, now),
     });
     Answer {
         words: status_words(ca, &status, now),
@@ -126,6 +195,10 @@ fn status_words(ca: &Ca, status: &Status, now: Time) -> String {
             "{name:<10} {:<9} {ends:<11} {next}",
             slot.phase.to_string()
         );
+    }
+    let others: String = ca.federated().map(|it| other_words(ca, it, now)).collect();
+    if !others.is_empty() {
+        let _ = write!(words, "\nfederated with\n{others}");
     }
     words
 }

@@ -18,13 +18,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zeroize::{Zeroize as _, Zeroizing};
 
+use crate::bundle_json::Document;
 use crate::clock::Time;
 use crate::crl::RevocationReason;
 use crate::csr::Request;
 use crate::disk::Disk;
 use crate::dns::DnsNames;
 use crate::error::CaError;
-use crate::identity::SpiffeId;
+use crate::federation::{Endpoint, Relation};
+use crate::identity::{SpiffeId, TrustDomain};
 use crate::invitation::Invitation;
 use crate::issue::Ca;
 use crate::join::{Guest, JOIN_TTL_S};
@@ -60,7 +62,12 @@ pub enum Order {
     /// How the authorities stand, and who blocks what.
     Status,
     /// The roots.
-    Bundle,
+    Bundle {
+        /// How often others are to ask for the bundle again, in seconds, where it is to be given to
+        /// them.
+        #[serde(default)]
+        hint_s: Option<u64>,
+    },
     /// The newest revocation lists.
     Crl,
     /// The issuance log, from that entry on.
@@ -80,6 +87,24 @@ pub enum Order {
         override_reason: Option<String>,
         /// What opens the roots' keys, where one is needed.
         passphrase: Option<Passphrase>,
+    },
+    /// Another trust domain's bundle is believed.
+    Federate {
+        /// Whose.
+        trust_domain: TrustDomain,
+        /// The bundle, as SPIFFE writes it down.
+        document: String,
+        /// Where it is fetched again; without it, where it was before.
+        #[serde(default)]
+        endpoint: Option<Endpoint>,
+        /// How old it may become, in seconds; without it, as old as before.
+        #[serde(default)]
+        max_age_s: Option<u64>,
+    },
+    /// Nothing of another trust domain is believed any more.
+    Withdraw {
+        /// Whose.
+        trust_domain: TrustDomain,
     },
     /// A leaf is revoked.
     RevokeLeaf {
@@ -179,7 +204,7 @@ impl Order {
                 csr,
             } => issue(ca, guest(ca, spiffe_id, dns_names, None)?, &csr, now),
             Self::Status => Ok(answers::status(ca, now)),
-            Self::Bundle => Ok(answers::bundle(ca)),
+            Self::Bundle { hint_s } => Ok(answers::bundle(ca, hint_s, now)),
             Self::Crl => Ok(answers::lists(ca)),
             Self::Log { from } => Ok(answers::log(ca, from)),
             Self::Act {
@@ -204,6 +229,20 @@ impl Order {
                 let done = ca.command(&command, now);
                 ca.swap_root_keys(shut);
                 answers::acted(ca, &done?)
+            }
+            Self::Federate {
+                trust_domain,
+                document,
+                endpoint,
+                max_age_s,
+            } => {
+                let max_age = max_age_s.map(Duration::from_secs);
+                let relation = Relation { endpoint, max_age };
+                federate(ca, &trust_domain, &document, relation, now)
+            }
+            Self::Withdraw { trust_domain } => {
+                ca.withdraw(&trust_domain, now)?;
+                Ok(answers::withdrawn(&trust_domain))
             }
             Self::RevokeLeaf { serial, reason } => revoke(ca, &serial, &reason, now),
         }
@@ -318,6 +357,19 @@ fn deed(
         },
         Deed::RollBack => Act::RollBack { kind },
     })
+}
+
+fn federate(
+    ca: &mut Ca,
+    domain: &TrustDomain,
+    document: &str,
+    relation: Relation,
+    now: Time,
+) -> Result<Answer, Declined> {
+    let document = Document::parse(document.as_bytes());
+    let document = document.map_err(|error| Declined::Order(error.to_string()))?;
+    ca.federate(domain, document, relation, now)?;
+    Ok(answers::federated_with(ca, domain, now))
 }
 
 fn revoke(ca: &mut Ca, serial: &str, reason: &str, now: Time) -> Result<Answer, Declined> {

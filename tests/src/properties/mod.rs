@@ -5,6 +5,7 @@
 //! signed in them is signed with throw-away keys, so that whatever verifies must be what was
 //! signed here.
 
+pub mod bundle;
 pub mod crl;
 pub mod csr;
 mod der;
@@ -18,8 +19,9 @@ pub mod token;
 pub type Property = fn(&[u8]);
 
 /// Every property, by the name of its fuzz target, in order of name.
-pub const ALL: [(&str, Property); 13] = [
+pub const ALL: [(&str, Property); 14] = [
     ("audit", folder::audit),
+    ("bundle", bundle::bundle),
     ("checkpoint", note::checkpoint),
     ("crl", crl::crl),
     ("csr", csr::csr),

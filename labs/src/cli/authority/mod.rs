@@ -5,12 +5,14 @@
 //! whoever serves it.
 
 mod budget;
+mod federate;
 mod folder;
 mod heal;
 mod init;
 mod line;
 mod order;
 mod passphrase;
+mod public;
 mod rehearse;
 mod serve;
 #[cfg(unix)]
@@ -50,7 +52,8 @@ enum Command {
     Join(Join),
     Issue(Issue),
     Status(Look),
-    Bundle(Look),
+    Bundle(federate::Bundle),
+    Federate(federate::Federate),
     Crl(Look),
     Log(Log),
     Prepare(Act),
@@ -112,7 +115,7 @@ struct Issue {
     answer: Answer,
 }
 
-/// Look at what the CA has: its authorities and who blocks what, its roots, its revocation lists
+/// Look at what the CA has: its authorities and who blocks what, its revocation lists
 #[derive(Debug, clap::Args)]
 struct Look {
     #[command(flatten)]
@@ -190,7 +193,8 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
         Command::Join(join) => order::join(join, printer),
         Command::Issue(issue) => order::issue(issue, printer),
         Command::Status(look) => order::look(look, ca::desk::Order::Status, printer),
-        Command::Bundle(look) => order::look(look, ca::desk::Order::Bundle, printer),
+        Command::Bundle(words) => federate::bundle(words, printer),
+        Command::Federate(words) => federate::federate(words, printer),
         Command::Crl(look) => order::look(look, ca::desk::Order::Crl, printer),
         Command::Log(log) => order::log(log, printer),
         Command::Prepare(act) => order::act(act, Deed::Prepare, printer),

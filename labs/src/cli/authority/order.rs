@@ -82,7 +82,7 @@ pub(super) fn act(words: &Act, deed: Deed, printer: &mut Printer) -> Result<Exit
     }
 }
 
-fn place(
+pub(super) fn place(
     which: &Which,
     answer: &Answer,
     order: Order,

@@ -14,6 +14,7 @@ use super::super::daemon::{self, Warnings};
 use super::super::printer::Printer;
 use super::super::stop::Stop;
 use super::folder::Folder;
+use super::public;
 #[cfg(unix)]
 use super::workload_unix::Offer;
 
@@ -32,22 +33,38 @@ pub(super) struct Words {
     /// stands in workloads.toml in the CA's folder
     #[arg(long, value_name = "PATH")]
     workload_socket: Option<PathBuf>,
+    #[command(flatten)]
+    public: public::Words,
+}
+
+impl Words {
+    /// Whether the ports can be had, said before anything is opened, and of the port rather than
+    /// of a disk.
+    fn ports_are_free(&self) -> Result<(), Stop> {
+        // Held together: they may be one and the same.
+        let mut held = Vec::new();
+        let http = self.public.http.map(|http| ("--http", http));
+        for (word, address) in [("--listen", self.listen)].into_iter().chain(http) {
+            if address.port() == 0 {
+                return Err(Stop::Usage(format!("{word} takes a port from 1 on")));
+            }
+            let taken = |error| Stop::Usage(format!("{word} {address}: {error}"));
+            held.push(TcpListener::bind(address).map_err(taken)?);
+        }
+        Ok(())
+    }
 }
 
 /// Obeys.
 pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
-    if words.listen.port() == 0 {
-        return Err(Stop::Usage("--listen takes a port from 1 on".to_owned()));
-    }
     #[cfg(not(unix))]
     if words.workload_socket.is_some() {
         let why = "--workload-socket: this system has no Unix sockets; `schism agent` serves it";
         return Err(Stop::Usage(why.to_owned()));
     }
     let folder = Folder::of(&words.dir)?;
-    // Said before anything is opened, and of the port rather than of a disk.
-    let taken = |error| Stop::Usage(format!("--listen {}: {error}", words.listen));
-    drop(TcpListener::bind(words.listen).map_err(taken)?);
+    words.ports_are_free()?;
+    let (outside, files) = words.public.outside(&folder.seams())?;
     let Some(lock) = folder.lock_soon()? else {
         return Err(Stop::file(
             &words.dir,
@@ -63,12 +80,18 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
         ..folder.seams()
     };
     let exit = daemon::runtime()?.block_on(async {
-        let serving = ca::node::serve(seams.clone(), Arc::clone(&ca), words.listen.port());
-        let note = format!(
-            "serving {} on {}",
-            folder.config()?.trust_domain,
-            words.listen
-        );
+        let (shared, port) = (Arc::clone(&ca), words.listen.port());
+        let serving = ca::node::serve_with(seams.clone(), shared, port, outside);
+        let (domain, listen) = (folder.config()?.trust_domain, words.listen);
+        let http = words.public.http;
+        let publicly = http.map_or_else(String::new, |http| format!(", publicly on {http}"));
+        let note = format!("serving {domain} on {listen}{publicly}");
+        let renewing = async {
+            match files {
+                Some(files) => files.keep().await,
+                None => std::future::pending().await,
+            }
+        };
         #[cfg(unix)]
         let (beside, offered) = beside(words, &folder, &seams, ca)?;
         #[cfg(not(unix))]
@@ -80,6 +103,7 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
             () = daemon::interrupted() => Ok(Exit::Done),
             served = serving => served.map(|()| Exit::Done).map_err(Stop::from),
             () = beside => Ok(Exit::Done),
+            never = renewing => match never {},
             () = warnings.tell(printer) => Ok(Exit::Done),
         }
     })?;

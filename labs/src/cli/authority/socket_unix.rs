@@ -23,8 +23,8 @@ use super::super::stop::Stop;
 use super::folder::Folder;
 use super::line;
 
-/// Longest order, in bytes.
-const MAX_ORDER: u64 = 256 * 1024;
+/// Longest order, in bytes: another domain's bundle is a part of one.
+const MAX_ORDER: u64 = 1024 * 1024;
 /// How long an order may take to arrive, and how long its answer may.
 const PATIENCE: Duration = Duration::from_secs(30);
 

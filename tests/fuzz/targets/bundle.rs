@@ -1,0 +1,5 @@
+//! Trust bundles; what must hold of them is the property of that name.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tests::properties::bundle::bundle(data));
