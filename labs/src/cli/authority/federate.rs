@@ -32,8 +32,8 @@ pub(super) struct Bundle {
 /// Believe another trust domain: its workloads are verified by its own roots, and by no others
 ///
 /// The bundle is one that you had from the other side in a way that you trust: `schism ca bundle
-/// --spiffe` prints it there. With `--endpoint` it is fetched again while the CA is served. An older
-/// one is refused, and so is a second one of the same sequence.
+/// --spiffe` prints it there. With `--endpoint` it is fetched again while the CA is served. An
+/// older one is refused, and so is a second one of the same sequence.
 #[derive(Debug, clap::Args)]
 pub(super) struct Federate {
     #[command(flatten)]

@@ -31,7 +31,7 @@ const READ_AGAIN: Duration = Duration::from_secs(60);
 
 /// What anybody may know, on a port of its own
 #[derive(Debug, clap::Args)]
-pub(super) struct Words {
+pub(super) struct Outward {
     /// Where anybody may read the trust bundle, the token keys and the revocation lists, over HTTPS
     ///
     /// It has `/bundle` (SPIFFE), `/keys` (a plain JWK set), `/.well-known/openid-configuration`
@@ -65,7 +65,7 @@ pub(super) struct Files {
     publish: watch::Sender<Arc<WebCertificate>>,
 }
 
-impl Words {
+impl Outward {
     /// The port as the CA opens it, and the files that are read again meanwhile.
     pub(super) fn outside(&self, seams: &Seams) -> Result<(Outside, Option<Files>), Stop> {
         let web_roots = self.web_roots.as_deref().map(web_roots).transpose()?;

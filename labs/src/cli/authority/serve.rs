@@ -34,7 +34,7 @@ pub(super) struct Words {
     #[arg(long, value_name = "PATH")]
     workload_socket: Option<PathBuf>,
     #[command(flatten)]
-    public: public::Words,
+    public: public::Outward,
 }
 
 impl Words {
