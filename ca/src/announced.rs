@@ -1,10 +1,12 @@
 //! What the CA tells every member: roots, revocation lists, taints, token keys. Always whole, never
 //! a change.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::authorities::{Authorities, Listed};
 use crate::bundle::Bundle;
+use crate::federation::Federation;
+use crate::identity::TrustDomain;
 use crate::token_keys::TokenKey;
 
 /// What this CA tells every member, whole.
@@ -14,6 +16,9 @@ pub struct Announced {
     pub bundle: Bundle,
     /// The roots of other trust domains, each domain's by itself, in order of their names.
     pub federated: Vec<Bundle>,
+    /// The keys that verify their tokens, each domain's a JWK set by itself; none where it has no
+    /// such key. Members are not told: nothing of theirs judges a foreign token.
+    pub federated_jwks: BTreeMap<TrustDomain, String>,
     /// The newest revocation list of each signing certificate.
     pub listed: Vec<Listed>,
     /// SHA-256 of issuers' certificates whose leaves are to be renewed now.
@@ -29,10 +34,11 @@ pub struct Announced {
 }
 
 impl Announced {
-    pub(crate) fn of(authorities: &Authorities, federated: Vec<Bundle>, members: u32) -> Self {
+    pub(crate) fn of(authorities: &Authorities, others: &Federation, members: u32) -> Self {
         Self {
             bundle: authorities.bundle(),
-            federated,
+            federated: others.bundles(),
+            federated_jwks: others.jwks(),
             listed: authorities.listed(),
             tainted: authorities.tainted().collect(),
             jwks: authorities.jwks(),

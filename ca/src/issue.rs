@@ -127,7 +127,7 @@ impl Ca {
         let issuances = Issuances::new(log, now, config.tolerance)?;
         let authorities = Authorities::load(&store, &state.trust_domain, config.crl_life)?;
         let federation = Federation::load(&store, now)?;
-        let announced = Announced::of(&authorities, federation.bundles(), 0);
+        let announced = Announced::of(&authorities, &federation, 0);
         let mut ca = Self {
             config,
             store,

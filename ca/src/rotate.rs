@@ -270,8 +270,8 @@ impl Ca {
     }
 
     pub(crate) fn announce(&self) {
-        let (federated, members) = (self.federation.bundles(), self.living_members());
-        let now = Announced::of(&self.authorities, federated, members);
+        let (others, members) = (&self.federation, self.living_members());
+        let now = Announced::of(&self.authorities, others, members);
         self.announced.send_if_modified(|announced| {
             let changed = **announced != now;
             if changed {

@@ -18,6 +18,7 @@ use rustls::client::ClientConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{RootCertStore, pki_types};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
 use super::endpoint::{Endpoint, Profile};
@@ -121,8 +122,9 @@ async fn look(
     let mut http = http1::Builder::new();
     http.max_buf_size(MAX_HEAD);
     let (mut send, connection) = http.handshake(io).await.map_err(broken)?;
-    // It ends with the request's handle and the answer's body.
-    tokio::spawn(connection);
+    // It ends with this look, however that ends.
+    let mut alongside = JoinSet::new();
+    alongside.spawn(connection);
     let request = Request::get(url.path())
         .header(HOST, url.to().to_string())
         .header(ACCEPT, "application/json")
@@ -160,3 +162,7 @@ fn connector(
     config.enable_sni = true;
     Ok(Arc::new(config))
 }
+
+#[cfg(test)]
+#[path = "fetch_tests.rs"]
+mod tests;

@@ -29,6 +29,7 @@ use crate::clock::Time;
 use crate::error::CaError;
 use crate::identity::TrustDomain;
 use crate::store::Store;
+use crate::token_keys;
 pub use crate::trusted::MAX_FEDERATED;
 
 /// Where nobody says how old a fetched bundle may become: so many times as long as it is until it
@@ -197,6 +198,18 @@ impl Federation {
     pub(crate) fn bundles(&self) -> Vec<Bundle> {
         let told = self.iter().filter(|it| self.counts(&it.trust_domain));
         told.map(Federated::bundle).collect()
+    }
+
+    /// The token keys of those domains, a JWK set for each that has any.
+    pub(crate) fn jwks(&self) -> BTreeMap<TrustDomain, String> {
+        let told = self.iter().filter(|it| self.counts(&it.trust_domain));
+        let having = told.filter(|it| !it.document.token_keys.is_empty());
+        having
+            .map(|it| {
+                let set = token_keys::jwks(&it.document.token_keys);
+                (it.trust_domain.clone(), set)
+            })
+            .collect()
     }
 
     /// Whether members are told of that domain.

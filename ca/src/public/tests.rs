@@ -29,7 +29,7 @@ const HINT: Duration = Duration::from_secs(60);
 
 /// The machine's clock, whose sleeps are so many times shorter.
 #[derive(Debug)]
-struct Hasty(u32);
+pub(crate) struct Hasty(pub(crate) u32);
 
 impl Clock for Hasty {
     fn now(&self) -> Time {

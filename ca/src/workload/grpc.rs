@@ -22,9 +22,10 @@ use super::caller::Caller;
 use super::jwt::{JwtSvids, Unasked, audience_fits, token_fits};
 use super::registry::Workload;
 use crate::announced::Announced;
+use crate::bundle::Bundle;
 use crate::clock::Time;
 use crate::conn::{MAX_MESSAGE, MAX_STATE};
-use crate::identity::SpiffeId;
+use crate::identity::{SpiffeId, TrustDomain};
 
 /// Every call says so: a request that was smuggled through somebody's server does not (Workload
 /// Endpoint, section 3).
@@ -41,8 +42,14 @@ struct Whole<T, M> {
     again: Option<Time>,
 }
 
-/// What to verify X.509-SVIDs with: roots, DER, one after another, and lists.
-type Believed = (Vec<u8>, Vec<Vec<u8>>);
+/// What to verify X.509-SVIDs with. Roots are DER, one after another.
+#[derive(Clone, PartialEq)]
+struct Believed {
+    roots: Vec<u8>,
+    lists: Vec<Vec<u8>>,
+    /// The roots of each other trust domain, by its name.
+    others: HashMap<String, Vec<u8>>,
+}
 
 /// Whether a request may come in at all, whatever it asks for.
 ///
@@ -137,7 +144,7 @@ impl Workloads {
         own: &[Workload],
         told: &Announced,
     ) -> Result<Whole<wire::X509svidResponse, impl PartialEq + use<>>, Status> {
-        let (bundle, crl) = believed(told);
+        let believed = believed(told);
         let (mut svids, mut leaves, mut again) = (Vec::new(), Vec::new(), None::<Time>);
         for workload in own {
             let (svid, next) = self.0.svids.current(&workload.spiffe_id)?;
@@ -148,16 +155,16 @@ impl Workloads {
                 spiffe_id: workload.spiffe_id.to_string(),
                 x509_svid: svid.chain.iter().flat_map(|der| der.to_vec()).collect(),
                 x509_svid_key: svid.key.to_vec(),
-                bundle: bundle.clone(),
+                bundle: believed.roots.clone(),
                 hint,
             });
         }
         Ok(Whole {
-            mark: (leaves, (bundle, crl.clone())),
+            mark: (leaves, believed.clone()),
             message: wire::X509svidResponse {
                 svids,
-                crl,
-                federated_bundles: HashMap::new(),
+                crl: believed.lists,
+                federated_bundles: believed.others,
             },
             again,
         })
@@ -186,10 +193,11 @@ impl SpiffeWorkloadApi for Workloads {
         let caller = of(&request)?;
         self.entitled(&caller)?;
         Ok(self.states(caller, true, |_, _, told| {
-            let (bundle, crl) = believed(told);
-            let domain = told.bundle.trust_domain.root_id().to_string();
-            let mark = (bundle.clone(), crl.clone());
-            let bundles = HashMap::from([(domain, bundle)]);
+            let believed = believed(told);
+            let mark = believed.clone();
+            let mut bundles = believed.others;
+            bundles.insert(name(&told.bundle.trust_domain), believed.roots);
+            let crl = believed.lists;
             let message = wire::X509BundlesResponse { crl, bundles };
             let again = None;
             Ok(Whole {
@@ -244,11 +252,13 @@ impl SpiffeWorkloadApi for Workloads {
         self.entitled(&caller)?;
         self.jwt()?;
         Ok(self.states(caller, false, |workloads, _, told| {
-            let jwks = workloads.jwt()?.jwks().into_bytes();
-            let domain = told.bundle.trust_domain.root_id().to_string();
-            let bundles = HashMap::from([(domain, jwks.clone())]);
+            let own = workloads.jwt()?.jwks().into_bytes();
+            let others = told.federated_jwks.iter();
+            let others = others.map(|(domain, set)| (name(domain), set.clone().into_bytes()));
+            let mut bundles: HashMap<String, Vec<u8>> = others.collect();
+            bundles.insert(name(&told.bundle.trust_domain), own);
+            let (mark, again) = (bundles.clone(), None);
             let message = wire::JwtBundlesResponse { bundles };
-            let (mark, again) = (jwks, None);
             Ok(Whole {
                 message,
                 mark,
@@ -280,10 +290,23 @@ fn of<T>(request: &Request<T>) -> Result<Caller, Status> {
     caller.ok_or_else(|| Status::permission_denied("nobody says who is calling"))
 }
 
+/// What is announced, each trust domain's roots by themselves. A domain of which nobody is trusted
+/// is left out: to a client it is one that it never heard of.
 fn believed(told: &Announced) -> Believed {
-    let roots = told.bundle.roots.iter().flat_map(|der| der.to_vec());
-    let lists = told.listed.iter().map(|list| list.crl.clone());
-    (roots.collect(), lists.collect())
+    let joined = |of: &Bundle| -> Vec<u8> { of.roots.iter().flat_map(|it| it.to_vec()).collect() };
+    let others = told.federated.iter().filter(|it| !it.roots.is_empty());
+    Believed {
+        roots: joined(&told.bundle),
+        lists: told.listed.iter().map(|list| list.crl.clone()).collect(),
+        others: { others }
+            .map(|it| (name(&it.trust_domain), joined(it)))
+            .collect(),
+    }
+}
+
+/// How clients call a trust domain.
+fn name(domain: &TrustDomain) -> String {
+    domain.root_id().to_string()
 }
 
 fn structure(members: serde_json::Map<String, Json>) -> Struct {

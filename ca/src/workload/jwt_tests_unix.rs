@@ -16,7 +16,7 @@ use crate::rotation::AuthorityKind;
 
 /// A maker of tokens that says what it was asked.
 #[derive(Debug, Default)]
-struct Scribe(Mutex<u32>);
+pub(super) struct Scribe(Mutex<u32>);
 
 impl JwtSvids for Scribe {
     fn issue(&self, id: &SpiffeId, audience: &[String], now: Time) -> Result<String, NotSigned> {

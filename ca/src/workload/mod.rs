@@ -6,8 +6,11 @@
 //! off the registry hears so on the stream that it holds. Invariant: nobody is given an identity
 //! that the registry in force does not give to that very process.
 //!
+//! Bundles of other trust domains that are federated come in the same messages, each by itself, and
+//! go as soon as they are withdrawn or too old.
+//!
 //! The standard: SPIFFE Workload API and SPIFFE Workload Endpoint. Not offered: reflection, which
-//! the second advises; bundles of other trust domains, of which this CA knows none.
+//! the second advises; a verdict on a JWT-SVID of another trust domain.
 
 #[cfg(unix)]
 mod attest_unix;
@@ -137,6 +140,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(test)]
+#[cfg(unix)]
+mod federated_tests_unix;
 #[cfg(test)]
 #[cfg(unix)]
 mod house_unix;
