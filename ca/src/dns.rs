@@ -54,7 +54,7 @@ impl DnsName {
             return Err(InvalidDnsName::Label(name));
         }
         let last = name.rsplit('.').next().unwrap_or_default();
-        if last.bytes().all(|byte| byte.is_ascii_digit()) {
+        if is_number(last) {
             return Err(InvalidDnsName::Address(name));
         }
         Ok(Self(name))
@@ -64,6 +64,16 @@ impl DnsName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a last part makes an IPv4 address of the whole name for some reader: decimal, octal, or
+/// hexadecimal, which may be of no digit at all (URL Standard, "ends in a number"; `inet_aton`).
+fn is_number(label: &str) -> bool {
+    let hex = label.strip_prefix("0x");
+    hex.map_or_else(
+        || label.bytes().all(|byte| byte.is_ascii_digit()),
+        |digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+    )
 }
 
 fn is_label(label: &str) -> bool {
@@ -159,6 +169,9 @@ mod tests {
             "localhost",
             "a-1.b2",
             "4u.example",
+            "0x1.example",
+            "a.0x1g",
+            "a.1x",
             &longest,
         ] {
             assert_eq!(DnsName::new(name).unwrap().as_str(), name);
@@ -187,6 +200,12 @@ mod tests {
             "127.0.0.1",
             "::1",
             "a.1",
+            "127.0.0.0x1",
+            "0x7f000001",
+            "0X7F.1",
+            "a.0xFF",
+            "a.0x",
+            "a.017",
             "a@b",
             "a/b",
             "spiffe://clinic.example/records",
