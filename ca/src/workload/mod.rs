@@ -122,7 +122,7 @@ impl Workloads {
                 self.0.svids.keep(&registered);
             }
             Some(Err(error)) => {
-                tracing::warn!(%error, "{FILE} is broken: the last one stays in force");
+                tracing::warn!(%error, "{FILE} says nothing: the last one stays in force");
             }
         }
     }

@@ -36,6 +36,12 @@ const FORMAT: u32 = 1;
 /// Why a registry was not taken. Workloads count from 1, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRegistry {
+    /// There is nothing in it: it was cut short, or is being written. Nobody at all is said in words.
+    #[error("it is empty: `format = 1` alone says that nobody is registered")]
+    Empty,
+    /// It is not there any more.
+    #[error("it is gone: `format = 1` alone says that nobody is registered")]
+    Gone,
     /// It is too large.
     #[error("it has more than {MAX_REGISTRY} bytes")]
     TooLarge,
@@ -119,13 +125,16 @@ impl Registry {
     /// # Errors
     /// What is wrong with it first.
     pub fn parse(content: &[u8], domain: &TrustDomain) -> Result<Self, InvalidRegistry> {
+        if content.iter().all(u8::is_ascii_whitespace) {
+            return Err(InvalidRegistry::Empty);
+        }
         if content.len() > MAX_REGISTRY {
             return Err(InvalidRegistry::TooLarge);
         }
         let text = std::str::from_utf8(content).map_err(|_| InvalidRegistry::NotText)?;
         let file: File = toml::from_str(text).map_err(|error| InvalidRegistry::Toml {
             line: line(text, error.span().map_or(0, |span| span.start)),
-            why: error.message().replace('\n', " "),
+            why: printable(error.message()),
         })?;
         if file.format != FORMAT {
             return Err(InvalidRegistry::Format(file.format));
@@ -170,7 +179,7 @@ impl Workload {
             return Err(InvalidRegistry::NameForeign { at, id });
         }
         if let Some(path) = self.path.as_ref().filter(|path| !path.is_absolute()) {
-            let path = path.display().to_string();
+            let path = printable(&path.display().to_string());
             return Err(InvalidRegistry::PathNotAbsolute { at, path });
         }
         let fits = |hint: &str| {
@@ -206,21 +215,28 @@ fn hints_differ(workloads: &[Workload]) -> Result<(), InvalidRegistry> {
     Ok(())
 }
 
+/// One line that does nothing to a terminal, whatever was in the file.
+fn printable(text: &str) -> String {
+    let plain = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(plain).collect()
+}
+
 /// The line of that byte, from 1.
 fn line(text: &str, at: usize) -> usize {
     let before = text.bytes().take(at);
     1 + before.filter(|byte| *byte == b'\n').count()
 }
 
-/// Looks at the registry's file as it changes. What was taken last stays in force until something
-/// else can be: a slip of the pen must not take every workload's identity away.
+/// Looks at the registry's file as it changes. What was taken last stays in force until another
+/// registry can be: neither a slip of the pen, nor a full disk, nor a folder that is away may take
+/// every workload's identity from it.
 #[derive(Debug)]
 pub(super) struct Follower {
     domain: TrustDomain,
     /// What was judged last.
-    judged: Vec<u8>,
+    judged: Option<Vec<u8>>,
     /// What was seen last.
-    seen: Vec<u8>,
+    seen: Option<Vec<u8>>,
 }
 
 impl Follower {
@@ -229,14 +245,13 @@ impl Follower {
         content: Option<Vec<u8>>,
         domain: &TrustDomain,
     ) -> Result<(Self, Registry), InvalidRegistry> {
-        let registry = taken(content.as_deref(), domain)?;
-        let seen = content.unwrap_or_default();
+        let read = content.as_deref().map(|it| Registry::parse(it, domain));
         let follower = Self {
             domain: domain.clone(),
-            judged: seen.clone(),
-            seen,
+            judged: content.clone(),
+            seen: content,
         };
-        Ok((follower, registry))
+        Ok((follower, read.transpose()?.unwrap_or_default()))
     }
 
     /// Takes another look. A change counts once it was seen twice: an editor may be half way.
@@ -244,24 +259,17 @@ impl Follower {
         &mut self,
         content: Option<Vec<u8>>,
     ) -> Option<Result<Registry, InvalidRegistry>> {
-        let content = content.unwrap_or_default();
         let settled = content == self.seen;
         if !settled || content == self.judged {
             self.seen = content;
             return None;
         }
-        let there = (!content.is_empty()).then_some(&*content);
-        let registry = taken(there, &self.domain);
+        let registry = match &content {
+            Some(content) => Registry::parse(content, &self.domain),
+            None => Err(InvalidRegistry::Gone),
+        };
         self.judged = content;
         Some(registry)
-    }
-}
-
-/// An empty file says as much as none.
-fn taken(content: Option<&[u8]>, domain: &TrustDomain) -> Result<Registry, InvalidRegistry> {
-    match content {
-        None | Some([]) => Ok(Registry::default()),
-        Some(content) => Registry::parse(content, domain),
     }
 }
 

@@ -146,10 +146,31 @@ fn a_change_counts_once_it_was_seen_twice_and_a_broken_one_never() {
     assert_eq!(follower.look(broken()), None);
     assert!(follower.look(broken()).unwrap().is_err());
     assert_eq!(follower.look(broken()), None, "it is said once");
-    assert_eq!(follower.look(None), None);
-    let gone = follower.look(None).unwrap().unwrap();
-    assert_eq!(gone, Registry::default(), "struck off, all of them");
     assert!(Follower::begin(broken(), &domain()).is_err());
+}
+
+#[test]
+fn a_file_that_is_empty_or_gone_takes_nobody_away_and_is_told() {
+    let text = || Some(format!("format = 1\n[[workload]]\n{RECORDS}\n").into_bytes());
+    let (mut follower, begun) = Follower::begin(text(), &domain()).unwrap();
+    assert_eq!(begun.iter().count(), 1);
+    let empty = || Some(Vec::new());
+    for (content, why) in [
+        (empty(), InvalidRegistry::Empty),
+        (Some(b" \r\n\t".to_vec()), InvalidRegistry::Empty),
+        (None, InvalidRegistry::Gone),
+        (empty(), InvalidRegistry::Empty),
+    ] {
+        assert_eq!(follower.look(content.clone()), None, "seen once");
+        assert_eq!(follower.look(content.clone()), Some(Err(why)));
+        assert_eq!(follower.look(content), None, "it is said once");
+    }
+    // Nobody at all, said in words.
+    let nobody = || Some(b"format = 1\n".to_vec());
+    assert_eq!(follower.look(nobody()), None);
+    assert_eq!(follower.look(nobody()), Some(Ok(Registry::default())));
+    let refused = Follower::begin(empty(), &domain()).unwrap_err();
+    assert_eq!(refused, InvalidRegistry::Empty);
 }
 
 /// What may stand in an entry, sense and nonsense.
