@@ -10,19 +10,38 @@ use proto::spiffe::workload as wire;
 use proto::spiffe::workload::spiffe_workload_api_client::SpiffeWorkloadApiClient;
 use rustls::pki_types::CertificateDer;
 use tempfile::TempDir;
+use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 use tonic::body::Body;
 use tonic::{Code, Request, Status, Streaming};
 
 use super::socket_unix::Socket;
 use super::*;
-use crate::clock::{BoxFuture, Clock as _, ManualClock, Time};
+use crate::clock::{BoxFuture, Clock, ManualClock, Time};
 use crate::disk::{Disk as _, MemDisk};
 use crate::identity::{SpiffeId, TrustDomain};
 use crate::issue::CaConfig;
 use crate::rotation::AuthorityKind;
 
 pub(super) const NOW: Time = Time::from_secs(1_800_000_000);
+
+/// Its hands are another's; what waits for a span waits so many times shorter.
+#[derive(Debug)]
+struct Hasty(Arc<ManualClock>, u32);
+
+impl Clock for Hasty {
+    fn now(&self) -> Time {
+        self.0.now()
+    }
+
+    fn sleep_until(&self, deadline: Time) -> BoxFuture<'_, ()> {
+        self.0.sleep_until(deadline)
+    }
+
+    fn sleep(&self, span: Duration) -> BoxFuture<'_, ()> {
+        self.0.sleep(span / self.1)
+    }
+}
 
 /// A CA whose Workload API is served.
 pub(super) struct House {
@@ -43,7 +62,7 @@ pub(super) type Client = SpiffeWorkloadApiClient<Near>;
 
 /// The near end of a connection.
 #[derive(Clone)]
-pub(super) struct Near(SendRequest<Body>);
+pub(super) struct Near(pub(super) SendRequest<Body>);
 
 impl tower::Service<http::Request<Body>> for Near {
     type Response = http::Response<hyper::body::Incoming>;
@@ -73,9 +92,14 @@ pub(super) fn registry(paths: &[&str], uid: u32) -> String {
 
 impl House {
     pub(super) fn with(jwt: Option<Arc<dyn JwtSvids>>, paths: &[&str]) -> Self {
+        Self::hasty(1, jwt, paths)
+    }
+
+    /// One whose spans are so many times shorter.
+    pub(super) fn hasty(times: u32, jwt: Option<Arc<dyn JwtSvids>>, paths: &[&str]) -> Self {
         let (clock, disk) = (Arc::new(ManualClock::new(NOW)), Arc::new(MemDisk::new()));
         let seams = Seams {
-            clock: clock.clone(),
+            clock: Arc::new(Hasty(Arc::clone(&clock), times)),
             disk: disk.clone(),
             ..Seams::real("never-written")
         };
@@ -106,9 +130,14 @@ impl House {
         self.disk.replace(FILE, text.as_bytes()).unwrap();
     }
 
-    pub(super) async fn client(&self) -> Client {
+    /// A connection on which nothing was said.
+    pub(super) async fn silent(&self) -> UnixStream {
         let place = self.scratch.path().join("api.sock");
-        let stream = tokio::net::UnixStream::connect(place).await.unwrap();
+        UnixStream::connect(place).await.unwrap()
+    }
+
+    pub(super) async fn client(&self) -> Client {
+        let stream = self.silent().await;
         let http = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
         let (send, connection) = http.handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);

@@ -15,9 +15,13 @@
 #[cfg(unix)]
 mod attest_unix;
 pub mod caller;
+#[cfg(unix)]
+mod connection_unix;
 mod grpc;
 mod heard;
 pub mod jwt;
+#[cfg(unix)]
+mod places_unix;
 pub mod registry;
 #[cfg(unix)]
 pub mod socket_unix;
@@ -140,6 +144,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(test)]
+#[cfg(unix)]
+mod connection_tests_unix;
 #[cfg(test)]
 #[cfg(unix)]
 mod federated_tests_unix;

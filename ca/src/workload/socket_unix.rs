@@ -1,40 +1,32 @@
 //! The socket of the Workload API.
 //!
 //! Anybody on the machine may connect: the standard forbids to ask callers for a secret, and the
-//! kernel's word decides what they are given. So the socket is open to all (mode 0777), and it is
-//! bounded how many connections there are, and how many of one user. It stands in a folder where
-//! nobody else can put another in its place. Invariant: a request is judged as its connection's
-//! process, whatever it says.
+//! kernel's word decides what they are given. So the socket is open to all (mode 0777); how many
+//! connections there are, and how long a silent one lasts, is bounded. It stands in a folder where
+//! nobody else can put another in its place, now or after its end. Invariant: a request is judged
+//! as its connection's process, whatever it says.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream as Probe;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{UnixListener, UnixStream};
-use tonic::service::Routes;
-use tower::Service as _;
 
-use super::caller::Caller;
-use super::{Workloads, admit, attest_unix, lock};
-use crate::conn::{KEEP_ALIVE, KEEP_ALIVE_TIMEOUT, MAX_HEADERS};
+use super::connection_unix::attend;
+use super::places_unix::Places;
+use super::{Workloads, attest_unix};
 
-/// Connections at once; more are dropped.
-pub const MAX_CONNECTIONS: usize = 512;
-/// Connections of one user at once: no user keeps out the others.
-pub const MAX_OF_ONE_USER: usize = 128;
-/// Calls at once on one connection.
-const MAX_CALLS: u32 = 32;
+pub use super::places_unix::{MAX_CONNECTIONS, MAX_OF_ONE_USER};
+
 /// Pause after a failed accept: out of file descriptors, trying at once is a busy loop.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+/// How often it is told how many connections were dropped, where any were.
+const TOLD: Duration = Duration::from_secs(60);
 /// Everybody may connect.
 const MODE: u32 = 0o777;
 
@@ -50,9 +42,17 @@ pub enum NoSocket {
     /// Something is there that is no socket.
     #[error("something is there already, and it is no socket")]
     NotASocket,
-    /// Others could put their own socket in its place.
-    #[error("anybody may write to its folder: take one that only its owner may write to")]
-    OpenFolder,
+    /// Others could put their own socket in its place, and be taken for the CA.
+    #[error("others may write to `{0}`: take a folder that only its owner may write to")]
+    OpenFolder(String),
+    /// So could the folder's owner.
+    #[error("`{folder}` belongs to user {uid}: take a folder of your own, or of root")]
+    ForeignFolder {
+        /// Which folder.
+        folder: String,
+        /// Whose it is.
+        uid: u32,
+    },
     /// The system does not let us.
     #[error(transparent)]
     System(#[from] io::Error),
@@ -72,11 +72,7 @@ impl Socket {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        let mode = fs::metadata(folder)?.mode();
-        // In a folder like /tmp, with the sticky bit, nobody takes away what is another's.
-        if mode & 0o002 != 0 && mode & 0o1000 == 0 {
-            return Err(NoSocket::OpenFolder);
-        }
+        is_safe(folder, own_uid()?)?;
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
@@ -99,97 +95,73 @@ impl Socket {
 
     /// Serves the Workload API, and follows its registry, until the task is dropped.
     pub async fn serve(self, workloads: Workloads) -> Infallible {
+        let places = Places::default();
         tokio::select! {
             biased;
             never = workloads.follow() => never,
-            never = self.accept(&workloads) => never,
+            never = self.accept(&workloads, &places) => never,
+            never = tell(&workloads, &places) => never,
         }
     }
 
-    async fn accept(&self, workloads: &Workloads) -> Infallible {
-        let places = Places::default();
-        let routes = workloads.routes();
+    async fn accept(&self, workloads: &Workloads, places: &Places) -> Infallible {
+        let (routes, clock) = (workloads.routes(), &workloads.0.seams.clock);
         let mut connections = tokio::task::JoinSet::new();
         loop {
             while connections.try_join_next().is_some() {}
             let Ok((stream, _)) = self.0.accept().await else {
-                workloads.0.seams.clock.sleep(ACCEPT_AGAIN).await;
+                clock.sleep(ACCEPT_AGAIN).await;
                 continue;
             };
             let Some(caller) = attest_unix::caller(&stream) else {
-                tracing::warn!("the system does not say who calls: a connection dropped");
+                places.nameless();
                 continue;
             };
-            let Some(place) = places.take(caller.uid) else {
-                tracing::warn!(uid = caller.uid, "too many connections: one dropped");
-                continue;
-            };
-            let routes = routes.clone();
-            connections.spawn(async move {
-                attend(stream, caller, routes).await;
-                drop(place);
-            });
+            if let Some(place) = places.take(caller.uid) {
+                let (routes, clock) = (routes.clone(), Arc::clone(clock));
+                connections.spawn(attend(stream, caller, place, routes, clock));
+            }
         }
     }
 }
 
-/// Serves one connection to its end.
-async fn attend(stream: UnixStream, caller: Caller, routes: Routes) {
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(caller);
-        let mut routes = routes.clone();
-        async move {
-            if let Err(refused) = admit(request.headers()) {
-                return Ok::<_, Infallible>(refused.into_http());
-            }
-            match routes.call(request).await {
-                Ok(response) => Ok(response),
-                Err(never) => match never {},
-            }
+/// Tells what was dropped, in a line a period at most.
+async fn tell(workloads: &Workloads, places: &Places) -> Infallible {
+    loop {
+        workloads.0.seams.clock.sleep(TOLD).await;
+        if let Some(lost) = places.lost() {
+            tracing::warn!("the workload socket: {lost}");
         }
-    });
-    let mut http = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    http.timer(TokioTimer::new())
-        .auto_date_header(false)
-        .keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .max_concurrent_streams(MAX_CALLS)
-        .max_header_list_size(MAX_HEADERS);
-    // How it ends is for its caller to mind.
-    let _ = http.serve_connection(TokioIo::new(stream), service).await;
-}
-
-/// Who has how many connections.
-#[derive(Clone, Debug, Default)]
-struct Places(Arc<Mutex<BTreeMap<u32, usize>>>);
-
-/// One connection's place, given back when dropped.
-#[derive(Debug)]
-struct Place(Places, u32);
-
-impl Places {
-    /// A place for one more of that user, if there is one.
-    fn take(&self, uid: u32) -> Option<Place> {
-        let mut taken = lock(&self.0);
-        let own = taken.get(&uid).copied().unwrap_or_default();
-        if own >= MAX_OF_ONE_USER || taken.values().sum::<usize>() >= MAX_CONNECTIONS {
-            return None;
-        }
-        taken.insert(uid, own + 1);
-        Some(Place(self.clone(), uid))
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = lock(&self.0.0);
-        if let Some(own) = taken.get_mut(&self.1) {
-            *own -= 1;
-            if *own == 0 {
-                taken.remove(&self.1);
-            }
+/// Whether nobody but its owner can change what is in that folder, and that is `own` or root.
+fn is_safe(folder: &Path, own: u32) -> Result<(), NoSocket> {
+    let whole = fs::canonicalize(folder)?;
+    let there = fs::metadata(&whole)?;
+    let named = |folder: &Path| folder.display().to_string();
+    if ![own, 0].contains(&there.uid()) {
+        let (folder, uid) = (named(folder), there.uid());
+        return Err(NoSocket::ForeignFolder { folder, uid });
+    }
+    // The sticky bit lets others make what is not there yet, as after the CA's end.
+    if there.mode() & 0o022 != 0 {
+        return Err(NoSocket::OpenFolder(named(folder)));
+    }
+    for above in whole.ancestors().skip(1) {
+        let mode = fs::metadata(above)?.mode();
+        // Under it, nobody moves what is another's.
+        if mode & 0o002 != 0 && mode & 0o1000 == 0 {
+            return Err(NoSocket::OpenFolder(named(above)));
         }
     }
+    Ok(())
+}
+
+/// Whom this process is to the other end of a socket.
+fn own_uid() -> io::Result<u32> {
+    let (own, _) = UnixStream::pair()?;
+    Ok(own.peer_cred()?.uid())
 }
 
 #[cfg(test)]
@@ -218,33 +190,48 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_anybody_could_put_another_in_its_place_there_is_none() {
+    async fn where_others_could_put_another_in_its_place_there_is_none() {
         let scratch = tempfile::tempdir().unwrap();
-        let place = scratch.path().join("api.sock");
-        for (mode, safe) in [(0o777, false), (0o1777, true), (0o755, true)] {
-            fs::set_permissions(scratch.path(), Permissions::from_mode(mode)).unwrap();
-            match Socket::open(&place) {
-                Ok(_) => assert!(safe, "{mode:o}"),
-                Err(NoSocket::OpenFolder) => assert!(!safe, "{mode:o}"),
-                Err(other) => panic!("{mode:o}: {other}"),
+        let folder = scratch.path().join("inner");
+        fs::create_dir(&folder).unwrap();
+        let place = folder.join("api.sock");
+        let open = |folder_mode, above| {
+            let modes = [(&*folder, folder_mode), (scratch.path(), above)];
+            for (folder, mode) in modes {
+                fs::set_permissions(folder, Permissions::from_mode(mode)).unwrap();
             }
+            Socket::open(&place)
+        };
+        for mode in [0o777, 0o1777, 0o775, 0o1757, 0o720] {
+            let refused = open(mode, 0o755).unwrap_err();
+            let said = refused.to_string();
+            assert!(
+                matches!(refused, NoSocket::OpenFolder(_)),
+                "{mode:o}: {said}"
+            );
+            assert!(said.contains("inner"), "{said}");
+        }
+        let refused = open(0o755, 0o777).unwrap_err();
+        assert!(matches!(refused, NoSocket::OpenFolder(_)), "{refused}");
+        for (mode, above) in [(0o755, 0o755), (0o700, 0o1777), (0o750, 0o775)] {
+            assert!(open(mode, above).is_ok(), "{mode:o} in {above:o}");
         }
     }
 
-    #[test]
-    fn one_user_keeps_out_no_other_and_places_come_back() {
-        let places = Places::default();
-        let many =
-            |uid, most| -> Vec<Place> { (0..most).map_while(|_| places.take(uid)).collect() };
-        let first = many(0, MAX_CONNECTIONS);
-        assert_eq!(first.len(), MAX_OF_ONE_USER);
-        let users = u32::try_from(MAX_CONNECTIONS / MAX_OF_ONE_USER).unwrap();
-        let others: Vec<_> = (1..users).map(|uid| many(uid, MAX_OF_ONE_USER)).collect();
-        assert!(others.iter().all(|own| own.len() == MAX_OF_ONE_USER));
-        assert!(places.take(users).is_none(), "there is an end to it");
-        drop(first);
-        assert!(places.take(users).is_some());
-        drop(others);
-        assert!(lock(&places.0).is_empty());
+    #[tokio::test]
+    async fn where_a_strangers_folder_is_there_is_none() {
+        let scratch = tempfile::tempdir().unwrap();
+        let own = own_uid().unwrap();
+        assert_eq!(fs::metadata(scratch.path()).unwrap().uid(), own);
+        assert!(is_safe(scratch.path(), own).is_ok());
+        // To somebody else it is a stranger's, unless it is root's.
+        let strange = is_safe(scratch.path(), own + 1);
+        assert_eq!(own == 0, strange.is_ok());
+        let owner = own + 7;
+        if std::os::unix::fs::chown(scratch.path(), Some(owner), None).is_ok() {
+            let refused = Socket::open(&scratch.path().join("api.sock")).unwrap_err();
+            let foreign = matches!(refused, NoSocket::ForeignFolder { uid, .. } if uid == owner);
+            assert!(foreign, "{refused}");
+        }
     }
 }
