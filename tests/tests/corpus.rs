@@ -21,9 +21,12 @@ use ca::identity::TrustDomain;
 use ca::keys::{Keys as _, RingKeys};
 use ca::profile::Validity;
 use ca::token_keys::TokenKey;
+use prost::Message as _;
+use proto::ca::v1 as wire;
+use proto::spiffe::workload as wire_workload;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, SanType};
 use services::posture::Posture;
-use tests::properties::{ALL, Property, crl, csr, folder, note, token};
+use tests::properties::{ALL, Property, crl, csr, folder, note, state, token, workload};
 use toml::Table;
 
 fn root() -> PathBuf {
@@ -71,6 +74,25 @@ fn every_input_that_was_kept_holds_its_property() {
         found.extend(faults(name, property, &[seeds, kept].concat()));
     }
     assert_eq!(found, Vec::<String>::new());
+}
+
+#[test]
+fn what_was_kept_as_good_is_good_still() {
+    let kept = |path: &str| fs::read(root().join("seeds").join(path)).unwrap();
+    for (name, good) in [("next", true), ("last-list", true), ("forked", false)] {
+        assert_eq!(
+            state::is_news(&kept(&format!("state/{name}"))),
+            good,
+            "{name}"
+        );
+    }
+    for (name, good) in [("good", true), ("for-others", false), ("unsigned", false)] {
+        assert_eq!(
+            workload::is_valid(&kept(&format!("workload/{name}"))),
+            good,
+            "{name}"
+        );
+    }
 }
 
 #[test]
@@ -312,6 +334,138 @@ fn bundles() -> Vec<Seed> {
     ]
 }
 
+/// Registries that are good, and one for each way in which one must be refused.
+fn registries() -> Vec<Seed> {
+    let of = |entries: &[&str]| {
+        let entries = entries.iter().map(|it| format!("[[workload]]\n{it}\n"));
+        format!("format = 1\n{}", entries.collect::<String>())
+    };
+    let one = "spiffe_id = 'spiffe://clinic.example/records'\nuid = 7";
+    let two = "spiffe_id = 'spiffe://clinic.example/billing'\nuid = 7\ngid = 8";
+    let [one_hint, two_hint] = [one, two].map(|it| format!("{it}\nhint = 'inside'"));
+    let path = format!("{one}\npath = '/usr/bin/records'");
+    let relative = format!("{one}\npath = \"bin\\u0007\"");
+    vec![
+        seed("registry", "nobody", of(&[])),
+        seed("registry", "two", of(&[one, two])),
+        seed("registry", "path", of(&[&path])),
+        seed("registry", "relative", of(&[&relative])),
+        seed("registry", "hint-twice", of(&[&one_hint, &two_hint])),
+        seed(
+            "registry",
+            "foreign",
+            of(&[&one.replace("clinic", "other")]),
+        ),
+        seed("registry", "the-ca", of(&[&one.replace("records", "ca")])),
+        seed("registry", "later-format", "format = 2\n"),
+        seed(
+            "registry",
+            "unknown-field",
+            of(&[&one.replace("uid", "u\u{1b}d")]),
+        ),
+        seed("registry", "blank", "\r\n\t"),
+    ]
+}
+
+/// States that members take, and one for each way in which one must be refused.
+fn states() -> Vec<Seed> {
+    let changed_by = |change: &dyn Fn(&mut wire::State)| {
+        let mut told = state::told(state::GENERATION + 1);
+        change(&mut told);
+        told.encode_to_vec()
+    };
+    let [_, older, _, last] = crl::signed();
+    vec![
+        seed("state", "next", changed_by(&|_| {})),
+        seed(
+            "state",
+            "forked",
+            state::told(state::GENERATION).encode_to_vec(),
+        ),
+        seed("state", "rolled-back", state::told(0).encode_to_vec()),
+        seed("state", "no-bundle", changed_by(&|it| it.bundle = None)),
+        seed(
+            "state",
+            "distrusts",
+            changed_by(&|it| it.bundle.as_mut().unwrap().roots.clear()),
+        ),
+        seed(
+            "state",
+            "foreign",
+            changed_by(&|it| it.bundle.as_mut().unwrap().trust_domain = "x".to_owned()),
+        ),
+        seed("state", "withdrawn", changed_by(&|it| it.federated.clear())),
+        seed(
+            "state",
+            "federates-us",
+            changed_by(&|it| it.federated.extend(it.bundle.clone())),
+        ),
+        seed(
+            "state",
+            "federated-falls",
+            changed_by(&|it| it.federated[0].generation = 1),
+        ),
+        seed(
+            "state",
+            "last-list",
+            changed_by(&|it| it.lists[1].crl.clone_from(&last)),
+        ),
+        seed(
+            "state",
+            "older-list",
+            changed_by(&|it| it.lists[1].crl.clone_from(&older)),
+        ),
+        seed(
+            "state",
+            "unsigned-list",
+            changed_by(&|it| it.lists[1].signers.clear()),
+        ),
+        seed(
+            "state",
+            "short-hash",
+            changed_by(&|it| it.tainted = vec![vec![7; 31]]),
+        ),
+    ]
+}
+
+/// Questions to the Workload API; the first byte says which.
+fn questions() -> Vec<Seed> {
+    let fetch = |audience: &[&str], spiffe_id: &str| {
+        let asked = wire_workload::JwtsvidRequest {
+            audience: audience.iter().map(|&it| it.to_owned()).collect(),
+            spiffe_id: spiffe_id.to_owned(),
+        };
+        [&[0], &*asked.encode_to_vec()].concat()
+    };
+    let validate = |svid: &str| {
+        let asked = wire_workload::ValidateJwtsvidRequest {
+            audience: "records".to_owned(),
+            svid: svid.to_owned(),
+        };
+        [&[1], &*asked.encode_to_vec()].concat()
+    };
+    let good = workload::issued("records");
+    let (unsigned, _) = good.rsplit_once('.').unwrap();
+    vec![
+        seed("workload", "all", fetch(&["records"], "")),
+        seed(
+            "workload",
+            "one",
+            fetch(&["records", "x"], "spiffe://clinic.example/b"),
+        ),
+        seed(
+            "workload",
+            "anothers",
+            fetch(&["records"], "spiffe://clinic.example/c"),
+        ),
+        seed("workload", "no-audience", fetch(&[], "")),
+        seed("workload", "no-name", fetch(&["records"], "clinic.example")),
+        seed("workload", "good", validate(&good)),
+        seed("workload", "for-others", validate(&workload::issued("x"))),
+        seed("workload", "unsigned", validate(&format!("{unsigned}."))),
+    ]
+}
+
 #[test]
 #[ignore = "writes tests/fuzz/seeds/, what is not there yet"]
 fn write_the_seeds() {
@@ -321,6 +475,9 @@ fn write_the_seeds() {
         logs(),
         notes(),
         proofs(),
+        questions(),
+        registries(),
+        states(),
         texts(),
         signed(),
     ]

@@ -27,7 +27,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Always the same key.
 #[derive(Debug)]
-struct Known;
+pub(super) struct Known;
 
 impl Keys for Known {
     fn p256(&self) -> Result<Pkcs8, NoRandomness> {
@@ -54,8 +54,27 @@ static SIGNED: LazyLock<BTreeSet<Vec<u8>>> = LazyLock::new(|| {
     contents.map(<[u8]>::to_vec).collect()
 });
 
-fn domain() -> TrustDomain {
+pub(super) fn domain() -> TrustDomain {
     TrustDomain::new("clinic.example").expect("a plain name is a trust domain")
+}
+
+/// The root under which the lists verify, in a bundle of that generation.
+pub fn bundle(generation: u64) -> Bundle {
+    Bundle {
+        trust_domain: domain(),
+        generation,
+        roots: vec![SIGNERS.0.certificate().clone()],
+    }
+}
+
+/// The certificate of whoever signed the last three of the lists.
+pub fn signer() -> Vec<u8> {
+    SIGNERS.1.certificate().to_vec()
+}
+
+/// Whether what stands in that list was signed here.
+pub fn was_signed(list: &[u8]) -> bool {
+    content(list).is_some_and(|content| SIGNED.contains(content))
 }
 
 /// Every list that was signed: the root's, then three of its issuer.
@@ -131,15 +150,9 @@ pub fn crl(data: &[u8]) {
     let different: BTreeSet<&[u8]> = serials.iter().copied().collect();
     assert_eq!(different.len(), serials.len(), "a serial stands twice");
 
-    let (root, issuer) = &*SIGNERS;
-    let bundle = Bundle {
-        trust_domain: domain(),
-        generation: 1,
-        roots: vec![root.certificate().clone()],
-    };
+    let ((_, issuer), bundle) = (&*SIGNERS, bundle(1));
     let ways = [&[][..], &[issuer.certificate().clone()]];
     if ways.iter().any(|way| list.verify(way, &bundle).is_ok()) {
-        let content = content(data).expect("what was read can be walked");
-        assert!(SIGNED.contains(content), "verified, and not signed here");
+        assert!(was_signed(data), "verified, and not signed here");
     }
 }

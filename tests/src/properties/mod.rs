@@ -12,14 +12,17 @@ mod der;
 pub mod folder;
 pub mod note;
 pub mod proof;
+pub mod registry;
+pub mod state;
 pub mod text;
 pub mod token;
+pub mod workload;
 
 /// A property of one parser.
 pub type Property = fn(&[u8]);
 
 /// Every property, by the name of its fuzz target, in order of name.
-pub const ALL: [(&str, Property); 14] = [
+pub const ALL: [(&str, Property); 17] = [
     ("audit", folder::audit),
     ("bundle", bundle::bundle),
     ("checkpoint", note::checkpoint),
@@ -32,6 +35,9 @@ pub const ALL: [(&str, Property); 14] = [
     ("policy", text::policy),
     ("posture", text::posture),
     ("proof", proof::proof),
+    ("registry", registry::registry),
     ("scenario", text::scenario),
+    ("state", state::state),
     ("token", token::token),
+    ("workload", workload::workload),
 ];

@@ -1,0 +1,5 @@
+//! What the CA tells its members; what must hold of them is the property of that name.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tests::properties::state::state(data));
