@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use prost::Message as _;
+
 const FILES: [&str; 8] = [
     "schism/ca/v1/identity.proto",
     "schism/ca/v1/trust.proto",
@@ -16,6 +18,8 @@ const FILES: [&str; 8] = [
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR")?);
     let descriptors = protox::compile(FILES, [&root])?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?).join("descriptors.bin");
+    std::fs::write(out, descriptors.encode_to_vec())?;
     tonic_prost_build::configure()
         .build_transport(false)
         .compile_fds(descriptors)?;

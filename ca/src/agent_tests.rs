@@ -374,3 +374,6 @@ async fn a_new_join_code_is_asked_for_a_new_key() {
     assert_eq!(seen[0], seen[1]);
     assert_ne!(seen[1][32..], seen[2][32..]);
 }
+
+#[path = "agent_tests/offered.rs"]
+mod offered;

@@ -12,7 +12,6 @@ use proto::ca::v1::identity_server::{Identity as IdentityApi, IdentityServer};
 use proto::ca::v1::token_keys_server::TokenKeysServer;
 use proto::ca::v1::trust_server::{Trust as TrustApi, TrustServer};
 use tokio_stream::Stream;
-use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::admission::{Caller, Limits};
@@ -23,6 +22,7 @@ use crate::conn::{MAX_MESSAGE, MAX_STATE, PeerIdentity};
 use crate::csr::MAX_REQUEST;
 use crate::error::{CaError, IssueRefusal};
 use crate::issue::{Ca, Identity};
+use crate::offered::Offered;
 use crate::seams::Seams;
 use crate::turns::{Turn, Turns};
 use crate::work::{Busy, Kind};
@@ -54,7 +54,7 @@ impl IdentityService {
     }
 
     /// The services as tonic serves them.
-    pub fn routes(self) -> Routes {
+    pub fn offered(self) -> Offered {
         let trust = TrustServer::new(self.clone())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_STATE);
@@ -62,7 +62,7 @@ impl IdentityService {
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_STATE);
         let keys = TokenKeysServer::new(self).max_decoding_message_size(MAX_MESSAGE);
-        Routes::new(identity).add_service(trust).add_service(keys)
+        Offered::of(identity).and(trust).and(keys)
     }
 
     fn ca(&self) -> MutexGuard<'_, Ca> {

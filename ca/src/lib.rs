@@ -41,6 +41,7 @@ pub mod keys;
 pub mod net;
 pub mod node;
 mod nonce;
+pub mod offered;
 pub mod p256;
 pub mod pem;
 pub mod profile;

@@ -106,14 +106,14 @@ pub async fn serve_with(
     let publicly = own.serve_publicly(outside.public, &identity, &trust);
     let (domains, web) = (Arc::clone(&ca), outside.web_roots);
     let fetching = federation::keep(seams.clone(), trust.clone(), domains, web);
-    let routes = IdentityService::new(seams.clone(), ca, Limits::STANDARD).routes();
+    let offered = IdentityService::new(seams.clone(), ca, Limits::STANDARD).offered();
     let door = Door {
         anonymous: true,
         ..Door::new(seams, identity, trust)
     };
     tokio::select! {
         biased;
-        served = door.serve(port, routes) => Ok(served?),
+        served = door.serve(port, offered) => Ok(served?),
         served = publicly => Ok(served?),
         never = own.keep(first, &publish) => match never {},
         never = own.tell(&publish) => match never {},

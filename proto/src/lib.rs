@@ -8,6 +8,9 @@
     reason = "generated; the .proto files are the docs"
 )]
 
+/// Every `.proto` file here as a `google.protobuf.FileDescriptorSet`, for whoever asks by reflection.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
 /// `schism.ca.v1`: first identity and renewal, and what there is to believe.
 pub mod ca {
     #[allow(clippy::all, clippy::use_self, clippy::unwrap_used)]

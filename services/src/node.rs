@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ca::keys::Pkcs8;
+use ca::offered::Offered;
 use ca::tlog::note::{SigningKey, VerifyingKey};
 use tokio::sync::watch;
-use tonic::service::Routes;
 
 use crate::audit::group::AuditWriter;
 use crate::audit::writer::AuditLog;
@@ -93,7 +93,7 @@ pub async fn run_tokens(start: Start, issuer: &str, ttl: Duration) -> Result<(),
     let service = TokenService::new(member.clone(), signer, ttl);
     Ok(member
         .door()
-        .serve(PORT, Routes::new(service.server()))
+        .serve(PORT, Offered::of(service.server()))
         .await?)
 }
 
@@ -109,7 +109,7 @@ pub async fn run_witness(start: Start, key: NamedKey, log: VerifyingKey) -> Resu
     let service = WitnessService::new(member.clone(), &origin, witness);
     Ok(member
         .door()
-        .serve(PORT, Routes::new(service.server()))
+        .serve(PORT, Offered::of(service.server()))
         .await?)
 }
 
@@ -137,7 +137,7 @@ pub async fn run_policy(
     service.start();
     Ok(member
         .door()
-        .serve(PORT, Routes::new(service.server()))
+        .serve(PORT, Offered::of(service.server()))
         .await?)
 }
 
@@ -196,6 +196,6 @@ pub async fn run_records(start: Start, own: RecordsStart) -> Result<(), NodeErro
     let changed = Arc::new(watch::Sender::new(0));
     let replication = ReplicationService::new(member.clone(), store.clone(), Arc::clone(&changed));
     let records = RecordsService::new(guard, store, replicator, posture.tls.recheck, changed);
-    let routes = Routes::new(records.server()).add_service(replication.server());
-    Ok(member.door().serve(PORT, routes).await?)
+    let offered = Offered::of(records.server()).and(replication.server());
+    Ok(member.door().serve(PORT, offered).await?)
 }

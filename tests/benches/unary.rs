@@ -20,6 +20,7 @@ use ca::identity::{SpiffeId, TrustDomain};
 use ca::issue::{Ca, CaConfig};
 use ca::keys::{Keys, RingKeys};
 use ca::net::Address;
+use ca::offered::Offered;
 use ca::renewal::Retry;
 use ca::seams::Seams;
 use ca::tlog::note::SigningKey;
@@ -52,7 +53,6 @@ use services::token::keys::KeySet;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 const HOST: &str = "127.0.0.1";
@@ -145,7 +145,7 @@ struct Clinic {
 impl Clinic {
     /// Opens the clinic. `routes` makes what the service's door leads to, from the service's seams,
     /// the key set (JWKS) of the caller's tokens and what the service's agent publishes.
-    fn open(routes: impl FnOnce(&Seams, &str, Known) -> Routes) -> Self {
+    fn open(routes: impl FnOnce(&Seams, &str, Known) -> Offered) -> Self {
         let folder =
             tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("cargo made its folder");
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -211,7 +211,7 @@ fn connect_anew(group: &mut BenchmarkGroup<'_, WallTime>, clinic: &Clinic) {
 }
 
 /// Starts CA, service and both agents on this runtime, and waits for the caller's identity.
-async fn connect(folder: &TempDir, routes: impl FnOnce(&Seams, &str, Known) -> Routes) -> Dialer {
+async fn connect(folder: &TempDir, routes: impl FnOnce(&Seams, &str, Known) -> Offered) -> Dialer {
     let place = |name: &str| Seams::real(folder.path().join(name));
     let (authority, service, caller) = (place("ca"), place("records"), place("alice"));
     let mut settings = CaConfig::lab(domain());
@@ -355,7 +355,7 @@ fn stocked(seams: &Seams) -> Store {
 }
 
 /// The records service itself, alone.
-fn guarded(seams: &Seams, keys: &str, known: Known, durability: Durability) -> Routes {
+fn guarded(seams: &Seams, keys: &str, known: Known, durability: Durability) -> Offered {
     let member = member(seams, durability, known);
     let audit = AuditLog::open(&seams.disk, "records", signing("records/audit"));
     let audit = AuditWriter::start(audit.expect("an empty disk takes a new log").0, seams);
@@ -375,7 +375,7 @@ fn guarded(seams: &Seams, keys: &str, known: Known, durability: Durability) -> R
         Arc::new(watch::Sender::new(0)),
     );
     let service = RecordsService::new(guard, store, replicator, Recheck::Message, changed);
-    Routes::new(service.server())
+    Offered::of(service.server())
 }
 
 fn main() {
@@ -389,7 +389,7 @@ fn main() {
         let shut = Clinic::open(|seams, keys, known| guarded(seams, keys, known, durability));
         shut.measure(&mut group, line);
     }
-    let open = Clinic::open(|seams, _, _| Routes::new(RecordsServer::new(Shelf(stocked(seams)))));
+    let open = Clinic::open(|seams, _, _| Offered::of(RecordsServer::new(Shelf(stocked(seams)))));
     open.measure(&mut group, "floor: unguarded read");
     connect_anew(&mut group, &open);
     group.finish();

@@ -12,6 +12,7 @@ use ca::disk::{Disk, database};
 use ca::identity::SpiffeId;
 use ca::journal::Event;
 use ca::net::Address;
+use ca::offered::Offered;
 use ca::seams::Seams;
 use ca::tls::Trust;
 use ca::work::Kind;
@@ -24,7 +25,6 @@ use proto::records::v1::{
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use services::courier::{Courier, Delivery, Message};
 use tokio::sync::watch;
-use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status};
 
 const COUNTS: TableDefinition<'_, &str, u64> = TableDefinition::new("counts");
@@ -151,12 +151,12 @@ pub fn identify(
 pub async fn serve(seams: Seams, config: AgentConfig) -> Result<(), Box<dyn std::error::Error>> {
     let (identity, trust) = identify(&seams, config);
     let store = Counts::open(&*seams.disk)?;
-    let routes = Routes::new(RecordsServer::new(Clerk {
+    let offered = Offered::of(RecordsServer::new(Clerk {
         seams: seams.clone(),
         store,
     }));
     let door = Door::new(seams, identity, trust);
-    Ok(door.serve(PORT, routes).await?)
+    Ok(door.serve(PORT, offered).await?)
 }
 
 /// One caller of one clerk.

@@ -29,6 +29,7 @@ use crate::agent::Published;
 use crate::clock::Time;
 use crate::identity::LeafFacts;
 use crate::net::Wire;
+use crate::offered::Offered;
 use crate::seams::Seams;
 use crate::tls::Trust;
 use crate::tls::danger::Sessions;
@@ -95,11 +96,13 @@ impl Door {
         }
     }
 
-    /// Serves `routes` on `port` until the task is dropped.
+    /// Serves what is offered on `port` until the task is dropped.
     ///
     /// # Errors
     /// When the port cannot be opened.
-    pub async fn serve(self, port: u16, routes: Routes) -> io::Result<()> {
+    pub async fn serve(self, port: u16, offered: Offered) -> io::Result<()> {
+        let clock = Arc::clone(&self.seams.clock);
+        let routes = offered.routes(self.identity.clone(), clock);
         let mut listener = self.seams.net.listen(port).await?;
         // Dropping one ends its handshake.
         let mut greeting: VecDeque<oneshot::Sender<Infallible>> = VecDeque::new();
