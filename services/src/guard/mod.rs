@@ -27,7 +27,6 @@ use crate::audit::group::AuditWriter;
 use crate::member::Member;
 use crate::policy::danger::Mutation;
 use crate::policy::follow::{Follower, SILENCE};
-use crate::policy::freshness::is_stale;
 use crate::policy::schema_freshness;
 use crate::policy::view::{PolicyView, Verdict, danger::decide_skipping_errors};
 use crate::posture::{Durability, Errors, Freshness, HEARTBEAT, OnStale, Recheck};
@@ -173,8 +172,8 @@ impl Guard {
         };
         loop {
             clock.sleep(HEARTBEAT).await;
-            let as_of = self.view.borrow().as_of();
-            let stale = bound.is_some_and(|bound| is_stale(as_of, clock.now(), bound, tolerance));
+            let view = self.view.borrow().clone();
+            let stale = bound.is_some_and(|bound| view.is_stale(clock.now(), bound, tolerance));
             let stale = self.bug.sees_stale(stale) && posture.policy.on_stale == OnStale::Deny;
             if stale || self.identifier.is_over(caller) {
                 return;
@@ -239,9 +238,12 @@ impl Guard {
         let (tolerance, now) = (posture.tls.tolerance, self.member.start.seams.clock.now());
         let stale = match freshness {
             Freshness::Any => false,
-            Freshness::Within(bound) => is_stale(view.as_of(), now, bound, tolerance),
+            Freshness::Within(bound) => view.is_stale(now, bound, tolerance),
             // It was cosigned after the question; its time is the beginning of its second.
-            Freshness::Latest => view.as_of() < Time::from_secs((asked - tolerance).as_secs()),
+            Freshness::Latest => {
+                let since = Time::from_secs((asked - tolerance).as_secs());
+                view.as_of() < since || view.is_ahead(now, tolerance)
+            }
         };
         if self.bug.sees_stale(stale) && posture.policy.on_stale == OnStale::Deny {
             return Err(Refusal::PolicyStale);
@@ -346,7 +348,7 @@ impl Guard {
         let (tolerance, now) = (posture.tls.tolerance, self.member.start.seams.clock.now());
         let aged = match freshness {
             Freshness::Within(bound) => {
-                let stale = is_stale(view.as_of(), now, bound + tolerance, tolerance);
+                let stale = view.is_stale(now, bound + tolerance, tolerance);
                 self.bug.sees_stale(stale) && posture.policy.on_stale == OnStale::Deny
             }
             Freshness::Any | Freshness::Latest => false,

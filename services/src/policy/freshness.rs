@@ -46,7 +46,8 @@ pub(super) fn as_of(cosigned: &[(String, Time)], quorum: usize, bug: Mutation) -
 }
 
 /// The cosignatures that may count towards an age at `now`: a time that has not come yet, by more
-/// than `tolerance`, proves a wrong clock or a lie, and counts for nothing.
+/// than `tolerance`, proves a wrong clock or a lie, and makes nothing young. What that of a quorum
+/// says of this clock is the replica's to see.
 pub(super) fn not_from_the_future(
     cosigned: &[(String, Time)],
     now: Time,

@@ -2,6 +2,7 @@
 //! each. A refused update changes nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::entry::{Entity, Entry};
 use super::fixture::{KeyRing, World, cosigned_by, doctors, grant, only, revoke, shared};
@@ -346,6 +347,36 @@ fn a_time_that_has_not_come_makes_no_policy_young() {
         Time::default(),
         "a clock far behind knows no age"
     );
+}
+
+/// A clock that was set back comes to the time of the policy that is held, and that is no news.
+#[test]
+fn a_quorum_from_the_future_makes_the_age_unknown_until_one_is_not_and_a_liar_makes_none() {
+    let (mut world, mut replica, _) = two();
+    let (bound, tolerance) = (Duration::from_secs(5), Duration::from_millis(500));
+    let stale = |replica: &Replica, now| {
+        let view = replica.view();
+        assert_eq!(
+            view.is_ahead(now, tolerance),
+            view.is_stale(now, bound, tolerance)
+        );
+        view.is_ahead(now, tolerance)
+    };
+    let (then, now) = (Time::from_secs(11), Time::from_secs(60));
+    world.cosign(0, 60);
+    world.cosign(1, 60);
+    let beat = world.authority.update_since(2).unwrap();
+    assert!(!stale(&replica, then), "it was young at 11 s");
+    let applied = replica.apply(&beat, then).unwrap();
+    assert_eq!(applied.as_of, Time::from_secs(10), "no younger for it");
+    assert!(stale(&replica, then), "and 11 s is not the time");
+    replica.apply(&beat, now).unwrap();
+    assert!(!stale(&replica, now), "the clock is right again");
+    let (mut world, mut replica, _) = two();
+    world.cosign(0, 9_999);
+    let beat = world.authority.update_since(2).unwrap();
+    replica.apply(&beat, then).unwrap();
+    assert!(!stale(&replica, then), "one fast witness is no quorum");
 }
 
 #[test]

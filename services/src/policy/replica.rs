@@ -19,7 +19,7 @@ use ca::tlog::tree::{Tree, leaf_hash};
 use super::danger::Mutation;
 use super::entry::Entry;
 use super::fold::PolicyState;
-use super::freshness::{as_of, not_from_the_future};
+use super::freshness::{as_of, not_from_the_future, quorum_as_of};
 use super::quorum::Quorum;
 pub use super::rejection::PolicyRefusal;
 use super::store::{Store, Stored};
@@ -85,7 +85,7 @@ impl Replica {
         }
         fold(&mut state, 0, &entries)?;
         let age = match &checkpoint {
-            Some(signed) => trust.age(signed, now)?,
+            Some(signed) => trust.age(signed, now)?.as_of,
             None => None,
         };
         if let Some(mark) = &enforced
@@ -135,7 +135,7 @@ impl Replica {
         self.extends(&signed.checkpoint, update)?;
         let known = usize::try_from(self.size() - update.from).unwrap_or(usize::MAX);
         let new = update.entries.get(known..).unwrap_or_default();
-        let as_of = match age {
+        let as_of = match age.as_of {
             Some(vouched) => vouched.max(self.view.as_of()),
             None if self.trust.quorum.needed() == 0 => now.max(self.view.as_of()),
             None => self.view.as_of(),
@@ -145,7 +145,9 @@ impl Replica {
             self.grow(new, &signed, as_of)?;
         } else if as_of > self.view.as_of() {
             self.store.renew(&signed)?;
-            self.view = Arc::new(self.view.renewed(as_of));
+        }
+        if (as_of, age.ahead) != (self.view.as_of(), self.view.ahead()) {
+            self.view = Arc::new(self.view.renewed(as_of, age.ahead));
         }
         Ok(Applied {
             size: self.size(),
@@ -230,17 +232,30 @@ impl Trust {
         Arc::clone(disk)
     }
 
-    /// When a quorum vouched for this checkpoint. `None` if enough witnesses cosigned, but too few
-    /// of them at a time that has come on this clock, or if none is needed.
-    fn age(&self, signed: &SignedCheckpoint, now: Time) -> Result<Option<Time>, PolicyRefusal> {
+    /// When a quorum vouched for this checkpoint.
+    fn age(&self, signed: &SignedCheckpoint, now: Time) -> Result<Vouched, PolicyRefusal> {
         let (cosigned, needed) = (self.quorum.cosigned(signed)?, self.quorum.needed());
         if cosigned.len() < needed {
             let valid = cosigned.len();
             return Err(PolicyRefusal::Unwitnessed { valid, needed });
         }
         let come = not_from_the_future(&cosigned, now, self.tolerance);
-        Ok(as_of(&come, needed, self.bug))
+        let ahead = quorum_as_of(&cosigned, needed);
+        Ok(Vouched {
+            as_of: as_of(&come, needed, self.bug),
+            ahead: ahead.filter(|at| *at > now + self.tolerance),
+        })
     }
+}
+
+/// When a quorum vouched for a checkpoint.
+struct Vouched {
+    /// `None` if enough witnesses cosigned, but too few of them at a time that has come on this
+    /// clock, or if none is needed.
+    as_of: Option<Time>,
+    /// The same with the times that have not come, if a quorum's has not: one witness alone cannot
+    /// make that of it.
+    ahead: Option<Time>,
 }
 
 /// Takes entries into the state, the first of which is the log's entry `first`.

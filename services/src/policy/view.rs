@@ -9,6 +9,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ca::clock::Time;
 use ca::tlog::tree::Hash;
@@ -18,6 +19,7 @@ use cedar_policy::{
 
 use super::depth::{MAX_DEPTH, too_deep};
 use super::fold::{LogOuts, Memberships, PolicyState};
+use super::freshness::is_stale;
 use super::lists::ListEntities;
 use super::vocabulary::VOCABULARY;
 
@@ -104,6 +106,8 @@ pub struct PolicyView {
     log_outs: Arc<LogOuts>,
     mark: Mark,
     as_of: Time,
+    /// When a quorum last vouched for it, if this node's clock had not come to that by then.
+    ahead: Option<Time>,
 }
 
 impl PolicyView {
@@ -135,15 +139,34 @@ impl PolicyView {
             log_outs,
             mark,
             as_of,
+            ahead: None,
         })
     }
 
     /// The same policy, vouched for again.
-    pub(super) fn renewed(&self, as_of: Time) -> Self {
+    pub(super) fn renewed(&self, as_of: Time, ahead: Option<Time>) -> Self {
         Self {
             as_of,
+            ahead,
             ..self.clone()
         }
+    }
+
+    /// When a quorum last vouched for it, if that was later than this node's clock said.
+    pub(super) fn ahead(&self) -> Option<Time> {
+        self.ahead
+    }
+
+    /// Whether it cannot be told how old it is at `now`: a quorum vouched for it later than that,
+    /// by more than `tolerance`, so this node's clock is behind.
+    pub fn is_ahead(&self, now: Time, tolerance: Duration) -> bool {
+        self.ahead.is_some_and(|ahead| ahead > now + tolerance)
+    }
+
+    /// Whether it is too old at `now` for an action that bears `bound`, or of no age that could be
+    /// told.
+    pub fn is_stale(&self, now: Time, bound: Duration, tolerance: Duration) -> bool {
+        self.is_ahead(now, tolerance) || is_stale(self.as_of, now, bound, tolerance)
     }
 
     /// The lists that policies may name.
