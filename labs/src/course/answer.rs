@@ -281,11 +281,12 @@ fn sentence(trials: &[Trial]) -> String {
         );
     }
     format!(
-        "Kept on {}: {who} was refused ({}) on every one, let in for at most {} after the \
-         revocation{owed}.",
+        "Kept on {}: {who} was refused ({}) on every one, let in for at most {} after \
+         {}{owed}.",
         seeds_of(trials.len()),
         history.expect.refusal,
         latest.collect::<Vec<_>>().join(", "),
+        history.taken_by(),
     )
 }
 

@@ -4,6 +4,7 @@
 //! Every word rests on the trial's history and its posture; what the evidence does not say is left
 //! out. One cause is told in full, the others by name.
 
+mod clocks;
 mod dials;
 mod locked_out;
 
@@ -313,10 +314,11 @@ fn too_late(history: &History) -> Option<Violation> {
         .seq
         .map_or(String::new(), |seq| format!(" (audit entry {seq})"));
     let evidence = format!(
-        "{} was let in to {}{by} {} after the revocation was acknowledged; this lab allows {}",
+        "{} was let in to {}{by} {} after {}; this lab allows {}",
         late.principal,
         late.action,
         figure::seconds(late.after_us()),
+        revocation::since(late.kind),
         figure::seconds(allowed),
     );
     Some(Violation {
@@ -359,8 +361,9 @@ fn not_refused(history: &History) -> Option<Violation> {
         request: Some(asked.id.clone()),
         seq: None,
         evidence: format!(
-            "no attack was ever answered {}; the first after the revocation was {heard}",
-            history.expect.refusal
+            "no attack was ever answered {}; the first after {} was {heard}",
+            history.expect.refusal,
+            history.taken_by()
         ),
     })
 }
@@ -403,8 +406,7 @@ fn moment(history: &History, violation: Violation) -> Moment {
             || "permit".to_owned(),
             |refusal| format!("refuse, {refusal}"),
         );
-        let age = entry.at_us.saturating_sub(entry.as_of_us);
-        let age = figure::seconds(age);
+        let age = figure::age(entry.at_us, entry.as_of_us);
         let (node, seq, size) = (&entry.node, entry.seq, entry.policy_size);
         let taken = history.acts.iter().flat_map(|act| &act.serials);
         let leaf = entry.leaf.as_ref();
@@ -413,7 +415,7 @@ fn moment(history: &History, violation: Violation) -> Moment {
         if entry.policy_size == 0 {
             return format!("{node} {seq}: {decision}, before it had any policy");
         }
-        format!("{node} {seq}: {decision}, by policy {size}, {age} old{on}")
+        format!("{node} {seq}: {decision}, by policy {size}, {age}{on}")
     });
     Moment {
         at_us: violation.at_us,

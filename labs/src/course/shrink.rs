@@ -14,7 +14,7 @@ use crate::invariant::{self, Verdict, legitimate_users_served as served};
 use crate::report::control::Attack;
 use crate::report::figure;
 use crate::run::RunError;
-use crate::scenario::{Act, Guise, How, Messages, PolicyText, Scenario, Step};
+use crate::scenario::{Act, Booty, Guise, How, Messages, PolicyText, Scenario, Step};
 
 /// The most runs that one search takes.
 pub const MAX_RUNS: usize = 12;
@@ -213,9 +213,10 @@ pub fn in_words(step: &Step) -> String {
         Act::Skew { node, by_ms } => format!("skew {node} by {by_ms} ms"),
         Act::Slow { node, times } => format!("slow {node} to a {times}th of its speed"),
         Act::Order(order) => order.to_string(),
-        Act::Steal { as_, token_of } => match token_of {
-            None => format!("{as_} steals the signing key"),
-            Some(whose) => format!("{as_} copies the token of {whose}"),
+        Act::Steal { as_, what } => match what {
+            Booty::SigningKey {} => format!("{as_} steals the signing key"),
+            Booty::Token { token_of } => format!("{as_} copies the token of {token_of}"),
+            Booty::Leaf { leaf_of } => format!("{as_} copies key, certificate, token of {leaf_of}"),
         },
         Act::Sync { node } => format!("sync {node}"),
     };
@@ -264,6 +265,7 @@ fn asks(step: &Step, name: &str) -> String {
         None => String::new(),
         Some(Guise::Forged(subject)) => format!("as {subject}, "),
         Some(Guise::Replayed { token_of }) => format!("with the token of {token_of}, "),
+        Some(Guise::Copied { leaf_of }) => format!("with all that {leaf_of} had, "),
     };
     let actions = actions.join(", ");
     format!("{name}{guise}{as_} asks {via} to {actions} {}", times(step))

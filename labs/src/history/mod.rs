@@ -8,6 +8,7 @@
 mod expect;
 mod placement;
 mod prefix;
+mod promised;
 mod request;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -18,6 +19,7 @@ use services::audit::entry::Entry;
 
 pub use expect::{Expect, FloorSpec, Harm, When};
 pub use placement::{Decided, PLACEMENT_SLACK_US, Placed};
+pub use promised::Promise;
 pub use request::{Outcome, Request};
 
 /// A node's whole audit log in order of `seq`, or why it does not verify.
@@ -64,6 +66,9 @@ pub struct History {
     /// What it promised about the tokens of somebody who is logged out, by action; empty if the
     /// scenario logs nobody out.
     pub log_out_promised: BTreeMap<String, Promise>,
+    /// What it promised about a certificate and token that have ended, by action; empty if nobody
+    /// in the scenario copies any.
+    pub end_promised: BTreeMap<String, Promise>,
     /// How far honest clocks and the cosignatures' whole seconds may be off, in microseconds.
     pub tolerance_us: u64,
     /// Calls made between nodes, users and administrators among them; a stream is one.
@@ -134,6 +139,8 @@ pub enum ActKind {
     Authority,
     /// Every token that a principal had was ended.
     LogOut,
+    /// A certificate and token that somebody had copied came to their own end.
+    Expiry,
 }
 
 impl ActKind {
@@ -148,6 +155,7 @@ impl ActKind {
             Self::Rotate => "rotate",
             Self::Authority => "revoke_authority",
             Self::LogOut => "log_out",
+            Self::Expiry => "expiry",
         }
     }
 }
@@ -160,15 +168,17 @@ pub struct Act {
     /// Whom it is about; for [`ActKind::Policy`], [`ActKind::Entities`] and [`ActKind::Authority`]
     /// whom it revokes, as the scenario says, and empty if nobody.
     pub principal: String,
-    /// Which role; what was ordered of which authority; empty if it is about none.
+    /// Which role; what was ordered of which authority; which of the two ended first; empty if it
+    /// is about none.
     pub role: String,
     /// When it was asked for, in true microseconds.
     pub asked_us: u64,
-    /// Serials of the certificates that it revoked, lower-case hex; empty unless it is
-    /// [`ActKind::Leaf`].
+    /// Serials of the certificates that it revoked, or that ended, lower-case hex; empty unless it
+    /// is [`ActKind::Leaf`] or [`ActKind::Expiry`].
     pub serials: Vec<String>,
     /// When it was acknowledged (by a quorum of witnesses, or by the CA once it was durable);
-    /// `None` while pending, and then it carries no promise.
+    /// `None` while pending, and then it carries no promise. An end is acknowledged in that it
+    /// comes.
     pub acknowledged_us: Option<u64>,
     /// Size of the policy log that holds it; 0 for what the CA did.
     pub policy_size: u64,
@@ -178,7 +188,7 @@ impl Act {
     /// Whether somebody is to be let in no more once it is acknowledged.
     pub fn revokes(&self) -> bool {
         match self.kind {
-            ActKind::Revoke | ActKind::Leaf | ActKind::LogOut => true,
+            ActKind::Revoke | ActKind::Leaf | ActKind::LogOut | ActKind::Expiry => true,
             ActKind::Policy | ActKind::Entities | ActKind::Authority => !self.principal.is_empty(),
             ActKind::Grant | ActKind::Rotate => false,
         }
@@ -194,28 +204,6 @@ pub struct Renewal {
     pub at_us: u64,
     /// Whether a new leaf was published.
     pub ok: bool,
-}
-
-/// What a posture promises about the age of the policy behind a permit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Promise {
-    /// Nothing.
-    Any,
-    /// No older than this, in microseconds.
-    Within(u64),
-    /// Read from a quorum for this decision.
-    Latest,
-}
-
-impl Promise {
-    /// The longest exposure promised, in microseconds; `None` if nothing is.
-    pub const fn bound_us(self) -> Option<u64> {
-        match self {
-            Self::Any => None,
-            Self::Within(us) => Some(us),
-            Self::Latest => Some(0),
-        }
-    }
 }
 
 impl Fault {
@@ -242,78 +230,6 @@ impl Fault {
 }
 
 impl History {
-    /// The promise for that action; an action without one has none.
-    pub fn promise(&self, action: &str) -> Promise {
-        self.promised.get(action).copied().unwrap_or(Promise::Any)
-    }
-
-    /// The promise about a certificate that was revoked.
-    pub fn leaf_promise(&self, action: &str) -> Promise {
-        let promise = self.leaf_promised.get(action);
-        promise.copied().unwrap_or(Promise::Any)
-    }
-
-    /// The promise about what a revoked key had signed.
-    pub fn key_promise(&self, action: &str) -> Promise {
-        let promise = self.key_promised.get(action);
-        promise.copied().unwrap_or(Promise::Any)
-    }
-
-    /// The promise about the tokens of somebody who was logged out.
-    pub fn log_out_promise(&self, action: &str) -> Promise {
-        let promise = self.log_out_promised.get(action);
-        promise.copied().unwrap_or(Promise::Any)
-    }
-
-    /// The promise about what an act of that kind takes.
-    pub fn promise_about(&self, kind: ActKind, action: &str) -> Promise {
-        match kind {
-            ActKind::Leaf => self.leaf_promise(action),
-            ActKind::Authority => self.key_promise(action),
-            ActKind::LogOut => self.log_out_promise(action),
-            ActKind::Grant
-            | ActKind::Revoke
-            | ActKind::Policy
-            | ActKind::Entities
-            | ActKind::Rotate => self.promise(action),
-        }
-    }
-
-    /// The promise that an exposure is shown beside: where nothing but certificates, nothing but
-    /// keys, or nothing but tokens, is revoked, the one about those.
-    pub fn shown_promise(&self, action: &str) -> Promise {
-        let all = |kind| {
-            let mut revoking = self.acts.iter().filter(|act| act.revokes());
-            revoking.all(|act| act.kind == kind)
-        };
-        let kinds = [
-            (&self.leaf_promised, ActKind::Leaf),
-            (&self.key_promised, ActKind::Authority),
-            (&self.log_out_promised, ActKind::LogOut),
-        ];
-        let mut only = kinds.into_iter();
-        let only = only.find(|(promised, kind)| !promised.is_empty() && all(*kind));
-        only.map_or_else(
-            || self.promise(action),
-            |(_, kind)| self.promise_about(kind, action),
-        )
-    }
-
-    /// How much later than allowed a success may be seen though every clock is as good as it is
-    /// held to be, in microseconds. The end of a list is written by the CA's clock, read by the
-    /// node's, and stretched by what the node itself allows.
-    pub fn margin_us(&self, kind: ActKind) -> u64 {
-        match kind {
-            ActKind::Leaf | ActKind::Authority => self.tolerance_us.saturating_mul(3),
-            ActKind::Grant
-            | ActKind::Revoke
-            | ActKind::Policy
-            | ActKind::Entities
-            | ActKind::Rotate
-            | ActKind::LogOut => self.tolerance_us,
-        }
-    }
-
     /// That node's clock error at that true time, in microseconds, positive when it is ahead.
     pub fn skew_us(&self, node: &str, true_us: u64) -> i64 {
         let steps = self.clocks.get(node).map_or(&[][..], Vec::as_slice);

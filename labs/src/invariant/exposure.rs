@@ -1,7 +1,8 @@
 //! How long somebody revoked is still let in.
 //!
 //! A revocation takes a right from a principal (an act on the policy), the certificate that they
-//! come with, or the tokens that they have. Exposure is measured at the deciding node on true time,
+//! come with, or the tokens that they have; and a certificate and token that somebody copied end of
+//! themselves. Exposure is measured at the deciding node on true time,
 //! from the acknowledgement: by the audit logs, and by a client that was served when nothing was
 //! logged. A pending revocation carries no promise. What was revoked with a certificate is that
 //! certificate, by serial: a principal who has another is nobody's concern here.
@@ -130,7 +131,7 @@ pub(super) fn possible(placed: &Placed<'_>, concerns: fn(&Act) -> bool) -> Vec<P
         lates.extend(heard.filter_map(|r| {
             let late = from_client(r, revoke, (acknowledged_us, history.duration_us));
             let doubt = match revoke.kind {
-                ActKind::Leaf => match opened_on(history, &permits, r) {
+                ActKind::Leaf | ActKind::Expiry => match opened_on(history, &permits, r) {
                     Some(serial) if !revoke.serials.iter().any(|it| it == serial) => return None,
                     Some(_) => None,
                     None => Some("no entry says on which certificate".to_owned()),
@@ -172,10 +173,12 @@ fn opened_on<'p>(
 }
 
 /// Whether a permit rests on what this act took: a role or a token, always, since whoever is logged
-/// out asks for nothing more by a new one; a certificate, if it came with it.
+/// out asks for nothing more by a new one; a certificate, if it came with it. A token that ended
+/// goes by the certificate that it was copied with: its owner asks by neither any more.
 fn rests_on(decided: &Decided<'_>, revoke: &Act) -> bool {
     let leaf = decided.entry.leaf.as_ref();
-    revoke.kind != ActKind::Leaf || leaf.is_some_and(|leaf| revoke.serials.contains(&leaf.serial))
+    !matches!(revoke.kind, ActKind::Leaf | ActKind::Expiry)
+        || leaf.is_some_and(|leaf| revoke.serials.contains(&leaf.serial))
 }
 
 /// When the principal was granted the same role again: the asking counts, since a grant on its way

@@ -8,6 +8,7 @@
 pub mod exposure;
 pub mod legitimate_users_served;
 pub mod monotone_policy;
+pub mod no_expired_credential;
 pub mod no_forged_token;
 pub mod no_permit_after_revoke;
 pub mod no_permit_on_stale_policy;
@@ -114,8 +115,7 @@ impl Finding {
             (true, false) => Verdict::Unknown,
             (true, true) => Verdict::Kept,
         };
-        violations.sort_by(|a, b| (a.at_us, &a.node, a.seq).cmp(&(b.at_us, &b.node, b.seq)));
-        violations.truncate(VIOLATIONS_MAX);
+        in_order(&mut violations);
         doubts.dedup();
         doubts.truncate(DOUBTS_MAX);
         Self {
@@ -128,6 +128,25 @@ impl Finding {
             left_out: Vec::new(),
         }
     }
+
+    /// The same with more that was found.
+    fn with(mut self, found: Vec<Violation>) -> Self {
+        if found.is_empty() {
+            return self;
+        }
+        self.judged += found.len() as u64;
+        self.broken += found.len() as u64;
+        self.violations.extend(found);
+        in_order(&mut self.violations);
+        self.verdict = Verdict::Broken;
+        self
+    }
+}
+
+/// The earliest, in order of time.
+fn in_order(violations: &mut Vec<Violation>) {
+    violations.sort_by(|a, b| (a.at_us, &a.node, a.seq).cmp(&(b.at_us, &b.node, b.seq)));
+    violations.truncate(VIOLATIONS_MAX);
 }
 
 /// An invariant: its name, what it says, and its check.
@@ -144,7 +163,7 @@ pub struct Invariant {
 }
 
 /// Every invariant there is, in order of name.
-pub const ALL: [Invariant; 8] = [
+pub const ALL: [Invariant; 9] = [
     Invariant {
         name: legitimate_users_served::NAME,
         words: "each group of legitimate users is served above its own floor",
@@ -155,6 +174,12 @@ pub const ALL: [Invariant; 8] = [
         name: monotone_policy::NAME,
         words: "no node goes back to an older policy, and one size has one root",
         check: monotone_policy::check,
+        settles_early: true,
+    },
+    Invariant {
+        name: no_expired_credential::NAME,
+        words: "no expired certificate or token opens a door later than was promised",
+        check: no_expired_credential::check,
         settles_early: true,
     },
     Invariant {

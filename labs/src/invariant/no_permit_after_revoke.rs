@@ -22,7 +22,10 @@ pub const NAME: &str = "no-permit-after-revoke";
 pub fn check(placed: &Placed<'_>) -> Finding {
     let rule = Rule {
         name: NAME,
-        concerns: |act| !matches!(act.kind, ActKind::Leaf | ActKind::Authority),
+        concerns: |act| {
+            let others = [ActKind::Leaf, ActKind::Authority, ActKind::Expiry];
+            !others.contains(&act.kind)
+        },
         nobody: "nobody was revoked",
     };
     judge(placed, &rule)

@@ -7,7 +7,8 @@ use services::audit::entry::Decision;
 
 use super::exposure::{Late, granted_again, possible, revocations};
 use super::{
-    Finding, Violation, no_forged_token, no_permit_after_revoke, no_revoked_credential, seconds,
+    Finding, Violation, no_expired_credential, no_forged_token, no_permit_after_revoke,
+    no_revoked_credential, seconds,
 };
 use crate::history::{Act, ActKind, History, Placed, Promise};
 
@@ -26,6 +27,7 @@ pub fn rule_of(kind: ActKind) -> &'static str {
     match kind {
         ActKind::Leaf => no_revoked_credential::NAME,
         ActKind::Authority => no_forged_token::NAME,
+        ActKind::Expiry => no_expired_credential::NAME,
         ActKind::Grant
         | ActKind::Revoke
         | ActKind::Policy
@@ -38,6 +40,7 @@ pub fn rule_of(kind: ActKind) -> &'static str {
 /// Whether an invariant of that name is about revocations.
 pub fn is_about_revocation(name: &str) -> bool {
     [
+        no_expired_credential::NAME,
         no_forged_token::NAME,
         no_permit_after_revoke::NAME,
         no_revoked_credential::NAME,
@@ -105,6 +108,9 @@ pub(super) fn judge(placed: &Placed<'_>, rule: &Rule) -> Finding {
     if judged == 0 && doubts.is_empty() {
         doubts.push(match concerned(history, rule).next() {
             None => rule.nobody.to_owned(),
+            Some((act, _)) if act.kind == ActKind::Expiry => {
+                "nobody asked by what had ended".to_owned()
+            }
             Some(_) => "nobody revoked was answered after the acknowledgement".to_owned(),
         });
     }
@@ -142,8 +148,13 @@ fn refusals(placed: &Placed<'_>, rule: &Rule) -> u64 {
 /// What a success is held to, in microseconds: the posture's promise, or, where it promises
 /// nothing, the scenario's exposure; `None` if neither says.
 fn bound_us(history: &History, late: &Late) -> Option<u64> {
-    let expected = || history.expect.exposure_us.get(&late.action).copied();
-    let promise = history.promise_about(late.kind, &late.action);
+    bound_of(history, late.kind, &late.action)
+}
+
+/// The same of anything of that kind.
+pub(super) fn bound_of(history: &History, kind: ActKind, action: &str) -> Option<u64> {
+    let expected = || history.expect.exposure_us.get(action).copied();
+    let promise = history.promise_about(kind, action);
     promise.bound_us().or_else(expected)
 }
 
@@ -161,10 +172,11 @@ fn violation(history: &History, late: &Late, bound_us: u64) -> Violation {
             format!(" (audit entry {seq})")
         });
     let evidence = format!(
-        "{} was let in to {}{entry} {} after the revocation was acknowledged: {held_to}",
+        "{} was let in to {}{entry} {} after {}: {held_to}",
         late.principal,
         late.action,
         seconds(late.after_us()),
+        since(late.kind),
     );
     Violation {
         at_us: late.earliest_us,
@@ -172,6 +184,14 @@ fn violation(history: &History, late: &Late, bound_us: u64) -> Violation {
         request: Some(late.request.clone()),
         seq: late.seq,
         evidence,
+    }
+}
+
+/// What a success of that kind is counted from.
+pub(crate) const fn since(kind: ActKind) -> &'static str {
+    match kind {
+        ActKind::Expiry => "what it was let in by had ended",
+        _ => "the revocation was acknowledged",
     }
 }
 

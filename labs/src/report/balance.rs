@@ -89,7 +89,8 @@ pub(super) fn heads(histories: &[&History]) -> (String, String) {
     let paid = user
         .zip(first)
         .map(|(user, first)| format!("price: {user} ({}) unserved", timeline::region(first, user)));
-    let left = format!("{who} let in after the revocation");
+    let since = first.map_or("the revocation", |first| first.taken_by());
+    let left = format!("{who} let in after {since}");
     (left, paid.unwrap_or_else(|| "the price".to_owned()))
 }
 

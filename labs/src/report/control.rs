@@ -223,13 +223,15 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
         // Whom a policy never let in has nothing to lose, and is refused by whatever comes first.
         let why = match history.expect.harm() {
             Harm::Exposure => {
-                "something of the attack was never let in before the revocation: of that nothing \
-                 was revoked"
+                let by = history.taken_by();
+                format!(
+                    "something of the attack was never let in before {by}: of that nothing was \
+                     taken"
+                )
             }
-            Harm::Outage => {
-                "something that is owed was never served before the first order: of that there is \
-                 no outage"
-            }
+            Harm::Outage => "something that is owed was never served before the first order: of \
+                             that there is no outage"
+                .to_owned(),
         };
         broken.push(format!("{posture}: {why}"));
     }

@@ -77,7 +77,6 @@ impl Wrongful<'_> {
 /// Whether that entry is honest, and how old its policy was.
 pub(super) fn entry_words(decided: &Decided<'_>) -> String {
     let entry = decided.entry;
-    let age_us = entry.at_us.saturating_sub(entry.as_of_us);
     let honest = if decided.consistent && decided.request.is_some() {
         "the log verifies and the client lived the same: an honest entry, nobody lied"
     } else {
@@ -86,7 +85,8 @@ pub(super) fn entry_words(decided: &Decided<'_>) -> String {
     if entry.policy_size == 0 {
         return format!("{honest}; it had no policy yet");
     }
-    format!("{honest}; its policy was {} old", figure::seconds(age_us))
+    let age = figure::age(entry.at_us, entry.as_of_us);
+    format!("{honest}; its policy was {age}")
 }
 
 /// Every field of an entry, in its own order.

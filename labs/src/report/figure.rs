@@ -11,6 +11,15 @@ pub fn seconds(us: u64) -> String {
     format!("{}.{} s", tenths / 10, tenths % 10)
 }
 
+/// How old something of `as_of_us` is at `at_us`, both by one clock: `1.0 s old`, or, where that
+/// clock is behind, `from 44.4 s in the future`.
+pub fn age(at_us: u64, as_of_us: u64) -> String {
+    match as_of_us.checked_sub(at_us) {
+        None | Some(0) => format!("{} old", seconds(at_us - as_of_us)),
+        Some(ahead_us) => format!("from {} in the future", seconds(ahead_us)),
+    }
+}
+
 /// A span as people say it, with as few decimals as are exact: `8.4 s`, `200 ms`.
 pub fn span(span: Duration) -> String {
     let ms = span.as_millis();
@@ -73,6 +82,13 @@ mod tests {
         assert_eq!(seconds(33_249_999), "33.2 s");
         assert_eq!(seconds(33_250_000), "33.3 s");
         assert_eq!(seconds(59_999_999), "60.0 s");
+    }
+
+    #[test]
+    fn what_is_vouched_for_later_than_the_clock_says_is_not_young() {
+        assert_eq!(age(3_500_000, 1_000_000), "2.5 s old");
+        assert_eq!(age(1_000_000, 1_000_000), "0.0 s old");
+        assert_eq!(age(1_000_000, 45_400_000), "from 44.4 s in the future");
     }
 
     #[test]

@@ -207,6 +207,10 @@ pub(super) fn acts(history: &History) -> Vec<&Act> {
 
 /// An act, when it was acknowledged, and in which checkpoint.
 pub(super) fn act_words(act: &Act) -> String {
+    if let (ActKind::Expiry, Some(at_us)) = (act.kind, act.acknowledged_us) {
+        let (at, whose) = (figure::seconds(at_us), &act.principal);
+        return format!("{at} the copied {} of {whose} ends", act.role);
+    }
     let what = match act.kind {
         ActKind::Rotate | ActKind::Authority => act.role.clone(),
         _ => [act.kind.name(), act.principal.as_str()].join(" "),
@@ -241,6 +245,7 @@ pub(super) fn act_lane(act: &Act) -> &'static str {
         | ActKind::Policy
         | ActKind::Entities
         | ActKind::LogOut => "policy",
+        ActKind::Expiry => "end",
     }
 }
 

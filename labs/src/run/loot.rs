@@ -1,13 +1,15 @@
-//! What was stolen: keys that sign tokens, and tokens.
+//! What was stolen: keys that sign tokens, tokens, and whole identities.
 //!
 //! A thief has what a step `steal` gave them at its moment, and nothing that came later: a key's
 //! successor and a token's renewal are not theirs. What was copied stays with thief and victim, and
-//! is in no trace and no history.
+//! is in no trace and no history. History is told when a copied identity ends, since that is what
+//! it is judged by: the sooner of the ends that its certificate and its token bear, as true time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ca::agent::Published;
 use ca::identity::SpiffeId;
 use ca::journal::Event;
 use ca::token_keys::TokenKey;
@@ -15,10 +17,13 @@ use services::member::Member;
 use services::node::AUDIENCE;
 use services::token::grpc::TTL;
 use services::token::issue::Issuer;
+use tokio::sync::watch;
 
-use super::users::until;
+use super::users::{Heard, begin, until};
 use super::world::ISSUER;
-use crate::scenario::{Act, Guise, Scenario};
+use crate::fabric::EPOCH;
+use crate::history::{self, ActKind};
+use crate::scenario::{Act, Booty, Guise, Scenario};
 
 /// What thieves hold.
 pub(super) type Loot = Arc<Mutex<Stolen>>;
@@ -30,6 +35,8 @@ pub(super) struct Stolen {
     keys: BTreeMap<String, (Duration, TokenKey)>,
     /// Tokens, by thief and by whom they were copied from.
     tokens: BTreeMap<(String, String), (Duration, String)>,
+    /// Identities, by the same.
+    leaves: BTreeMap<(String, String), Arc<Published>>,
 }
 
 /// One copy of somebody's token.
@@ -37,18 +44,18 @@ pub(super) struct Stolen {
 pub(super) struct Theft {
     at: Duration,
     thief: String,
+    /// Key and certificate as well.
+    whole: bool,
 }
 
 /// When `victim`'s token is copied, and by whom.
 pub(super) fn thefts(scenario: &Scenario, victim: &str) -> Vec<Theft> {
     let steps = scenario.schedule.iter();
     let of = |step: &crate::scenario::Step| match &step.act {
-        Act::Steal {
-            as_,
-            token_of: Some(whose),
-        } if whose == victim => Some(Theft {
+        Act::Steal { as_, what } if what.of() == Some(victim) => Some(Theft {
             at: step.at,
             thief: as_.clone(),
+            whole: matches!(what, Booty::Leaf { .. }),
         }),
         _ => None,
     };
@@ -66,34 +73,93 @@ pub(super) fn take_key(loot: &Loot, thief: &str, at: Duration, key: TokenKey) ->
     true
 }
 
-/// Waits for the moment of a theft and lets it happen: the token that the victim has then, if any,
-/// is copied.
-pub(super) async fn lose_token(victim: Member, theft: Theft, loot: Loot) {
+/// Waits for the moment of a theft and lets it happen: what the victim has then, if anything, is
+/// copied.
+pub(super) async fn lose(victim: Member, theft: Theft, loot: Loot, heard: Heard) {
     until(theft.at).await;
     let own = victim.identity.borrow().clone();
-    let Some(bearer) = own.and_then(|own| own.bearer.clone()) else {
+    let Some(own) = own.filter(|own| own.bearer.is_some()) else {
         return;
     };
-    let (thief, whose) = (theft.thief, victim.start.name.clone());
+    let whose = victim.start.name.clone();
+    let taken = if theft.whole {
+        take_leaf(&loot, &theft, &whose, &own, &heard)
+    } else {
+        take_token(&loot, &theft, &whose, &own)
+    };
+    if let Some(what) = taken {
+        victim.start.seams.journal.note(Event {
+            kind: "stolen",
+            principal: theft.thief,
+            action: what.to_owned(),
+            resource: whose,
+            ..Event::default()
+        });
+    }
+}
+
+/// A thief has that token from now on, if they had none from this theft before.
+fn take_token(loot: &Loot, theft: &Theft, whose: &str, own: &Published) -> Option<&'static str> {
+    let bearer = own.bearer.as_ref()?;
+    let mut loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
+    let of = (theft.thief.clone(), whose.to_owned());
+    if loot
+        .tokens
+        .get(&of)
+        .is_some_and(|(done, _)| *done >= theft.at)
+    {
+        return None;
+    }
+    loot.tokens.insert(of, (theft.at, bearer.text.to_string()));
+    Some("token")
+}
+
+/// A thief has that identity from now on, and history knows when it ends.
+fn take_leaf(
+    loot: &Loot,
+    theft: &Theft,
+    whose: &str,
+    own: &Arc<Published>,
+    heard: &Heard,
+) -> Option<&'static str> {
+    let (facts, bearer) = (&own.credential.facts, own.bearer.as_ref()?);
     {
         let mut loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
-        let (of, token) = ((thief.clone(), whose.clone()), bearer.text.to_string());
-        if loot
-            .tokens
-            .get(&of)
-            .is_some_and(|(done, _)| *done >= theft.at)
-        {
-            return;
+        let of = (theft.thief.clone(), whose.to_owned());
+        if loot.leaves.contains_key(&of) {
+            return None;
         }
-        loot.tokens.insert(of, (theft.at, token));
+        loot.leaves.insert(of, Arc::clone(own));
     }
-    victim.start.seams.journal.note(Event {
-        kind: "stolen",
-        principal: thief,
-        action: "token".to_owned(),
-        resource: whose,
-        ..Event::default()
-    });
+    let (ends, first) = if bearer.expires < facts.not_after {
+        (bearer.expires, "token")
+    } else {
+        (facts.not_after, "certificate")
+    };
+    let ends_us = ends.as_micros().saturating_sub(EPOCH.as_micros());
+    let act = history::Act {
+        kind: ActKind::Expiry,
+        principal: whose.to_owned(),
+        role: first.to_owned(),
+        asked_us: ends_us,
+        serials: vec![facts.serial_hex()],
+        acknowledged_us: Some(ends_us),
+        ..history::Act::default()
+    };
+    begin(heard, act);
+    Some("leaf")
+}
+
+/// The thief as whom they have robbed, as far as what they copied goes; nothing if they did not.
+pub(super) fn copied(thief: &Member, whose: &str, loot: &Loot) -> Option<Member> {
+    let loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
+    let of = (thief.start.name.clone(), whose.to_owned());
+    let published = loot.leaves.get(&of).cloned();
+    published.map(|published| Member {
+        start: thief.start.clone(),
+        // It never changes: what renews it was not copied.
+        identity: watch::channel(Some(published)).1,
+    })
 }
 
 /// What a thief has to show for a guise; nothing if nothing was stolen.
@@ -109,6 +175,10 @@ pub(super) fn token(guise: &Guise, thief: &Member, loot: &Loot, jti: &str) -> Op
         Guise::Replayed { token_of } => {
             let held = loot.tokens.get(&(name.clone(), token_of.clone()));
             held.map(|(_, token)| token.clone())
+        }
+        Guise::Copied { leaf_of } => {
+            let own = loot.leaves.get(&(name.clone(), leaf_of.clone()))?;
+            own.bearer.as_ref().map(|bearer| bearer.text.to_string())
         }
     }
 }

@@ -25,7 +25,7 @@ use self::lookout::Lookout;
 use self::world::World;
 use crate::fabric::{EPOCH, TrueTime};
 use crate::history::{AuditLog, Expect, FloorSpec, History, Renewal, When};
-use crate::scenario::{self, ATTACK_TAG, Act, Scenario};
+use crate::scenario::{self, ATTACK_TAG, Act, Booty, Scenario};
 use crate::trace::TraceEvent;
 
 pub use self::lookout::Sighting;
@@ -187,6 +187,12 @@ fn facts(request: &RunRequest) -> History {
     let logs_out = schedule
         .iter()
         .any(|step| matches!(step.act, Act::LogOut { .. }));
+    let copies_leaves = schedule.iter().any(|step| {
+        let Act::Steal { what, .. } = &step.act else {
+            return false;
+        };
+        matches!(what, Booty::Leaf { .. })
+    });
     let life = request.scenario.world.list_life;
     History {
         roles: users
@@ -207,6 +213,11 @@ fn facts(request: &RunRequest) -> History {
         },
         log_out_promised: if logs_out {
             promise::of_log_outs(&request.posture)
+        } else {
+            BTreeMap::new()
+        },
+        end_promised: if copies_leaves {
+            promise::of_ends(&request.posture)
         } else {
             BTreeMap::new()
         },

@@ -21,7 +21,7 @@ use super::loot::{Loot, take_key};
 use super::users::{AGAIN, Heard, begin, until};
 use crate::fabric::TrueTime;
 use crate::history::{self, ActKind};
-use crate::scenario::{self, Act, Deed, Scenario};
+use crate::scenario::{self, Act, Booty, Deed, Scenario};
 
 /// What is done at the CA, and when.
 #[derive(Clone, Debug)]
@@ -38,7 +38,12 @@ pub(super) fn orders(scenario: &Scenario) -> Vec<Order> {
     let ordered = |act: &Act| {
         matches!(
             act,
-            Act::RevokeLeaf { .. } | Act::Order(_) | Act::Steal { token_of: None, .. }
+            Act::RevokeLeaf { .. }
+                | Act::Order(_)
+                | Act::Steal {
+                    what: Booty::SigningKey {},
+                    ..
+                }
         )
     };
     let mut orders: Vec<Order> = steps

@@ -14,6 +14,10 @@ use super::TOLERANCE_US;
 use super::afflict::micros;
 use crate::history::Promise;
 
+/// The most that clocks which are kept at all need to be forgiven: time servers keep them within
+/// less. Minutes are no allowance, but a longer life.
+const FORGIVEN_MAX: Duration = Duration::from_secs(10);
+
 /// After an act on the policy: the age up to which a policy may decide.
 pub(super) fn of_policy(posture: &Posture) -> BTreeMap<String, Promise> {
     let policy = &posture.policy;
@@ -51,13 +55,7 @@ pub(super) fn of_leaves(posture: &Posture, list_life: Duration) -> BTreeMap<Stri
     let beyond = beyond.saturating_sub(Duration::from_micros(TOLERANCE_US));
     let asks = revocation.crl == Lists::Require && revocation.stale_crl == Stale::Refuse;
     let of = |action: &str| {
-        let looks_again = match posture.tls.recheck {
-            Recheck::Message => true,
-            // A stream is one request, however long.
-            Recheck::Request => action != "watch",
-            Recheck::Handshake => false,
-        };
-        let promise = if asks && looks_again {
+        let promise = if asks && looks_again(posture, action) {
             Promise::Within(micros(list_life + beyond))
         } else {
             Promise::Any
@@ -65,6 +63,32 @@ pub(super) fn of_leaves(posture: &Posture, list_life: Duration) -> BTreeMap<Stri
         (action.to_owned(), promise)
     };
     ACTIONS.into_iter().map(of).collect()
+}
+
+/// After a certificate or its token ended: what is forgiven for clocks, at whichever of the two is
+/// forgiven longer. It rests, as all of these do, on clocks that agree. A posture that forgives
+/// more than any kept clock needs, or never looks again at whom it let in, promises nothing.
+pub(super) fn of_ends(posture: &Posture) -> BTreeMap<String, Promise> {
+    let forgiven = posture.tls.tolerance.max(posture.token.leeway);
+    let of = |action: &str| {
+        let promise = if forgiven <= FORGIVEN_MAX && looks_again(posture, action) {
+            Promise::Within(micros(forgiven))
+        } else {
+            Promise::Any
+        };
+        (action.to_owned(), promise)
+    };
+    ACTIONS.into_iter().map(of).collect()
+}
+
+/// Whether somebody let in is looked at again before they are let in to that.
+fn looks_again(posture: &Posture, action: &str) -> bool {
+    match posture.tls.recheck {
+        Recheck::Message => true,
+        // A stream is one request, however long.
+        Recheck::Request => action != "watch",
+        Recheck::Handshake => false,
+    }
 }
 
 /// After a key was revoked that tokens were signed with: as after a certificate was, since a node
@@ -90,6 +114,20 @@ mod tests {
         posture.token.status = TokenStatus::Ignore;
         assert_eq!(of_log_outs(&posture)["share"], Promise::Any);
         assert_eq!(of_policy(&posture)["share"], Promise::Latest);
+    }
+
+    #[test]
+    fn an_end_is_promised_to_be_kept_as_far_as_clocks_may_differ_and_minutes_are_no_promise() {
+        let mut posture = Posture::hardened();
+        assert_eq!(of_ends(&posture)["watch"], Promise::Within(2_000_000));
+        posture.tls.tolerance = Duration::from_secs(3);
+        assert_eq!(of_ends(&posture)["read"], Promise::Within(3_000_000));
+        posture.token.leeway = Duration::from_secs(60);
+        assert_eq!(of_ends(&posture)["read"], Promise::Any);
+        posture = Posture::hardened();
+        posture.tls.recheck = Recheck::Request;
+        assert_eq!(of_ends(&posture)["watch"], Promise::Any);
+        assert_eq!(of_ends(&posture)["read"], Promise::Within(2_000_000));
     }
 
     #[test]

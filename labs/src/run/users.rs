@@ -15,7 +15,7 @@ use services::token::grpc::TokenSource;
 use tonic::Code;
 
 use super::RunRequest;
-use super::loot::{self, Loot, Theft, lose_token};
+use super::loot::{self, Loot, Theft, lose};
 use super::world::is_administration;
 use crate::fabric::TrueTime;
 use crate::history::{self, ActKind, Outcome};
@@ -44,6 +44,30 @@ pub(super) struct Ask {
     /// In whose name that is not the asker's, and with what.
     forging: Option<Guise>,
     id: String,
+}
+
+impl Ask {
+    /// The way to whom is asked: under the asker's own identity, or one that they copied.
+    fn way(
+        &self,
+        ways: &mut BTreeMap<(String, String), Arc<User>>,
+        own: &Member,
+        loot: &Loot,
+    ) -> Arc<User> {
+        let copied = match &self.forging {
+            Some(Guise::Copied { leaf_of }) => loot::copied(own, leaf_of, loot),
+            _ => None,
+        };
+        let whose = copied.as_ref().map_or("", |_| self.subject(""));
+        let way = ways.entry((self.via.clone(), whose.to_owned()));
+        let member = copied.as_ref().unwrap_or(own);
+        Arc::clone(way.or_insert_with(|| Arc::new(User::new(member, &self.via))))
+    }
+
+    /// In whose name it is asked: the guise's, or else that of whoever asks.
+    fn subject<'a>(&'a self, asker: &'a str) -> &'a str {
+        self.forging.as_ref().map_or(asker, Guise::subject)
+    }
 }
 
 /// Where a user stands.
@@ -167,13 +191,13 @@ pub(super) async fn live(
     };
     let member = Member::join(start, Some(Arc::new(source)));
     for theft in errand.thefts {
-        tokio::spawn(lose_token(member.clone(), theft, Arc::clone(&errand.loot)));
+        let (loot, heard) = (Arc::clone(&errand.loot), Arc::clone(&heard));
+        tokio::spawn(lose(member.clone(), theft, loot, heard));
     }
-    let mut ways: BTreeMap<String, Arc<User>> = BTreeMap::new();
+    let mut ways: BTreeMap<(String, String), Arc<User>> = BTreeMap::new();
     for ask in asks {
         until(ask.at).await;
-        let way = ways.entry(ask.via.clone());
-        let user = Arc::clone(way.or_insert_with(|| Arc::new(User::new(&member, &ask.via))));
+        let user = ask.way(&mut ways, &member, &errand.loot);
         let (member, region) = (member.clone(), errand.region.clone());
         let (heard, loot) = (Arc::clone(&heard), Arc::clone(&errand.loot));
         tokio::spawn(async move {
@@ -253,8 +277,7 @@ fn write_down(
         Answer::Refused(name) => (Outcome::Refused(name.clone()), "refused", name, 0),
         Answer::Unknown => (Outcome::Unknown, "unanswered", String::new(), 0),
     };
-    let guise = ask.forging.as_ref().map(Guise::subject);
-    let principal = guise.unwrap_or(&member.start.name).to_owned();
+    let principal = ask.subject(&member.start.name).to_owned();
     member.start.seams.journal.note(Event {
         kind: "request",
         principal: principal.clone(),

@@ -112,13 +112,67 @@ pub enum Guise {
         /// Whose.
         token_of: String,
     },
+    /// The other's key, certificate and token, all copied: nothing tells it from the original.
+    Copied {
+        /// Whose.
+        leaf_of: String,
+    },
 }
 
 impl Guise {
     /// In whose name it is.
     pub fn subject(&self) -> &str {
         match self {
-            Self::Forged(subject) | Self::Replayed { token_of: subject } => subject,
+            Self::Forged(subject)
+            | Self::Replayed { token_of: subject }
+            | Self::Copied { leaf_of: subject } => subject,
+        }
+    }
+
+    /// What must have been stolen for it.
+    pub(super) fn takes(&self) -> String {
+        match self {
+            Self::Forged(_) => "key".to_owned(),
+            Self::Replayed { token_of } => format!("token of `{token_of}`"),
+            Self::Copied { leaf_of } => format!("certificate of `{leaf_of}`"),
+        }
+    }
+}
+
+/// What somebody copies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Booty {
+    /// Somebody's token.
+    Token {
+        /// Whose.
+        token_of: String,
+    },
+    /// Somebody's key, with the certificate and the token that go with it.
+    Leaf {
+        /// Whose.
+        leaf_of: String,
+    },
+    /// The key that signs tokens.
+    SigningKey {},
+}
+
+impl Booty {
+    /// Whom it is copied from; nobody where it is the CA's.
+    pub fn of(&self) -> Option<&str> {
+        match self {
+            Self::Token { token_of: whose } | Self::Leaf { leaf_of: whose } => Some(whose),
+            Self::SigningKey {} => None,
+        }
+    }
+
+    /// Whether it is what this guise shows.
+    pub(super) fn serves(&self, guise: &Guise) -> bool {
+        match (self, guise) {
+            (Self::SigningKey {}, Guise::Forged(_)) => true,
+            (Self::Token { token_of: one }, Guise::Replayed { token_of: other })
+            | (Self::Leaf { leaf_of: one }, Guise::Copied { leaf_of: other }) => one == other,
+            _ => false,
         }
     }
 }
@@ -237,14 +291,14 @@ pub enum Act {
         /// How many times.
         times: u32,
     },
-    /// A user copies the key that signs tokens, or somebody's token, as it is then.
+    /// A user copies a key or a token, as it is then.
     Steal {
         /// The user.
         #[serde(rename = "as")]
         as_: String,
-        /// Whose token; the key if absent.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        token_of: Option<String>,
+        /// Which, and whose.
+        #[serde(flatten)]
+        what: Booty,
     },
     /// A node's clock is right again.
     Sync {
@@ -272,7 +326,7 @@ impl Act {
             Self::Request { forging, .. } => match forging {
                 None => "request",
                 Some(Guise::Forged(_)) => "forge",
-                Some(Guise::Replayed { .. }) => "replay",
+                Some(Guise::Replayed { .. } | Guise::Copied { .. }) => "replay",
             },
             Self::Restart { .. } => "restart",
             Self::Revoke { .. } => "revoke",

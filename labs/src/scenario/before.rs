@@ -1,19 +1,43 @@
 //! What must have happened before a step makes sense: a role is held before it is taken, a fault
-//! there before it is undone, and nobody goes on asking whose tokens were ended: by which token it
-//! was could not be told.
+//! there before it is undone, and nobody goes on asking whose tokens were ended, or whose key was
+//! copied with all that goes with it: by which token it was, or who, could not be told.
 
-use super::act::{Act, Guise};
+use super::act::{Act, Booty};
 use super::step::Step;
 use super::world::World;
+
+/// Whether a step is a request that somebody makes in their own name.
+fn asks(step: &Step, whom: &str) -> bool {
+    matches!(&step.act, Act::Request { as_, forging: None, .. } if as_ == whom)
+}
+
+/// Whose key, certificate and token are copied has no others later, and asks by them no longer.
+fn copied(step: &Step, whom: &str, schedule: &[Step], world: &World) -> Result<(), String> {
+    let leaf = |other: &&Step| match &other.act {
+        Act::Steal {
+            what: Booty::Leaf { leaf_of },
+            ..
+        } => leaf_of == whom,
+        _ => false,
+    };
+    if schedule.iter().filter(leaf).count() > 1 {
+        return Err(format!(
+            "two steps copy the certificate of `{whom}`: one is enough"
+        ));
+    }
+    let later = |other: &Step| asks(other, whom) && other.latest(world.duration) >= step.at;
+    if schedule.iter().any(later) {
+        let why = format!("`{whom}` is copied by then, and goes on asking: who it is could not be");
+        return Err(format!("{why} told"));
+    }
+    Ok(())
+}
 
 /// Whoever is logged out asks for nothing from then on, and nobody copies another token of theirs.
 fn log_out(step: &Step, whom: &str, schedule: &[Step], world: &World) -> Result<(), String> {
     let theirs = |other: &&Step| match &other.act {
-        Act::Request {
-            as_, forging: None, ..
-        } => as_ == whom,
-        Act::Steal { token_of, .. } => token_of.as_deref() == Some(whom),
-        _ => false,
+        Act::Steal { what, .. } => what.of() == Some(whom),
+        _ => asks(other, whom),
     };
     let later = |other: &&Step| other.latest(world.duration) >= step.at;
     match schedule.iter().filter(theirs).find(later) {
@@ -55,15 +79,11 @@ pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(),
             forging: Some(guise),
             ..
         } => {
-            let (wanted, what) = match guise {
-                Guise::Forged(_) => (None, "key".to_owned()),
-                Guise::Replayed { token_of } => (Some(token_of), format!("token of `{token_of}`")),
-            };
-            let stolen = before(&|act| {
-                matches!(act, Act::Steal { as_: thief, token_of }
-                    if thief == as_ && token_of.as_ref() == wanted)
+            let stolen = before(&|act| match act {
+                Act::Steal { as_: thief, what } => thief == as_ && what.serves(guise),
+                _ => false,
             });
-            let why = format!("`{as_}` has stolen no {what} by then");
+            let why = format!("`{as_}` has stolen no {} by then", guise.takes());
             return stolen.then_some(()).ok_or(why);
         }
         Act::Order(order) => {
@@ -79,6 +99,10 @@ pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(),
             return schedule.iter().any(is_it).then_some(()).ok_or(why);
         }
         Act::LogOut { principal } => return log_out(step, principal, schedule, world),
+        Act::Steal {
+            what: Booty::Leaf { leaf_of },
+            ..
+        } => return copied(step, leaf_of, schedule, world),
         Act::Heal => before(&|act| matches!(act, Act::Partition { .. })),
         Act::Rejoin { node } => {
             before(&|act| matches!(act, Act::Isolate { node: cut } if cut == node))

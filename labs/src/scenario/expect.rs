@@ -17,9 +17,10 @@ use super::step::Step;
 use super::world::World;
 
 /// The invariants that a scenario can name, in order of name.
-pub const INVARIANTS: [&str; 8] = [
+pub const INVARIANTS: [&str; 9] = [
     "legitimate-users-served",
     "monotone-policy",
+    "no-expired-credential",
     "no-forged-token",
     "no-permit-after-revoke",
     "no-permit-on-stale-policy",

@@ -25,7 +25,9 @@ use toml::de::DeTable;
 use fields::Fields;
 use flaw::Placed;
 
-pub use act::{Act, BUILT_VERBS, Guise, How, KINDS, Messages, PLANNED_VERBS, PolicyText, is_fault};
+pub use act::{
+    Act, BUILT_VERBS, Booty, Guise, How, KINDS, Messages, PLANNED_VERBS, PolicyText, is_fault,
+};
 pub use course::{Predict, Question, Task};
 pub use expect::{ATTACK_TAG, Expect, Floor, INVARIANTS, When};
 pub use flaw::{Flaw, ScenarioError};

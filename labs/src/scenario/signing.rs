@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::act::{Act, Guise};
+use super::act::{Act, Booty, Guise};
 use super::fields::{Fields, Word};
 use super::flaw::{Placed, incoherent};
 use super::step::{request, user};
@@ -94,9 +94,13 @@ pub(super) fn known(verb: &str) -> Option<&'static [&'static str]> {
             "revokes",
         ],
         "steal" => &["name", "at", "do", "as", "what", "of"],
-        "forge" | "replay" => &[
+        "forge" => &[
             "name", "at", "do", "every", "until", "as", "subject", "via", "actions", "tag",
             "resource",
+        ],
+        "replay" => &[
+            "name", "at", "do", "every", "until", "as", "subject", "via", "actions", "tag",
+            "resource", "what",
         ],
         _ => return None,
     })
@@ -111,39 +115,48 @@ pub(super) fn act(verb: &str, fields: &Fields<'_, '_>, world: &World) -> Placed<
         "revoke_authority" => order(Deed::Revoke, fields, world)?,
         "steal" => {
             let as_ = user("as", fields, world)?;
-            let token_of = token_of(&as_, fields, world)?;
-            Act::Steal { as_, token_of }
+            let what = loot(&as_, fields, world)?;
+            Act::Steal { as_, what }
         }
         "forge" => {
             let subject = user("subject", fields, world)?;
             request(fields, world, Some(Guise::Forged(subject)))?
         }
         "replay" => {
-            let token_of = user("subject", fields, world)?;
-            request(fields, world, Some(Guise::Replayed { token_of }))?
+            let whose = user("subject", fields, world)?;
+            let what = fields.word("what")?;
+            let what = what.map(|word| word.known("copy", ["leaf", "token"]));
+            let guise = match what.transpose()?.as_deref() {
+                Some("leaf") => Guise::Copied { leaf_of: whose },
+                _ => Guise::Replayed { token_of: whose },
+            };
+            request(fields, world, Some(guise))?
         }
         _ => return Ok(None),
     }))
 }
 
-/// Whose token is stolen; nobody's where it is the key.
-fn token_of(thief: &str, fields: &Fields<'_, '_>, world: &World) -> Placed<Option<String>> {
+/// What is stolen: of somebody, or the CA's.
+fn loot(thief: &str, fields: &Fields<'_, '_>, world: &World) -> Placed<Booty> {
     let what = fields.needed("what")?;
-    let what = what.known("loot", ["signing-key", "token"])?;
+    let what = what.known("loot", ["leaf", "signing-key", "token"])?;
     let named = fields.word("of")?;
     match (what.as_str(), named) {
-        ("token", _) => {
+        ("signing-key", None) => Ok(Booty::SigningKey {}),
+        ("signing-key", Some(word)) => {
+            let why = "`of` says whose it is: the signing key is nobody's";
+            incoherent(&word.span, why)
+        }
+        (what, _) => {
             let whose = user("of", fields, world)?;
             if whose == thief {
-                let why = format!("`{thief}` has a token of their own");
+                let why = format!("`{thief}` has a {what} of their own");
                 return incoherent(fields.span(), why);
             }
-            Ok(Some(whose))
-        }
-        (_, None) => Ok(None),
-        (_, Some(word)) => {
-            let why = "`of` says whose token it is: the signing key is nobody's";
-            incoherent(&word.span, why)
+            Ok(match what {
+                "leaf" => Booty::Leaf { leaf_of: whose },
+                _ => Booty::Token { token_of: whose },
+            })
         }
     }
 }

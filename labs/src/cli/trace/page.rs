@@ -123,6 +123,9 @@ fn logged(page: &mut Page<'_>, entry: &Logged) {
     };
     let policy = if entry.policy_size == 0 {
         "before it had any policy".to_owned()
+    } else if entry.ahead_us > 0 {
+        let (size, ahead) = (entry.policy_size, seconds(entry.ahead_us));
+        format!("under policy {size} as it was {ahead} later than the node's clock said")
     } else {
         let (size, age) = (entry.policy_size, seconds(entry.age_us));
         format!("under policy {size} as it was {age} before")

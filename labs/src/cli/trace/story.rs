@@ -83,6 +83,8 @@ pub(super) struct Logged {
     pub(super) leaf: Option<Leaf>,
     /// How old that policy was at the decision, on the node's clock.
     pub(super) age_us: u64,
+    /// How far in the future that clock took it to be; 0 unless it was behind.
+    pub(super) ahead_us: u64,
     /// How many entries the log has that verified with it.
     pub(super) of: usize,
 }
@@ -176,6 +178,7 @@ fn logged(id: &str, log: &[Entry]) -> Vec<Logged> {
         policy_size: entry.policy_size,
         policy_root: entry.policy_root.clone(),
         age_us: entry.at_us.saturating_sub(entry.as_of_us),
+        ahead_us: entry.as_of_us.saturating_sub(entry.at_us),
         of: log.len(),
     })
     .collect()

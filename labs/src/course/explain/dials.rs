@@ -6,7 +6,7 @@ use services::client::IN_HANDSHAKE;
 use services::posture::{Dial, Freshness, OnStale, Posture, Recheck, TokenStatus};
 use services::refusal::Refusal;
 
-use super::{Cause, Governing, LockedOut, Places};
+use super::{Cause, Governing, LockedOut, Places, clocks};
 use crate::history::History;
 use crate::invariant::{self, legitimate_users_served as served};
 use crate::report::figure;
@@ -28,20 +28,19 @@ pub(super) fn governing(
         Cause::Invariant("monotone-policy") => vec!["policy-rolled-back"],
         Cause::Invariant("no-unlogged-decision") => vec!["audit-unavailable"],
         Cause::Attack | Cause::Invariant(_) | Cause::NotRefused => {
-            vec![refusal(history, posture)]
+            clocks::refusals(history).unwrap_or_else(|| vec![refusal(history, posture)])
         }
         Cause::NeverLetIn | Cause::Doubt(_) => Vec::new(),
     };
     let unasked = posture.tls.recheck != Recheck::Message && is_message(cause, history);
+    let late = clocks::too_late(history, locked_out, posture);
     let governs = |dial: &&Dial| {
         if unasked {
             return dial.name == "tls.recheck";
         }
-        dial.is_built()
-            && dial
-                .refusals
-                .iter()
-                .any(|refusal| refusals.contains(refusal))
+        let mut own = dial.refusals.iter();
+        let behind = strict && dial.name == "tls.tolerance" && !late.is_empty();
+        dial.is_built() && (behind || own.any(|refusal| refusals.contains(refusal)))
     };
     let told = services::posture::DIALS.iter().filter(governs).map(|dial| {
         let set_at = places.get(dial.name);
@@ -53,7 +52,12 @@ pub(super) fn governing(
                 "a message of an open stream is decided, and logged, under `message` alone"
                     .to_owned()
             } else {
-                effect(dial.name, posture, history, strict)
+                let clock = clocks::effect(dial.name, posture, history);
+                match dial.name {
+                    "tls.tolerance" if strict => late.clone(),
+                    _ if strict => effect(dial.name, posture, history, strict),
+                    _ => clock.unwrap_or_else(|| effect(dial.name, posture, history, strict)),
+                }
             },
         }
     });

@@ -12,7 +12,7 @@ use services::posture::{HEARTBEAT, Posture, least_bound};
 
 use super::Ruling;
 use crate::catalog::folder::LabFiles;
-use crate::scenario::Scenario;
+use crate::scenario::{Act, Scenario};
 
 /// How a file lists what it took from elsewhere.
 const ELSEWHERE: &str = "<!-- figures from elsewhere:";
@@ -80,6 +80,9 @@ fn of_scenario(scenario: &Scenario) -> BTreeSet<Figure> {
             step.until,
         ];
         known.extend(spans.into_iter().flatten().map(ms));
+        if let Act::Skew { by_ms, .. } = &step.act {
+            known.insert((Kind::Time, by_ms.unsigned_abs()));
+        }
     }
     for vary in &scenario.vary {
         use crate::scenario::Part;

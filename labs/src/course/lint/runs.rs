@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use services::posture::{Posture, PostureError};
+use services::posture::{Freshness, Posture, PostureError, least_bound};
 
 use super::{Bench, Ruling, Subject, figures};
 use crate::course::answer::Answer;
@@ -214,7 +214,13 @@ pub(super) fn dials(subject: &Subject, row: &mut Row<'_>) -> Result<Ruling, RunE
             seen.push(format!("{dial} is optional"));
         } else {
             for part in parts(subject, dial) {
-                match turned_back(&subject.solution.posture, &subject.exposed.posture, &part) {
+                let (own, exposed) = (&subject.solution.posture, &subject.exposed.posture);
+                let own = if part == "tls.tolerance" {
+                    &widened(own, exposed)
+                } else {
+                    own
+                };
+                match turned_back(own, exposed, &part) {
                     Err(why) => {
                         faults.push(format!("`{part}`: its exposed value cannot be had: {why}"));
                     }
@@ -280,6 +286,21 @@ fn turned_back(from: &Posture, to: &Posture, dial: &str) -> Result<Posture, Post
     Posture::parse(dial, &lines.join("\n")).map(|(posture, _)| posture)
 }
 
+/// The posture with bounds as short as the other's tolerance lets them be: nobody can have both a
+/// wide tolerance and the shorter ones, so it is to matter beside these.
+fn widened(from: &Posture, to: &Posture) -> Posture {
+    let (mut wide, least) = (from.clone(), least_bound(to.tls.tolerance));
+    let within = |(action, demand): (&str, Freshness)| match demand {
+        Freshness::Within(bound) if bound < least => Some(action.to_owned()),
+        Freshness::Within(_) | Freshness::Any | Freshness::Latest => None,
+    };
+    let short: Vec<String> = from.policy.freshness.iter().filter_map(within).collect();
+    for action in short {
+        wide.policy.freshness.set(&action, Freshness::Within(least));
+    }
+    wide
+}
+
 /// What becomes of the posture that a node has of itself; a lab may ask for more, or for no more.
 pub(super) fn hardened(subject: &Subject, row: &mut Row<'_>) -> Result<Ruling, RunError> {
     let entrant = Entrant {
@@ -318,5 +339,28 @@ fn seeds(count: usize) -> String {
         "1 seed".to_owned()
     } else {
         format!("{count} seeds")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_wide_tolerance_is_tried_beside_bounds_that_it_can_be_had_with() {
+        let posture = |text: &str| Posture::parse("posture.toml", text).unwrap().0;
+        let own =
+            posture("tls.tolerance = \"2s\"\npolicy.freshness = { read = \"5s\", write = \"9m\" }");
+        let exposed = posture("tls.tolerance = \"5m\"\npolicy.freshness = \"any\"");
+        let dial = "tls.tolerance";
+        assert!(turned_back(&own, &exposed, dial).is_err());
+        let tried = turned_back(&widened(&own, &exposed), &exposed, dial).unwrap();
+        let bound = |action| tried.policy.freshness.get(action);
+        let within = |seconds| Freshness::Within(Duration::from_secs(seconds));
+        assert_eq!((bound("read"), bound("write")), (within(302), within(540)));
+        assert_eq!(tried.tls.tolerance, Duration::from_secs(300));
+        assert_eq!(bound("share"), own.policy.freshness.get("share"));
     }
 }

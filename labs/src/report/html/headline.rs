@@ -99,7 +99,15 @@ fn nobody(histories: &[&History]) -> String {
 fn let_in(who: &Revoked, runs: &[RunReport], histories: &[&History]) -> String {
     let name = who.name();
     let was = if who.names.len() == 1 { "was" } else { "were" };
-    let revoked = format!("{name} {was} revoked at {}.", when(runs, histories));
+    let ended = histories
+        .first()
+        .is_some_and(|first| first.taken_by() == "the end");
+    let at = when(runs, histories);
+    let revoked = if ended {
+        format!("What was copied of {name} ended at {at}.")
+    } else {
+        format!("{name} {was} revoked at {at}.")
+    };
     let Some(action) = told(histories) else {
         return format!("{revoked} Nobody asked for anything after that.");
     };

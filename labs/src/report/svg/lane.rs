@@ -46,6 +46,8 @@ struct Exposure {
     /// The last success after it, if there was one.
     last_us: Option<u64>,
     promise: Promise,
+    /// What it is counted from, in words.
+    since: &'static str,
 }
 
 /// The lanes of one run: the attacker's, then the legitimate user's; where nobody attacks, those of
@@ -105,6 +107,7 @@ fn exposure(history: &History, who: &str, action: &str) -> Option<Exposure> {
             acknowledged_us: late.acknowledged_us,
             last_us: Some(late.earliest_us),
             promise,
+            since: history.taken_by(),
         });
     }
     let mut revoked = exposure::revocations(history).filter(|(act, _)| act.principal == who);
@@ -112,6 +115,7 @@ fn exposure(history: &History, who: &str, action: &str) -> Option<Exposure> {
         acknowledged_us,
         last_us: None,
         promise,
+        since: history.taken_by(),
     })
 }
 
@@ -123,10 +127,11 @@ impl Exposure {
         };
         match self.last_us {
             Some(last_us) => format!(
-                "{} let in after the revocation{promised}",
-                seconds(last_us.saturating_sub(self.acknowledged_us))
+                "{} let in after {}{promised}",
+                seconds(last_us.saturating_sub(self.acknowledged_us)),
+                self.since
             ),
-            None => format!("not let in once after the revocation{promised}"),
+            None => format!("not let in once after {}{promised}", self.since),
         }
     }
 

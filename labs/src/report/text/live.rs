@@ -120,7 +120,10 @@ fn counts(whole: &History, past: &History) -> String {
             });
         format!("{who} {served} served, {refused} not")
     };
-    let since = since_us.map_or("so far", |_| "since revoked");
+    let since = since_us.map_or("so far", |_| match past.taken_by() {
+        "the end" => "since the end",
+        _ => "since revoked",
+    });
     let each: Vec<String> = followed(whole).into_iter().map(of).collect();
     format!("{since}: {}", each.join("; "))
 }

@@ -1,7 +1,7 @@
 //! Tokens that are copied, replayed and ended: a small scenario, and one change at a time.
 
 use super::super::Scenario;
-use super::super::act::{Act, Guise};
+use super::super::act::{Act, Booty, Guise};
 
 const LAB: &str = r#"format = 1
 id = "small"
@@ -69,10 +69,16 @@ fn refused(old: &str, new: &str) -> String {
 fn a_token_is_copied_replayed_as_it_is_and_ended() {
     let schedule = parse(LAB).unwrap().schedule;
     let token_of = || "chief".to_owned();
-    let Act::Steal { token_of: of, .. } = &schedule[1].act else {
+    let Act::Steal { what, .. } = &schedule[1].act else {
         panic!("{:?}", schedule[1]);
     };
-    assert_eq!(*of, Some(token_of()));
+    let token_of_chief = token_of();
+    assert_eq!(
+        *what,
+        Booty::Token {
+            token_of: token_of_chief
+        }
+    );
     let principal = "chief".to_owned();
     assert_eq!(schedule[2].act, Act::LogOut { principal });
     let Act::Request { as_, forging, .. } = &schedule[3].act else {
@@ -138,7 +144,7 @@ fn a_theft_says_whose_token_and_a_key_is_nobodys() {
             "what = \"signing-key\"",
             "the signing key is nobody's",
         ),
-        ("what = \"token\"", "what = \"leaf\"", "unknown loot `leaf`"),
+        ("what = \"token\"", "what = \"lead\"", "unknown loot `lead`"),
     ] {
         let said = refused(old, new);
         assert!(said.contains(answer), "{new}: {said}");
@@ -156,4 +162,51 @@ fn a_name_that_is_forged_is_still_asked_in_by_nobody_else() {
     let answer = parse(&forged).unwrap_err();
     let told = "`chief` is forged, and must be nobody else who asks";
     assert!(answer.contains(told), "{answer}");
+}
+
+/// The small lab in which the whole identity is copied, and nobody is logged out.
+fn of_leaf() -> String {
+    let lab = LAB.replacen("what = \"token\"", "what = \"leaf\"", 1);
+    let replay = "do = \"replay\"\nwhat = \"leaf\"";
+    let lab = lab.replacen("do = \"replay\"", replay, 1);
+    let (head, rest) = lab.split_once("[[schedule]]\nname = \"log-out\"").unwrap();
+    let (_, rest) = rest.split_once("[[schedule]]").unwrap();
+    let lab = format!("{head}[[schedule]]{rest}");
+    lab.replacen("until = \"11s\"", "until = \"7s\"", 1)
+}
+
+#[test]
+fn a_key_is_copied_with_its_certificate_and_token_and_both_steps_say_so() {
+    let schedule = parse(&of_leaf()).unwrap().schedule;
+    let leaf_of = || "chief".to_owned();
+    let Act::Steal { what, .. } = &schedule[1].act else {
+        panic!("{:?}", schedule[1]);
+    };
+    let leaf = Booty::Leaf { leaf_of: leaf_of() };
+    assert_eq!(*what, leaf);
+    let Act::Request { forging, .. } = &schedule[2].act else {
+        panic!("{:?}", schedule[2]);
+    };
+    let leaf_of = leaf_of();
+    assert_eq!(*forging, Some(Guise::Copied { leaf_of }));
+    let token = parse(&of_leaf().replacen("what = \"leaf\"", "what = \"token\"", 1));
+    let told = "`mallory` has stolen no certificate of `chief` by then";
+    assert!(token.unwrap_err().contains(told));
+    let unsaid =
+        parse(&of_leaf().replacen("do = \"replay\"\nwhat = \"leaf\"", "do = \"replay\"", 1));
+    let told = "`mallory` has stolen no token of `chief` by then";
+    assert!(unsaid.unwrap_err().contains(told));
+}
+
+/// The judge takes every permit on a copied certificate after the end for the copy's doing.
+#[test]
+fn whoever_is_copied_whole_asks_for_nothing_more_and_is_copied_once() {
+    let late = parse(&of_leaf().replacen("until = \"7s\"", "until = \"8s\"", 1));
+    let told = "`chief` is copied by then, and goes on asking";
+    assert!(late.unwrap_err().contains(told));
+    let theft = "[[schedule]]\nat = \"9s\"\ndo = \"steal\"\nas = \"trent\"\nwhat = \"leaf\"\n\
+                 of = \"chief\"\n[expect]";
+    let twice = parse(&of_leaf().replacen("[expect]", theft, 1));
+    let told = "two steps copy the certificate of `chief`";
+    assert!(twice.unwrap_err().contains(told));
 }
