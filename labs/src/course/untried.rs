@@ -10,7 +10,7 @@ use services::posture::{ACTIONS, Freshness};
 
 use super::trial::{Entrant, Trial};
 use crate::report::figure;
-use crate::scenario::Scenario;
+use crate::scenario::{Act, Booty, Scenario, Step};
 
 /// The dial whose value is a demand for each action.
 const FRESHNESS: &str = "policy.freshness";
@@ -32,7 +32,18 @@ fn beyond<'a>(
     entrant: &'a Entrant,
 ) -> impl Iterator<Item = String> + use<'a> {
     let freshness = &entrant.posture.policy.freshness;
-    let allowed = scenario.expect.exposure.iter();
+    // What ends of itself is no news: no policy is late with it.
+    let ends = |step: &Step| {
+        matches!(
+            &step.act,
+            Act::Steal {
+                what: Booty::Leaf { .. },
+                ..
+            }
+        )
+    };
+    let of_policy = !scenario.schedule.iter().any(ends);
+    let allowed = scenario.expect.exposure.iter().filter(move |_| of_policy);
     allowed.filter_map(move |(action, allowed)| {
         let limit = figure::span(*allowed);
         let may = match freshness.get(action) {
@@ -95,6 +106,13 @@ mod tests {
         let both = of("{ read = \"12s\", write = \"5s\" }");
         assert!(both[0].contains("12 s old may decide read"), "{both:?}");
         assert_eq!(both.len(), 3);
+    }
+
+    #[test]
+    fn where_something_ends_of_itself_no_bound_is_beyond_the_promise() {
+        let said = said("borrowed-time", "policy.freshness = \"9s\"");
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].starts_with("Nobody asked to"));
     }
 
     #[test]
