@@ -16,7 +16,7 @@ use crate::pem;
 pub const CURRENT: &str = "current";
 
 const PREFIX: &str = "generation-";
-/// Longest name of another trust domain whose roots have a file, in bytes: names of files end there.
+/// Longest name of another trust domain whose roots have a file, in bytes: no file has a longer.
 const MAX_NAME: usize = 240;
 /// How many generations are kept.
 const KEPT: usize = 2;

@@ -8,6 +8,8 @@
 //! federated anew; a bundle past its age is told to nobody.
 
 mod endpoint;
+#[cfg(test)]
+mod exchange_tests;
 mod fetch;
 mod orders;
 mod refresh;

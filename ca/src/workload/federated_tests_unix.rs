@@ -1,4 +1,4 @@
-//! Bundles of other trust domains over a real socket: each by itself, and no longer than they count.
+//! Bundles of other trust domains over a real socket: each by itself, as long as it counts.
 
 use std::sync::Arc;
 use std::time::Duration;

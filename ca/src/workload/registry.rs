@@ -36,7 +36,7 @@ const FORMAT: u32 = 1;
 /// Why a registry was not taken. Workloads count from 1, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRegistry {
-    /// There is nothing in it: it was cut short, or is being written. Nobody at all is said in words.
+    /// There is nothing in it: it was cut short, or is being written.
     #[error("it is empty: `format = 1` alone says that nobody is registered")]
     Empty,
     /// It is not there any more.
