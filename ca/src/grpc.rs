@@ -129,6 +129,10 @@ impl TrustApi for IdentityService {
         let peer = request.extensions().get::<PeerIdentity>().cloned();
         let peer = peer.ok_or_else(|| Status::unauthenticated("following needs a leaf"))?;
         let member = peer.facts.spiffe_id;
+        if *member.trust_domain() != self.ca().config().trust_domain {
+            // Federation lets others be known, and makes no members of them.
+            return Err(CaError::from(IssueRefusal::LeafForeign(member)).into());
+        }
         let mut acknowledgements = request.into_inner();
         let mut announced = self.ca().announced();
         announced.mark_changed();

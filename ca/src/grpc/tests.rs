@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
 
 use super::*;
 use crate::clock::{BoxFuture, ManualClock, Time};
@@ -158,4 +159,50 @@ fn what_a_busy_ca_asks_for_is_read_back_and_nonsense_asks_for_nothing() {
         assert_eq!(pushback(&status), Duration::ZERO, "`{nonsense}`");
     }
     assert_eq!(pushback(&Status::unavailable("away")), Duration::ZERO);
+}
+
+/// Somebody's leaf, of that name, valid now.
+fn peer(name: &str) -> PeerIdentity {
+    PeerIdentity {
+        facts: LeafFacts {
+            spiffe_id: SpiffeId::parse(name).unwrap(),
+            serial: vec![1],
+            not_before: NOW,
+            not_after: NOW + Duration::from_secs(60),
+            leaf_sha256: [0; 32],
+            issuer: Vec::new(),
+        },
+        generation: 1,
+        standing: Standing::of(&[]),
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_federated_is_no_member() {
+    let (service, _) = service(0, 0);
+    let mut client = {
+        let service = service.clone();
+        let foreign = move |mut request: http::Request<tonic::body::Body>| {
+            let name = request.headers()["name"].to_str().unwrap().to_owned();
+            request.extensions_mut().insert(peer(&name));
+            request
+        };
+        let routes = service.routes().map_request(foreign);
+        proto::ca::v1::trust_client::TrustClient::new(routes)
+    };
+    for (name, member) in [
+        ("spiffe://clinic.example/a", true),
+        ("spiffe://other.example/a", false),
+    ] {
+        let mut asked = Request::new(tokio_stream::empty::<wire::Acknowledgement>());
+        asked.metadata_mut().insert("name", name.parse().unwrap());
+        let answer = client.follow(asked).await;
+        match answer {
+            Ok(_) => assert!(member, "{name}"),
+            Err(refused) => {
+                assert_eq!(refused.code(), Code::Unauthenticated);
+                assert!(!member && refused.message().contains("another trust domain"));
+            }
+        }
+    }
 }
