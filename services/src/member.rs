@@ -75,9 +75,16 @@ impl Member {
     /// The first thing that is wrong.
     pub fn recheck(&self, peer: &PeerIdentity) -> Result<(), Refusal> {
         match self.start.posture.tls.recheck {
-            Recheck::Handshake => Ok(()),
+            Recheck::Handshake => self.is_own(peer),
             Recheck::Request | Recheck::Message => self.stands(peer),
         }
+    }
+
+    /// Whether the far end is of this trust domain. One that is federated can be verified, and its
+    /// `/user/alice` is not ours.
+    fn is_own(&self, peer: &PeerIdentity) -> Result<(), Refusal> {
+        let own = self.start.agent.id.trust_domain() == peer.facts.spiffe_id.trust_domain();
+        own.then_some(()).ok_or(Refusal::CertificateUntrusted)
     }
 
     /// As [`Self::recheck`], whatever the posture says.
@@ -85,6 +92,7 @@ impl Member {
     /// # Errors
     /// The first thing that is wrong.
     pub(crate) fn stands(&self, peer: &PeerIdentity) -> Result<(), Refusal> {
+        self.is_own(peer)?;
         let (tls, now) = (&self.start.posture.tls, self.start.seams.clock.now());
         let timely = peer.facts.timely(now, tls.tolerance);
         timely.map_err(|untimely| refused(&untimely.into()))?;
@@ -211,6 +219,27 @@ mod tests {
         }
         let nobody = peer_is(&tonic::Request::new(()), &["records"], &member);
         assert_eq!(nobody.unwrap_err().code(), Code::PermissionDenied);
+    }
+
+    #[test]
+    fn somebody_of_a_federated_domain_is_not_ours_of_the_same_path_whatever_the_posture_says() {
+        for recheck in [Recheck::Handshake, Recheck::Request, Recheck::Message] {
+            let member = member(recheck);
+            let peer = |facts| {
+                let request = from(facts, ());
+                request.extensions().get::<PeerIdentity>().cloned().unwrap()
+            };
+            let alice = leaf("/user/alice");
+            let mut theirs = alice.clone();
+            theirs.spiffe_id = SpiffeId::parse("spiffe://rival.example/user/alice").unwrap();
+            assert_eq!(member.recheck(&peer(alice)), Ok(()));
+            for refused in [
+                member.recheck(&peer(theirs.clone())),
+                member.stands(&peer(theirs)),
+            ] {
+                assert_eq!(refused, Err(Refusal::CertificateUntrusted));
+            }
+        }
     }
 
     #[test]
