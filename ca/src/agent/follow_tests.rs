@@ -1,5 +1,6 @@
 //! What an agent takes from the CA, and what not.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proto::ca::v1::IdentityReply;
@@ -109,6 +110,37 @@ fn what_is_believed_comes_back_from_disk_and_never_falls_behind_the_join_codes_b
     let (later, _) = Agent::new(agent.seams, newer, None);
     later.remember();
     assert_eq!(later.own_bundle().generation, 6);
+}
+
+#[test]
+fn token_keys_go_with_a_newer_invitation_and_stay_with_any_other() {
+    let (ca, agent, _) = met();
+    let mut state = State::from(&**ca.announced().borrow());
+    state.bundle.as_mut().unwrap().generation = 5;
+    state.tainted_keys = vec!["k1".to_owned()];
+    agent.believe(state).unwrap();
+    let kept = agent.beliefs();
+    assert!(!kept.token_keys.is_empty());
+    let nothing = (Arc::from(""), BTreeSet::new());
+    for (generation, keys) in [
+        (4, (Arc::clone(&kept.token_keys), kept.tainted_keys.clone())),
+        (5, (Arc::clone(&kept.token_keys), kept.tainted_keys.clone())),
+        (6, nothing),
+    ] {
+        let bundle = Bundle {
+            generation,
+            ..agent.own_bundle()
+        };
+        let config = AgentConfig {
+            bundle,
+            ..agent.config.clone()
+        };
+        let (invited, _) = Agent::new(agent.seams.clone(), config, None);
+        invited.remember();
+        let now = invited.beliefs();
+        let held = (Arc::clone(&now.token_keys), now.tainted_keys.clone());
+        assert_eq!(held, keys, "an invitation of generation {generation}");
+    }
 }
 
 #[test]

@@ -247,6 +247,27 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_a_fetched_set_withdraws_is_called_retired_however_it_was_known() {
+        for mode in [Keys::Generation, Keys::Ttl] {
+            let (specimen, source) = source(mode);
+            let [a, b, c] = ["a", "b", "c"].map(issuer);
+            let set = |of: &Issuer| KeySet::parse(jwks([of]).as_bytes()).unwrap();
+            specimen.believes(&jwks([&a]));
+            source.take(set(&b), 10);
+            assert_eq!(holds(&source), [false, true, false]);
+            let believed = match mode {
+                Keys::Generation => Refusal::TokenKeyRetired,
+                Keys::Ttl => Refusal::TokenKeyUnknown,
+            };
+            assert_eq!(source.current().without("a"), believed, "{mode:?}");
+            source.take(set(&c), 11);
+            assert_eq!(source.current().without("a"), believed, "{mode:?}, still");
+            assert_eq!(source.current().without("b"), Refusal::TokenKeyRetired);
+            assert_eq!(source.current().without("d"), Refusal::TokenKeyUnknown);
+        }
+    }
+
+    #[test]
     fn a_set_that_is_kept_for_a_time_outlives_a_withdrawal() {
         let (specimen, source) = source(Keys::Ttl);
         let [a, b] = ["a", "b"].map(issuer);
