@@ -27,6 +27,8 @@ use crate::seams::Seams;
 use crate::tls::Trust;
 use crate::trusted::Trusted;
 
+mod way_back;
+
 /// What every clock shows at first, but for its skew.
 const NOW: Time = Time::from_secs(1_800_000_000);
 /// How long bytes are under way.
@@ -141,6 +143,9 @@ async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin
 /// A CA that runs, and one workload that it has a join code for.
 struct Clinic {
     net: OnePort,
+    ca: Arc<Mutex<Ca>>,
+    /// What serves it.
+    serving: AbortHandle,
     /// The CA's clock.
     clock: JumpyClock,
     config: AgentConfig,
@@ -150,11 +155,14 @@ struct Clinic {
 
 impl Clinic {
     fn new() -> Self {
+        Self::of(CaConfig::lab(TrustDomain::new("clinic.example").unwrap()))
+    }
+
+    fn of(ca_config: CaConfig) -> Self {
         let (net, clock) = (OnePort::default(), JumpyClock::new());
-        let domain = TrustDomain::new("clinic.example").unwrap();
+        let domain = ca_config.trust_domain.clone();
         let id = |path| SpiffeId::new(&domain, path).unwrap();
         let seams = seams(&net, &clock, &MemDisk::new());
-        let ca_config = CaConfig::lab(domain.clone());
         let mut ca = Ca::open(&seams, ca_config.clone()).unwrap();
         let config = AgentConfig {
             id: id("/records.south"),
@@ -169,11 +177,13 @@ impl Clinic {
             retry: crate::renewal::Retry::Window,
             swap: crate::agent::Swap::Whole,
         };
-        drop(ca);
-        let mut running = JoinSet::new();
-        running.spawn(async move { crate::node::run(seams, ca_config, PORT).await.unwrap() });
+        let (mut running, ca) = (JoinSet::new(), Arc::new(Mutex::new(ca)));
+        let serve = crate::node::serve(seams, Arc::clone(&ca), PORT);
+        let serving = running.spawn(async move { serve.await.unwrap() });
         Self {
             net,
+            ca,
+            serving,
             clock,
             config,
             running,

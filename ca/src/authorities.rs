@@ -17,12 +17,12 @@ use crate::authority::{Issuer, Root};
 use crate::bundle::Bundle;
 use crate::clock::Time;
 use crate::error::CaError;
-use crate::identity::TrustDomain;
+use crate::identity::{SpiffeId, TrustDomain};
 use crate::journaled::{Journaled, Revoked};
 use crate::keys::Keys;
 use crate::profile::Validity;
 use crate::root_keys::RootKeys;
-use crate::rotation::{AuthorityKind, Command, Facts, Slot, Slots, Transition, decide};
+use crate::rotation::{AuthorityKind, Command, Facts, Phase, Slot, Slots, Transition, decide};
 use crate::store::{Material, Store};
 use crate::svid;
 use crate::token_keys::{TokenKey, TokenKeys};
@@ -77,6 +77,7 @@ impl Authorities {
                 Journaled::Revoked(one) => {
                     revoked.insert(one.serial_bytes().map_err(CaError::damaged)?, one);
                 }
+                Journaled::Returned(_) | Journaled::Confirmed(_) => {}
             }
         }
         let slots = Slots::replay(&transitions).map_err(CaError::damaged)?;
@@ -183,6 +184,20 @@ impl Authorities {
     /// What was revoked under that serial, if anything was.
     pub(crate) fn revoked(&self, serial: &[u8]) -> Option<&Revoked> {
         self.revoked.get(serial)
+    }
+
+    /// Whether a leaf of that workload was revoked at that time or later.
+    pub(crate) fn revoked_since(&self, id: &SpiffeId, since_us: u64) -> bool {
+        let mut revoked = self.revoked.values();
+        revoked.any(|one| one.spiffe_id == *id && one.at_us >= since_us)
+    }
+
+    /// Where in their lives an issuer and its root are.
+    pub(crate) fn phases(&self, issuer: u64) -> [Option<Phase>; 2] {
+        let slot = self.slots.get(AuthorityKind::X509, issuer);
+        let root = slot.and_then(|slot| slot.parent);
+        let root = root.and_then(|root| self.slots.get(AuthorityKind::Root, root));
+        [slot, root].map(|slot| slot.map(|slot| slot.phase))
     }
 
     /// Follows a command: decided, made durable, and only then in force. `root_key` gives the

@@ -15,7 +15,7 @@ use crate::bundle::{Bundle, Bundles};
 pub use crate::chain::{InvalidChain, MAX_CHAIN, verify_chain};
 use crate::clock::Time;
 use crate::credential_file;
-pub use crate::credential_file::MAX_FILE;
+pub use crate::credential_file::{CredentialFileError, MAX_FILE};
 use crate::disk::Disk;
 use crate::identity::{LeafFacts, SpiffeId, TrustDomain};
 use crate::keys::Pkcs8;
@@ -46,35 +46,6 @@ pub enum UnfitCredential {
     /// The chain does not verify.
     #[error(transparent)]
     Chain(#[from] InvalidChain),
-}
-
-/// Why a stored credential was not loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum CredentialFileError {
-    /// The disk failed.
-    #[error("credential file `{file}`: {cause}")]
-    Disk {
-        /// Which file.
-        file: String,
-        /// What the disk said.
-        cause: io::Error,
-    },
-    /// The file is not one that [`Credential::persist`] wrote.
-    #[error("credential file `{file}` is broken: {reason}")]
-    Broken {
-        /// Which file.
-        file: String,
-        /// What is wrong, without its content.
-        reason: String,
-    },
-    /// The file is whole, but what it holds is no credential now.
-    #[error("credential file `{file}`: {cause}")]
-    Unfit {
-        /// Which file.
-        file: String,
-        /// Why not.
-        cause: UnfitCredential,
-    },
 }
 
 /// Everything that a node needs to be someone.
@@ -154,6 +125,32 @@ impl Credential {
         now: Time,
         tolerance: Duration,
     ) -> Result<Option<Self>, CredentialFileError> {
+        Self::load_as_of(disk, file, bundle, expected, |_| (now, tolerance))
+    }
+
+    /// As [`Self::load`], for a credential whose leaf may be over: it is verified as of its last
+    /// moment. It proves who was here last, and makes nobody anybody.
+    ///
+    /// # Errors
+    /// As [`Self::load`], but that it may have expired.
+    pub fn load_last(
+        disk: &dyn Disk,
+        file: &str,
+        bundle: &Bundle,
+        expected: &SpiffeId,
+    ) -> Result<Option<Self>, CredentialFileError> {
+        Self::load_as_of(disk, file, bundle, expected, |leaf| {
+            (svid::not_after(leaf).unwrap_or_default(), Duration::ZERO)
+        })
+    }
+
+    fn load_as_of(
+        disk: &dyn Disk,
+        file: &str,
+        bundle: &Bundle,
+        expected: &SpiffeId,
+        as_of: impl FnOnce(&[u8]) -> (Time, Duration),
+    ) -> Result<Option<Self>, CredentialFileError> {
         let read = disk.read(file).map_err(|cause| CredentialFileError::Disk {
             file: file.to_owned(),
             cause,
@@ -166,6 +163,7 @@ impl Credential {
             reason,
         };
         let parts = credential_file::parse(&text).map_err(broken)?;
+        let (now, tolerance) = as_of(parts.chain.first().map_or(&[], |leaf| leaf));
         Self::assemble(
             parts.generation,
             parts.key,

@@ -4,6 +4,8 @@
 //! whether the parts fit: that is [`Credential::assemble`]'s. Invariant: no more is read than the
 //! bounds below allow.
 
+use std::io;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use rustls::pki_types::CertificateDer;
@@ -11,13 +13,42 @@ use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::chain::MAX_CHAIN;
-use crate::credential::Credential;
+use crate::credential::{Credential, UnfitCredential};
 use crate::keys::Pkcs8;
 
 /// Largest credential file that is read, in bytes.
 pub const MAX_FILE: usize = 256 * 1024;
 
 const FORMAT: u32 = 2;
+
+/// Why a stored credential was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum CredentialFileError {
+    /// The disk failed.
+    #[error("credential file `{file}`: {cause}")]
+    Disk {
+        /// Which file.
+        file: String,
+        /// What the disk said.
+        cause: io::Error,
+    },
+    /// The file is not one that [`Credential::persist`] wrote.
+    #[error("credential file `{file}` is broken: {reason}")]
+    Broken {
+        /// Which file.
+        file: String,
+        /// What is wrong, without its content.
+        reason: String,
+    },
+    /// The file is whole, but what it holds is no credential now.
+    #[error("credential file `{file}`: {cause}")]
+    Unfit {
+        /// Which file.
+        file: String,
+        /// Why not.
+        cause: UnfitCredential,
+    },
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,6 +7,7 @@ use std::io;
 use crate::clock::Time;
 use crate::identity::{InvalidSpiffeId, InvalidSvid, SpiffeId, TrustDomain};
 use crate::keys::NoRandomness;
+use crate::way_back::NoWayBack;
 
 /// Why the CA would not issue. The caller is to blame.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +66,12 @@ pub enum IssueRefusal {
     /// A join code may only be made for a workload of this trust domain.
     #[error("`{0}` is not a workload of this trust domain")]
     NameForeign(SpiffeId),
+    /// Such a name is given to those who come back, and to nobody else.
+    #[error("`{0}` is a name apart: nobody is invited under it")]
+    NameApart(SpiffeId),
+    /// Who was there last does not come back.
+    #[error(transparent)]
+    NoWayBack(#[from] NoWayBack),
     /// Too many join codes wait to be used.
     #[error("{0} join codes wait already")]
     TooManyJoinCodes(usize),
@@ -92,6 +99,8 @@ impl IssueRefusal {
             Self::LeafRevoked => "leaf-revoked",
             Self::LeafUnlogged => "leaf-unlogged",
             Self::NameForeign(_) => "name-foreign",
+            Self::NameApart(_) => "name-apart",
+            Self::NoWayBack(why) => why.name(),
             Self::TooManyJoinCodes(_) => "too-many-join-codes",
         }
     }
@@ -143,6 +152,9 @@ pub enum CaError {
     /// No living leaf has that serial.
     #[error("no living leaf has the serial `{0}`")]
     NoSuchLeaf(String),
+    /// Nobody of that name, or with that serial, waits to be confirmed.
+    #[error("nobody waits to be confirmed as `{0}`")]
+    NothingToConfirm(SpiffeId),
     /// The stored state is not what this CA wrote.
     #[error("CA's state is damaged: {0}")]
     Damaged(String),
@@ -177,6 +189,12 @@ impl CaError {
             Self::Refused(refusal) => Some(refusal),
             _ => None,
         }
+    }
+}
+
+impl From<NoWayBack> for CaError {
+    fn from(why: NoWayBack) -> Self {
+        Self::Refused(why.into())
     }
 }
 

@@ -23,6 +23,7 @@ use crate::csr::MAX_REQUEST;
 use crate::error::{CaError, IssueRefusal};
 use crate::issue::{Ca, Identity};
 use crate::offered::Offered;
+use crate::recover::Comeback;
 use crate::seams::Seams;
 use crate::turns::{Turn, Turns};
 use crate::work::{Busy, Kind};
@@ -114,6 +115,39 @@ impl IdentityApi for IdentityService {
         self.ca().may_renew(&peer.facts, self.seams.clock.now())?;
         let _turn = self.turn(Caller::renewing(&peer.facts), &csr).await?;
         let issued = self.ca().renew(&peer.facts, &csr, self.seams.clock.now());
+        Ok(Response::new(issued?.into()))
+    }
+
+    async fn challenge(
+        &self,
+        request: Request<wire::ChallengeRequest>,
+    ) -> Result<Response<wire::ChallengeReply>, Status> {
+        let now = self.seams.clock.now();
+        let nonce = self.ca().challenge(&request.into_inner().leaf_sha256, now);
+        Ok(Response::new(wire::ChallengeReply { nonce }))
+    }
+
+    async fn recover(
+        &self,
+        request: Request<wire::RecoverRequest>,
+    ) -> Result<Response<wire::IdentityReply>, Status> {
+        let wire::RecoverRequest {
+            leaf,
+            csr,
+            nonce,
+            proof,
+        } = request.into_inner();
+        let asked = Comeback {
+            leaf: &leaf,
+            csr: &csr,
+            nonce: &nonce,
+            proof: &proof,
+        };
+        let now = self.seams.clock.now();
+        // Only who would be answered may wait. It has no leaf to lose, as who enrols has none.
+        let id = self.ca().may_recover(&asked, now)?;
+        let _turn = self.turn(Caller::enrolling(id, now), &csr).await?;
+        let issued = self.ca().recover(&asked, self.seams.clock.now());
         Ok(Response::new(issued?.into()))
     }
 }
@@ -249,6 +283,9 @@ const fn code(refusal: &IssueRefusal) -> Code {
         | IssueRefusal::LeafNotYetValid(_)
         | IssueRefusal::LeafRevoked
         | IssueRefusal::LeafUnlogged => Code::Unauthenticated,
+        // An agent that is told the second waits no longer.
+        IssueRefusal::NoWayBack(why) if why.passes() => Code::FailedPrecondition,
+        IssueRefusal::NoWayBack(_) => Code::PermissionDenied,
         IssueRefusal::TooManyJoinCodes(_) => Code::ResourceExhausted,
         _ => Code::InvalidArgument,
     }

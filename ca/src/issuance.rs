@@ -31,6 +31,8 @@ pub enum Kind {
     Enroll,
     /// A next leaf, for a caller that proved its last one.
     Renew,
+    /// A leaf for somebody who came back after its last one had ended.
+    Return,
     /// A leaf with a key that the CA made, for a registered workload of its own machine.
     Deliver,
 }
@@ -94,13 +96,28 @@ impl Issuance {
 /// A leaf that has not long expired.
 #[derive(Clone, Debug)]
 pub(crate) struct Live {
+    pub(crate) kind: Kind,
     pub(crate) not_after: Time,
     pub(crate) spiffe_id: SpiffeId,
     pub(crate) issuer: u64,
     pub(crate) serial: String,
     pub(crate) dns_names: DnsNames,
+    /// When the entry was made.
+    at: Time,
     key_sha256: [u8; 32],
     index: u64,
+}
+
+impl Live {
+    /// Whether it certifies this key.
+    pub(crate) fn has_key(&self, key_sha256: &[u8; 32]) -> bool {
+        self.key_sha256 == *key_sha256
+    }
+
+    /// Whether it came into the log after another.
+    pub(crate) const fn is_later_than(&self, other: &Self) -> bool {
+        self.index > other.index
+    }
 }
 
 /// The log, and what follows from it: which leaves are alive, and which keys have one.
@@ -108,20 +125,32 @@ pub(crate) struct Live {
 pub(crate) struct Issuances {
     log: Log,
     leaves: BTreeMap<[u8; 32], Live>,
+    /// Where the entries of leaves are that expired longer ago, inside the grace of the way back,
+    /// and when each ended.
+    lapsed: BTreeMap<[u8; 32], (Time, u64)>,
     keys: BTreeSet<[u8; 32]>,
     /// How many entries are the journal's.
     journaled: u64,
     /// Expired leaves are forgotten when there are more than this.
     sweep_at: usize,
+    /// The latest time of an entry.
+    latest: Time,
     tolerance: Duration,
+    grace: Duration,
 }
 
 /// Fewer leaves than this are never worth a sweep.
 const SWEEP_AT_LEAST: usize = 1_024;
 
 impl Issuances {
-    /// Reads the log and forgets leaves that expired more than `tolerance` before `now`.
-    pub(crate) fn new(log: Log, now: Time, tolerance: Duration) -> Result<Self, CaError> {
+    /// Reads the log and forgets leaves that expired more than `tolerance` before `now`, and where
+    /// they stand once `grace` has passed as well.
+    pub(crate) fn new(
+        log: Log,
+        now: Time,
+        tolerance: Duration,
+        grace: Duration,
+    ) -> Result<Self, CaError> {
         let (mut found, mut journaled) = (Vec::new(), 0);
         for (index, entry) in (0..).zip(log.entries(0..log.size())) {
             if Journaled::parse(entry).is_ok() {
@@ -136,10 +165,13 @@ impl Issuances {
         let mut issuances = Self {
             log,
             leaves: BTreeMap::new(),
+            lapsed: BTreeMap::new(),
             keys: BTreeSet::new(),
             journaled,
             sweep_at: SWEEP_AT_LEAST,
+            latest: Time::from_micros(0),
             tolerance,
+            grace,
         };
         for (leaf, live) in found {
             issuances.remember(leaf, live, now);
@@ -166,6 +198,33 @@ impl Issuances {
         self.leaves.get(leaf_sha256).map(|live| live.index)
     }
 
+    /// What the log says about the leaf with this hash, if it was issued here and ended no longer
+    /// ago than the grace of the way back.
+    pub(crate) fn last_leaf(&self, leaf_sha256: &[u8; 32]) -> Option<Live> {
+        if let Some(live) = self.leaves.get(leaf_sha256) {
+            return Some(live.clone());
+        }
+        let (_, index) = self.lapsed.get(leaf_sha256)?;
+        self.entry(*index).map(|(_, live)| live)
+    }
+
+    /// Every leaf that ended no longer ago than that.
+    fn last_leaves(&self) -> impl Iterator<Item = Live> {
+        let lapsed = self.lapsed.values();
+        let lapsed = lapsed.filter_map(|(_, index)| Some(self.entry(*index)?.1));
+        self.leaves.values().cloned().chain(lapsed)
+    }
+
+    fn entry(&self, index: u64) -> Option<([u8; 32], Live)> {
+        let entry = Issuance::parse(self.log.entry(index)?).ok()?;
+        read(&entry, index)
+    }
+
+    /// The latest time that an entry was made at.
+    pub(crate) const fn latest(&self) -> Time {
+        self.latest
+    }
+
     /// The DNS names of that leaf; none if it was not issued here.
     pub(crate) fn dns_names(&self, leaf_sha256: &[u8; 32]) -> DnsNames {
         let live = self.leaves.get(leaf_sha256);
@@ -182,9 +241,17 @@ impl Issuances {
         self.leaves.values()
     }
 
-    /// The leaf with that serial, hexadecimal.
-    pub(crate) fn with_serial(&self, serial: &str) -> Option<&Live> {
-        self.living().find(|leaf| leaf.serial == serial)
+    /// The leaf with that serial, hexadecimal. One that has ended may still be the proof of a
+    /// return.
+    pub(crate) fn with_serial(&self, serial: &str) -> Option<Live> {
+        let living = self.living().find(|leaf| leaf.serial == serial).cloned();
+        living.or_else(|| self.last_leaves().find(|leaf| leaf.serial == serial))
+    }
+
+    /// The serials of every leaf of one workload that may still be used for anything.
+    pub(crate) fn serials_of(&self, id: &SpiffeId) -> Vec<String> {
+        let of = self.last_leaves().filter(|leaf| leaf.spiffe_id == *id);
+        of.map(|leaf| leaf.serial).collect()
     }
 
     /// How many entries of the log are the journal's.
@@ -211,11 +278,18 @@ impl Issuances {
 
     fn remember(&mut self, leaf: [u8; 32], live: Live, now: Time) {
         self.keys.insert(live.key_sha256);
+        self.latest = self.latest.max(live.at);
         self.leaves.insert(leaf, live);
         if self.leaves.len() > self.sweep_at {
-            let tolerance = self.tolerance;
-            self.leaves
-                .retain(|_, live| now <= live.not_after + tolerance);
+            let (tolerance, grace) = (self.tolerance, self.grace);
+            let leaves = std::mem::take(&mut self.leaves).into_iter();
+            let (alive, over): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                leaves.partition(|(_, live)| now <= live.not_after + tolerance);
+            self.leaves = alive;
+            let over = over.into_iter();
+            let lapsed = over.map(|(leaf, live)| (leaf, (live.not_after, live.index)));
+            self.lapsed.extend(lapsed);
+            self.lapsed.retain(|_, (end, _)| now <= *end + grace);
             self.keys = self.leaves.values().map(|live| live.key_sha256).collect();
             self.sweep_at = (2 * self.leaves.len()).max(SWEEP_AT_LEAST);
         }
@@ -224,11 +298,13 @@ impl Issuances {
 
 fn read(entry: &Issuance, index: u64) -> Option<([u8; 32], Live)> {
     let live = Live {
+        kind: entry.kind,
         not_after: Time::from_secs(entry.not_after),
         spiffe_id: entry.spiffe_id.clone(),
         issuer: entry.issuer_generation,
         serial: entry.serial.clone(),
         dns_names: entry.dns_names.clone(),
+        at: Time::from_micros(entry.at_us),
         key_sha256: unhex(&entry.key_sha256)?,
         index,
     };

@@ -27,13 +27,17 @@ use crate::issuance::{Issuance, Issuances, Kind};
 use crate::join::{self, Guest, JoinCode, JoinRecord};
 use crate::keys::{Keys, Pkcs8};
 use crate::profile::Validity;
+use crate::returns::ReturnBook;
 use crate::root_keys::{RootKeyFiles, RootKeys};
 use crate::seams::Seams;
-pub use crate::settings::{CaConfig, LISTS_A_LIFE, WORKING_LEAF_TTL_S, WORKING_TOLERANCE};
+pub use crate::settings::{
+    AT_ONCE_LEAVES, CaConfig, Confirm, LISTS_A_LIFE, Returns, WORKING_LEAF_TTL_S, WORKING_TOLERANCE,
+};
 use crate::store::{self, State, Store};
 use crate::svid::{self, sha256};
 use crate::tlog::log::Log;
 use crate::tlog::note::{SigningKey, VerifyingKey};
+use crate::way_back::{self, Nonces};
 
 const STORE_FILE: &str = "ca/state.redb";
 /// 2^64 divided by the golden ratio.
@@ -81,6 +85,9 @@ pub struct Ca {
     pub(crate) signers: BTreeMap<SpiffeId, Time>,
     pub(crate) issuances: Issuances,
     log_key: VerifyingKey,
+    /// Who came back.
+    pub(crate) returns: ReturnBook,
+    pub(crate) nonces: Nonces,
     /// Where the next first leaf's age stands between none and all of the stagger.
     spread: u64,
 }
@@ -124,7 +131,8 @@ impl Ca {
         let log_key = key.verifying();
         let (log, _) = Log::open(&seams.disk, LOG_FOLDER, &origin, key)
             .map_err(|error| CaError::Log(error.to_string()))?;
-        let issuances = Issuances::new(log, now, config.tolerance)?;
+        let issuances = Issuances::new(log, now, config.tolerance, config.returns.grace)?;
+        let returns = ReturnBook::read(&store.journal(0)?)?;
         let authorities = Authorities::load(&store, &state.trust_domain, config.crl_life)?;
         let federation = Federation::load(&store, now)?;
         let announced = Announced::of(&authorities, &federation, 0);
@@ -142,6 +150,8 @@ impl Ca {
             signers: BTreeMap::new(),
             issuances,
             log_key,
+            returns,
+            nonces: Nonces::new()?,
             spread: seams.rng.next(),
         };
         ca.begin(now)?;
@@ -229,6 +239,9 @@ impl Ca {
         if id.trust_domain() != &self.config.trust_domain || id.is_root() {
             return Err(IssueRefusal::NameForeign(id).into());
         }
+        if way_back::is_apart(&id) {
+            return Err(IssueRefusal::NameApart(id).into());
+        }
         let code = JoinCode::fresh()?;
         let record = JoinRecord {
             spiffe_id: id,
@@ -265,8 +278,8 @@ impl Ca {
             return self.answer_again(&record, leaf, csr, now);
         }
         record.usable(now)?;
-        let (id, names, from) = (&record.spiffe_id, &record.dns_names, now - self.age());
-        let issued = self.sign(csr, id, names, from, now)?;
+        let (id, names) = (&record.spiffe_id, &record.dns_names);
+        let issued = self.sign(csr, id, names, self.validity(now - self.age()), now)?;
         let leaf = issued.chain.first().map_or(&[][..], |leaf| leaf);
         self.store.use_join_code(&digest, leaf, now)?;
         self.spread = self.spread.wrapping_add(GOLDEN);
@@ -305,7 +318,8 @@ impl Ca {
     }
 
     /// Issues a next leaf for the very names of the caller, whose leaf `peer` the connection has
-    /// verified; the DNS names are those that the log has of it.
+    /// verified; the DNS names are those that the log has of it. One who stands apart has its own
+    /// name again by this, once it is confirmed.
     ///
     /// # Errors
     /// Refuses a caller whose leaf is of another trust domain, out of its validity on this clock,
@@ -313,8 +327,11 @@ impl Ca {
     /// ask for anything else. Or the log fails, and then nothing was issued.
     pub fn renew(&mut self, peer: &LeafFacts, csr: &[u8], now: Time) -> Result<Identity, CaError> {
         self.may_renew(peer, now)?;
+        if way_back::is_apart(&peer.spiffe_id) {
+            return self.renew_apart(peer, csr, now);
+        }
         let names = self.issuances.dns_names(&peer.leaf_sha256);
-        let issued = self.sign(csr, &peer.spiffe_id, &names, now, now)?;
+        let issued = self.sign(csr, &peer.spiffe_id, &names, self.validity(now), now)?;
         self.publish(Kind::Renew, issued, now)
     }
 
@@ -352,8 +369,11 @@ impl Ca {
         if own || id.trust_domain() != &self.config.trust_domain || id.is_root() {
             return Err(IssueRefusal::NameForeign(id.clone()).into());
         }
-        let key = self.keys.p256()?;
-        let issued = self.sign(&csr::request(&key)?, id, &DnsNames::default(), now, now)?;
+        if way_back::is_apart(id) {
+            return Err(IssueRefusal::NameApart(id.clone()).into());
+        }
+        let (key, names) = (self.keys.p256()?, DnsNames::default());
+        let issued = self.sign(&csr::request(&key)?, id, &names, self.validity(now), now)?;
         Ok((key, self.publish(Kind::Deliver, issued, now)?))
     }
 
@@ -365,15 +385,19 @@ impl Ca {
         Duration::from_micros(u64::try_from(share).unwrap_or(0))
     }
 
-    fn sign(
+    /// The validity of a leaf that begins then.
+    pub(crate) fn validity(&self, from: Time) -> Validity {
+        Validity::lasting(from - self.config.backdate, self.config.leaf_ttl)
+    }
+
+    pub(crate) fn sign(
         &self,
         csr: &[u8],
         id: &SpiffeId,
         names: &DnsNames,
-        from: Time,
+        validity: Validity,
         now: Time,
     ) -> Result<Issued, CaError> {
-        let validity = Validity::lasting(from - self.config.backdate, self.config.leaf_ttl);
         let issuer = self.authorities.issuer()?;
         let issued = issuer.issue_named(csr, id, names, validity, now)?;
         if self.issuances.has_key(&issued.key_sha256) {
@@ -382,7 +406,12 @@ impl Ca {
         Ok(issued)
     }
 
-    fn publish(&mut self, kind: Kind, issued: Issued, now: Time) -> Result<Identity, CaError> {
+    pub(crate) fn publish(
+        &mut self,
+        kind: Kind,
+        issued: Issued,
+        now: Time,
+    ) -> Result<Identity, CaError> {
         let issuer = self.issuer_of(&issued.facts)?.generation();
         let entry = Issuance::new(kind, &issued, issuer, now);
         let log_index = self.issuances.record(&entry, now)?;
@@ -391,12 +420,12 @@ impl Ca {
     }
 
     /// Who signed a leaf of ours. A leaf that is logged late may have an issuer before the last.
-    fn issuer_of(&self, leaf: &LeafFacts) -> Result<&Issuer, CaError> {
+    pub(crate) fn issuer_of(&self, leaf: &LeafFacts) -> Result<&Issuer, CaError> {
         let issuer = self.authorities.issuer_named(&leaf.issuer);
         issuer.ok_or_else(|| CaError::damaged("a leaf's issuer is not in the store"))
     }
 
-    fn identity(&self, issued: Issued, log_index: u64) -> Identity {
+    pub(crate) fn identity(&self, issued: Issued, log_index: u64) -> Identity {
         Identity {
             chain: issued.chain,
             facts: issued.facts,

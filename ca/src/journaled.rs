@@ -1,5 +1,5 @@
 //! What the CA journals beside its certificates, and logs: each transition of an authority, each
-//! revocation of a leaf.
+//! revocation of a leaf, each return of somebody whose leaf had ended, each confirmation of one.
 //!
 //! One entry is one line of JSON: a transition as [`Transition`] has it, a revocation for example
 //! `{"kind":"revoke","serial":"5e..","issuer":2,"spiffe_id":"spiffe://clinic.example/user/m",`
@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
 use crate::crl::{RevocationReason, RevokedLeaf};
+use crate::dns::DnsNames;
 use crate::identity::SpiffeId;
 use crate::nonce::unhex;
 use crate::rotation::Transition;
@@ -22,6 +23,10 @@ pub enum Journaled {
     Transition(Transition),
     /// A leaf was revoked.
     Revoked(Revoked),
+    /// Somebody came back.
+    Returned(Returned),
+    /// An operator confirmed who came back.
+    Confirmed(Confirmed),
 }
 
 impl Journaled {
@@ -59,6 +64,63 @@ pub struct Revoked {
     pub not_after: u64,
     /// Why: a name of [`RevocationReason`].
     pub reason: String,
+    /// When, on the CA's clock, in microseconds.
+    pub at_us: u64,
+}
+
+/// The word that tells a return from anything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReturnedKind {
+    /// Somebody came back.
+    #[default]
+    Return,
+}
+
+/// Somebody who came back with a leaf that had ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Returned {
+    /// Says what kind of entry this is.
+    pub kind: ReturnedKind,
+    /// Which identity it was.
+    pub spiffe_id: SpiffeId,
+    /// The serial of the leaf that it showed, hexadecimal: used from now on.
+    pub serial: String,
+    /// Whether the log has a later leaf of that identity: then this was not its last.
+    pub superseded: bool,
+    /// Whether it stands apart until it is confirmed.
+    pub apart: bool,
+    /// SHA-256 of its new public point, hexadecimal.
+    pub key_sha256: String,
+    /// Last second of the leaf that it was given.
+    pub not_after: u64,
+    /// The DNS names that it had, and will have again.
+    #[serde(default, skip_serializing_if = "DnsNames::is_empty")]
+    pub dns_names: DnsNames,
+    /// When, on the CA's clock, in microseconds.
+    pub at_us: u64,
+}
+
+/// The word that tells a confirmation from anything else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConfirmedKind {
+    /// A return was confirmed.
+    #[default]
+    Confirm,
+}
+
+/// A return that an operator confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirmed {
+    /// Says what kind of entry this is.
+    pub kind: ConfirmedKind,
+    /// Whose return.
+    pub spiffe_id: SpiffeId,
+    /// The serial that it was made with, hexadecimal.
+    pub serial: String,
     /// When, on the CA's clock, in microseconds.
     pub at_us: u64,
 }

@@ -73,6 +73,12 @@ impl Offered {
         }
     }
 
+    /// Its own services alone, for who asks them without a door.
+    #[cfg(test)]
+    pub(crate) fn bare(self) -> Routes {
+        self.routes
+    }
+
     /// All of it, as tonic serves it. Must be called inside a tokio runtime.
     pub(crate) fn routes(
         self,

@@ -118,7 +118,7 @@ impl Renewal {
     }
 
     /// When to try (a past time means at once), or nothing if no attempt fits before the end:
-    /// then only a new join code helps.
+    /// then there is only the way back ([`crate::way_back`]), or a new join code.
     pub const fn next_attempt(&self) -> Option<Time> {
         self.next
     }

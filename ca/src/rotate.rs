@@ -86,10 +86,11 @@ impl Ca {
     }
 
     /// Revokes the leaf with that serial (hexadecimal). Durable, listed and announced on return;
-    /// what was revoked before stays as it was.
+    /// what was revoked before stays as it was. With a leaf of a name apart, the return that it
+    /// came of is refused; a leaf that has ended is no proof any more.
     ///
     /// # Errors
-    /// When no living leaf has it, or disk or log fail.
+    /// When no leaf has it that may be used for anything, or disk or log fail.
     pub fn revoke_leaf(
         &mut self,
         serial: &str,
@@ -119,7 +120,7 @@ impl Ca {
     }
 
     /// Announces and logs what became durable, even if what came after it failed.
-    fn follow_up<T>(&mut self, done: Result<T, CaError>) -> Result<T, CaError> {
+    pub(crate) fn follow_up<T>(&mut self, done: Result<T, CaError>) -> Result<T, CaError> {
         self.announce();
         let logged = self.catch_up();
         let done = done?;
@@ -136,8 +137,7 @@ impl Ca {
         reason: RevocationReason,
         now: Time,
     ) -> Result<Vec<Revoked>, CaError> {
-        let of = self.issuances.living().filter(|leaf| leaf.spiffe_id == *id);
-        let serials: Vec<String> = of.map(|leaf| leaf.serial.clone()).collect();
+        let serials = self.issuances.serials_of(id);
         let revoked = serials
             .iter()
             .map(|serial| self.revoke_leaf(serial, reason, now));

@@ -1,4 +1,5 @@
-//! The CA's settings: the lives of what it issues, and how much clocks may be off.
+//! The CA's settings: the lives of what it issues, how much clocks may be off, and who may come
+//! back.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -6,6 +7,38 @@ use std::time::Duration;
 use crate::error::CaError;
 use crate::identity::TrustDomain;
 use crate::rotation::{Gates, Heed};
+use crate::way_back::MAX_GRACE;
+
+/// Who may come back after its leaf has ended ([`crate::way_back`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Returns {
+    /// How long after its end a leaf's key still counts as proof, [`MAX_GRACE`] at most; zero:
+    /// there is no way back, and whoever was too late needs a new join code.
+    pub grace: Duration,
+    /// Who says that somebody is back.
+    pub confirm: Confirm,
+}
+
+/// Who says that somebody is back whose key was proved.
+///
+/// What is at stake is a stolen last key. While its leaf lived, the thief could renew with it as
+/// often as the owner could, and nobody would have been asked: so a return at once gives a thief
+/// nothing but time, as a leaf would that lasts longer by the grace. And it gives less than that:
+/// nothing while the owner is there, one return for a serial, each in the log. What it takes away
+/// is that a lapse is an end. The disk of a machine that was given up, or its backup, is worth
+/// nothing once its leaf is over, unless somebody must be asked first; the longer the grace, the
+/// more such disks there are. Hence [`Self::AtOnce`] is no danger where the grace is of the size of
+/// a leaf's life, and is refused where it is longer than [`AT_ONCE_LEAVES`] of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirm {
+    /// An operator: `schism ca confirm`.
+    ByHand,
+    /// The proof alone. For laboratories, whose outages nobody attends.
+    AtOnce,
+}
+
+/// The longest grace of [`Confirm::AtOnce`], in lives of a leaf: an issuer lives as long at least.
+pub const AT_ONCE_LEAVES: u32 = 6;
 
 /// The CA's settings. All spans are rounded down to whole seconds in certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +71,8 @@ pub struct CaConfig {
     pub remote_signer: bool,
     /// Whether the steps of a rotation wait for those whom they could cut off.
     pub gates: Gates,
+    /// Who may come back after its leaf has ended.
+    pub returns: Returns,
 }
 
 /// How far clocks may be off where real machines are served, at a CA and its agents alike.
@@ -50,7 +85,8 @@ pub const LISTS_A_LIFE: u32 = 4;
 pub const WORKING_LEAF_TTL_S: RangeInclusive<u64> = 10..=90 * 24 * 60 * 60;
 
 impl CaConfig {
-    /// The lab's settings: leaves of 100 s, first ones up to 45 s old.
+    /// The lab's settings: leaves of 100 s, first ones up to 45 s old. Who was cut off for longer
+    /// comes back by itself, for five minutes.
     pub const fn lab(trust_domain: TrustDomain) -> Self {
         Self {
             trust_domain,
@@ -68,11 +104,16 @@ impl CaConfig {
                 activate: Heed::Members,
                 revoke: Heed::Members,
             },
+            returns: Returns {
+                grace: Duration::from_secs(5 * 60),
+                confirm: Confirm::AtOnce,
+            },
         }
     }
 
     /// Settings for work, by the life of a leaf, within [`WORKING_LEAF_TTL_S`]: first leaves are up
-    /// to a quarter of it old, issuers live 90 days or six leaves, and lists count an hour.
+    /// to a quarter of it old, issuers live 90 days or six leaves, and lists count an hour. Whoever
+    /// was cut off for longer comes back for a day, and is confirmed by hand.
     pub fn working(trust_domain: TrustDomain, leaf_ttl: Duration) -> Self {
         const HOUR: Duration = Duration::from_secs(60 * 60);
         Self {
@@ -83,6 +124,10 @@ impl CaConfig {
             tolerance: WORKING_TOLERANCE,
             crl_life: HOUR,
             remote_signer: false,
+            returns: Returns {
+                grace: Duration::from_secs(24 * 60 * 60),
+                confirm: Confirm::ByHand,
+            },
             ..Self::lab(trust_domain)
         }
     }
@@ -103,6 +148,15 @@ impl CaConfig {
         if self.issuer_ttl < self.leaf_ttl * 6 || self.root_ttl < self.issuer_ttl {
             return Err(CaError::Settings(
                 "an issuer lives at least six leaves long, and a root at least as long as it",
+            ));
+        }
+        if self.returns.grace > MAX_GRACE {
+            return Err(CaError::Settings("the way back is open for a week at most"));
+        }
+        let at_once = self.returns.confirm == Confirm::AtOnce;
+        if at_once && self.returns.grace > self.leaf_ttl * AT_ONCE_LEAVES {
+            return Err(CaError::Settings(
+                "who returns at once has six leaves' time for it at most",
             ));
         }
         Ok(())

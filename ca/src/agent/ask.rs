@@ -1,4 +1,4 @@
-//! What an agent asks the CA: a first leaf, and the next one.
+//! What an agent asks the CA: a first leaf, and the next one. For the way back see `back.rs`.
 //!
 //! The key never leaves the node. Nothing that the CA answers is used before it was verified, and
 //! no credential that was not kept first.
@@ -10,7 +10,7 @@ use proto::ca::v1::{EnrollRequest, IdentityReply, RenewRequest};
 use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
-use super::{ASKED, Agent, AgentConfig, AgentError, FILE, Published};
+use super::{APART, ASKED, Agent, AgentConfig, AgentError, Published};
 use crate::conn::{Connection, MAX_STATE};
 use crate::credential::Credential;
 use crate::keys::Pkcs8;
@@ -28,7 +28,10 @@ impl Agent {
     pub(super) async fn enroll(&self, asked: &mut Option<Asked>) -> Result<Credential, AgentError> {
         let (key, csr) = match asked {
             Some(asked) => asked.clone(),
-            None => asked.insert(self.asked()?).clone(),
+            None => {
+                let code = sha256(self.config.join_code.as_bytes());
+                asked.insert(self.asked(ASKED, &code)?).clone()
+            }
         };
         let connection = self.dial(None).await?;
         let join_code = self.config.join_code.clone();
@@ -36,43 +39,50 @@ impl Agent {
             .enroll(EnrollRequest { join_code, csr })
             .await;
         let reply = answer.map_err(|status| AgentError::Refused(Box::new(status)))?;
-        self.accept(1, key, reply.into_inner())
+        let first = self.accept(1, key, reply.into_inner())?;
+        self.forget(APART)?;
+        Ok(first)
     }
 
-    /// A request for the key that this join code was asked with before the power went, or for a
-    /// new one. Another code is another beginning: a key is certified once.
-    fn asked(&self) -> Result<Asked, AgentError> {
-        let (disk, code) = (&*self.seams.disk, sha256(self.config.join_code.as_bytes()));
-        let kept = disk.read(ASKED)?.map(Zeroizing::new).unwrap_or_default();
-        if let Some(key) = kept.strip_prefix(&code)
+    /// A request for the key that was asked with before the power went, for the same join code or
+    /// the same last leaf, or for a new one. Another is another beginning: a key is certified once.
+    pub(super) fn asked(&self, file: &str, by: &[u8; 32]) -> Result<Asked, AgentError> {
+        let disk = &*self.seams.disk;
+        let kept = disk.read(file)?.map(Zeroizing::new).unwrap_or_default();
+        if let Some(key) = kept.strip_prefix(by)
             && let Ok(csr) = crate::csr::request(key)
         {
             return Ok((Zeroizing::new(key.to_vec()), csr));
         }
         let (key, csr) = self.request()?;
-        disk.replace(ASKED, &Zeroizing::new([&code[..], &key].concat()))?;
+        disk.replace(file, &Zeroizing::new([&by[..], &key].concat()))?;
         Ok((key, csr))
     }
 
     /// Once the credential is durable, nothing is asked for any more.
-    pub(super) fn forget_asked(&self) -> Result<(), AgentError> {
+    pub(super) fn forget(&self, file: &str) -> Result<(), AgentError> {
         let disk = &*self.seams.disk;
         if disk
-            .read(ASKED)?
+            .read(file)?
             .is_some_and(|kept| !Zeroizing::new(kept).is_empty())
         {
-            disk.replace(ASKED, &[])?;
+            disk.replace(file, &[])?;
         }
         Ok(())
     }
 
     pub(super) async fn renew(&self, held: &Published) -> Result<Published, AgentError> {
+        let next = self.next(&held.credential).await?;
+        self.replaced(held, next).await
+    }
+
+    /// The leaf after this one, asked for over it.
+    pub(super) async fn next(&self, held: &Credential) -> Result<Credential, AgentError> {
         let (key, csr) = self.request()?;
-        let connection = self.dial(Some(&held.credential)).await?;
+        let connection = self.dial(Some(held)).await?;
         let asked = client(connection).renew(RenewRequest { csr }).await;
         let reply = asked.map_err(|status| AgentError::Refused(Box::new(status)))?;
-        let next = self.accept(held.credential.generation + 1, key, reply.into_inner())?;
-        self.replaced(held, next).await
+        self.accept(held.generation + 1, key, reply.into_inner())
     }
 
     /// A new key and a request that asks for nothing but a certificate for it.
@@ -104,7 +114,8 @@ impl Agent {
         Ok(crate::conn::dial(&self.seams, &trust, believing, ca, ca_id).await?)
     }
 
-    /// Verifies what the CA sent, and keeps it.
+    /// Verifies what the CA sent, and keeps it: in the place of the last credential, or beside it
+    /// if it is of the name apart.
     pub(super) fn accept(
         &self,
         generation: u64,
@@ -113,15 +124,16 @@ impl Agent {
     ) -> Result<Credential, AgentError> {
         let state = reply.state.ok_or(InvalidState::Malformed("no state"))?;
         self.believe(state)?;
+        let (file, id) = self.place(reply.chain.first().map(|leaf| &**leaf));
         let chain = reply.chain.into_iter().map(CertificateDer::from).collect();
-        let AgentConfig { id, tolerance, .. } = &self.config;
+        let tolerance = self.config.tolerance;
         let (bundle, now) = (self.own_bundle(), self.seams.clock.now());
-        let next = Credential::assemble(generation, key, chain, &bundle, id, now, *tolerance)?;
-        next.persist(&*self.seams.disk, FILE)?;
+        let next = Credential::assemble(generation, key, chain, &bundle, &id, now, tolerance)?;
+        next.persist(&*self.seams.disk, file)?;
         Ok(next)
     }
 }
 
-fn client(connection: Connection) -> IdentityClient<Connection> {
+pub(super) fn client(connection: Connection) -> IdentityClient<Connection> {
     IdentityClient::new(connection).max_decoding_message_size(MAX_STATE)
 }

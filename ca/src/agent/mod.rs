@@ -3,11 +3,14 @@
 //!
 //! A new key for each leaf. What the CA answers is verified as a peer would verify it before
 //! anybody sees it, and the bearer is fetched over the new leaf before both are published as one.
-//! When renewal fails the last good identity stays, retries never run past its end, and an agent
-//! that starts again begins from what it persisted: its identity, or what it had asked for.
+//! When renewal fails the last good identity stays, and retries never run past its end: after it
+//! there is the way back. An agent that starts again begins from what it persisted: its identity,
+//! or what it had asked for.
 
 mod ask;
+mod back;
 mod early;
+mod error;
 mod follow;
 mod swap;
 
@@ -20,17 +23,20 @@ use tokio::sync::{Notify, watch};
 
 use crate::bundle::Bundle;
 use crate::clock::{BoxFuture, Time};
-use crate::conn::DialError;
-use crate::credential::{Credential, UnfitCredential};
+use crate::credential::Credential;
 use crate::identity::SpiffeId;
 use crate::journal::Event;
 use crate::net::Address;
 use crate::renewal::{PAUSE, Renewal, Retry};
 use crate::revocation::Revocation;
 use crate::seams::Seams;
-use crate::trusted::{InvalidState, Trusted};
+use crate::trusted::Trusted;
+
+pub use self::error::AgentError;
 
 use self::ask::Asked;
+use self::back::Back;
+use self::early::Early;
 
 /// Where the last good credential is kept.
 const FILE: &str = "agent/credential.json";
@@ -38,6 +44,10 @@ const FILE: &str = "agent/credential.json";
 const BELIEFS: &str = "agent/trusted.json";
 /// Where the key that a join code was or will be used for is kept, behind the code's digest.
 const ASKED: &str = "agent/asked";
+/// Where the key that the way back was asked with is kept, behind the last leaf's digest.
+const BACK: &str = "agent/back";
+/// Where a credential of the name apart is kept.
+const APART: &str = "agent/apart.json";
 /// How long one attempt may take.
 pub const ATTEMPT: Duration = Duration::from_secs(3);
 /// No such time.
@@ -83,57 +93,6 @@ pub trait BearerSource: Send + Sync {
     ) -> BoxFuture<'a, Result<Bearer, String>>;
 }
 
-/// Why there is no new identity.
-#[derive(Debug, thiserror::Error)]
-pub enum AgentError {
-    /// The CA was not reached.
-    #[error(transparent)]
-    Dial(#[from] DialError),
-    /// The CA refused.
-    #[error("the CA refused: {}", said(.0))]
-    Refused(Box<tonic::Status>),
-    /// No answer in time.
-    #[error("no answer from the CA in time")]
-    Deadline,
-    /// What the CA sent does not fit.
-    #[error(transparent)]
-    Unfit(#[from] UnfitCredential),
-    /// What the CA sent is not what may be believed next.
-    #[error(transparent)]
-    State(#[from] InvalidState),
-    /// The CA let go of the stream.
-    #[error("the CA ended the stream")]
-    Ended,
-    /// This node could not make a key or a request.
-    #[error("no signing request: {0}")]
-    Request(String),
-    /// The new credential, or the key that it is asked for, could not be kept.
-    #[error("the new credential could not be stored: {0}")]
-    Disk(#[from] std::io::Error),
-    /// No token over the new leaf.
-    #[error("no token for the new leaf: {0}")]
-    Bearer(String),
-}
-
-/// A status in words: its message, if it has one.
-fn said(status: &tonic::Status) -> String {
-    let message = status.message();
-    if message.is_empty() {
-        return status.code().to_string();
-    }
-    message.to_owned()
-}
-
-impl AgentError {
-    /// How long the CA asked not to be asked again; zero if it did not.
-    fn hint(&self) -> Duration {
-        match self {
-            Self::Refused(status) => crate::grpc::pushback(status),
-            _ => Duration::ZERO,
-        }
-    }
-}
-
 /// What an agent is told at its start.
 #[derive(Clone)]
 pub struct AgentConfig {
@@ -155,6 +114,14 @@ pub struct AgentConfig {
     pub retry: Retry,
     /// How a renewed leaf comes into use.
     pub swap: Swap,
+}
+
+/// When what is to be done about one identity.
+struct Plans {
+    renewal: Renewal,
+    bearer_due: Time,
+    /// What rests on something tainted is renewed before its time.
+    early: Early,
 }
 
 /// Gets, renews and publishes one node's identity.
@@ -200,81 +167,117 @@ impl Agent {
         tokio::join!(self.keep_identity(), self.follow());
     }
 
+    /// Everything that is planned for an identity.
+    fn plans(&self, held: &Published, now: Time) -> Plans {
+        Plans {
+            renewal: Renewal::plan(&held.credential.facts, self.config.retry, &*self.seams.rng),
+            bearer_due: self.bearer_due(held, now),
+            early: self.early(held, now),
+        }
+    }
+
     async fn keep_identity(&self) {
         let mut held = self.first().await;
+        let mut back = Back::found(self, &held);
         let clock = &self.seams.clock;
         // The latest time that anything was planned by: less than that, and it is planned again.
         let mut last_seen = clock.now();
-        let mut renewal = self.plan(&held);
-        let mut bearer_due = self.bearer_due(&held, last_seen);
-        // What rests on something tainted is renewed before its time.
-        let mut early = self.early(&held, last_seen);
+        let mut plans = self.plans(&held, last_seen);
         loop {
             // However wrong the clock, no attempt follows another at once.
             clock.sleep(PAUSE).await;
-            let renew_at = renewal.next_attempt().unwrap_or(NEVER).min(early.leaf);
-            let refresh_at = bearer_due.min(early.bearer);
-            let due = renew_at.min(refresh_at);
+            let Plans {
+                renewal,
+                bearer_due,
+                early,
+            } = &mut plans;
+            let back_at = self.back_at(&held, &back);
+            let renew_at = match self.is_over(&held.credential, clock.now()) {
+                true => NEVER,
+                false => renewal.next_attempt().unwrap_or(NEVER).min(early.leaf),
+            };
+            let refresh_at = (*bearer_due).min(early.bearer);
+            let due = renew_at.min(refresh_at).min(back_at);
             let set_back = tokio::select! {
                 biased;
                 set_back = clock.wait(due, LOOK_AGAIN, &mut last_seen) => set_back,
                 () = self.heard.notified() => {
-                    early = early.sooner(self.early(&held, clock.now()));
+                    *early = early.sooner(self.early(&held, clock.now()));
                     continue;
                 }
             };
             if set_back {
                 // What was planned on a wrong clock, or given up on it, is planned again.
-                renewal = self.plan(&held);
-                bearer_due = self.bearer_due(&held, last_seen);
-                early = self.early(&held, last_seen);
+                plans = self.plans(&held, last_seen);
+                back.anew();
             } else if last_seen >= renew_at {
-                let renewed = self.within(self.renew(&held)).await;
-                let now = clock.now();
+                let now = self.renew_now(&mut held, &mut plans).await;
                 last_seen = last_seen.max(now);
-                match renewed {
-                    Ok(renewed) => {
-                        held = renewed;
-                        early = self.still(&held, now);
-                        renewal = self.plan(&held);
-                        bearer_due = self.bearer_due(&held, now);
-                        self.publish(&held, "renewed");
-                    }
-                    Err(error) => {
-                        self.failed("renewal-failed", &error);
-                        renewal.failed(now, error.hint(), &*self.seams.rng);
-                        let not_after = held.credential.facts.not_after;
-                        early.leaf = self.again(early.leaf, not_after, now, error.hint());
-                    }
+            } else if last_seen >= back_at {
+                if let Some(own) = self.come_back(&held, &mut back).await {
+                    held = own;
+                    plans = self.plans(&held, clock.now());
                 }
+                last_seen = last_seen.max(clock.now());
             } else if last_seen >= refresh_at {
-                let refreshed = self.within(self.refresh(&held)).await;
-                let now = clock.now();
+                let now = self.refresh_now(&mut held, &mut plans).await;
                 last_seen = last_seen.max(now);
-                match refreshed {
-                    Ok(refreshed) => {
-                        held = refreshed;
-                        bearer_due = self.bearer_due(&held, now);
-                        early.bearer = self.still(&held, now).bearer;
-                        self.publish(&held, "token-refreshed");
-                    }
-                    Err(error) => {
-                        self.failed("token-refresh-failed", &error);
-                        bearer_due = now + BEARER_RETRY;
-                        early.bearer = self.again(early.bearer, NEVER, now, error.hint());
-                    }
-                }
             }
         }
     }
 
+    /// One attempt to renew, and what is planned after it. Gives the time after it.
+    async fn renew_now(&self, held: &mut Published, plans: &mut Plans) -> Time {
+        let renewed = self.within(self.renew(held)).await;
+        let now = self.seams.clock.now();
+        match renewed {
+            Ok(renewed) => {
+                *held = renewed;
+                *plans = Plans {
+                    early: self.still(held, now),
+                    ..self.plans(held, now)
+                };
+                self.publish(held, "renewed");
+            }
+            Err(error) => {
+                self.failed("renewal-failed", &error);
+                plans.renewal.failed(now, error.hint(), &*self.seams.rng);
+                let not_after = held.credential.facts.not_after;
+                plans.early.leaf = self.again(plans.early.leaf, not_after, now, error.hint());
+            }
+        }
+        now
+    }
+
+    /// As [`Self::renew_now`], for the bearer alone.
+    async fn refresh_now(&self, held: &mut Published, plans: &mut Plans) -> Time {
+        let refreshed = self.within(self.refresh(held)).await;
+        let now = self.seams.clock.now();
+        match refreshed {
+            Ok(refreshed) => {
+                *held = refreshed;
+                plans.bearer_due = self.bearer_due(held, now);
+                plans.early.bearer = self.still(held, now).bearer;
+                self.publish(held, "token-refreshed");
+            }
+            Err(error) => {
+                self.failed("token-refresh-failed", &error);
+                plans.bearer_due = now + BEARER_RETRY;
+                plans.early.bearer = self.again(plans.early.bearer, NEVER, now, error.hint());
+            }
+        }
+        now
+    }
+
     /// The first identity: the persisted one if it still fits, else a new one, however long it
-    /// takes.
+    /// takes. Where there is no new one for the join code, it is the last one, to come back with,
+    /// and nobody else hears of it.
     async fn first(&self) -> Published {
         let mut pause = BEARER_RETRY / 2;
         let mut asked = None;
         loop {
             match self.within(self.obtain(&mut asked)).await {
+                Ok(held) if self.is_over(&held.credential, self.seams.clock.now()) => return held,
                 Ok(held) => {
                     self.publish(&held, "enrolled");
                     return held;
@@ -297,10 +300,22 @@ impl Agent {
             Ok(None) => self.enroll(asked).await?,
             Err(error) => {
                 tracing::warn!(%error, "starting over with the join code");
-                self.enroll(asked).await?
+                let last = Credential::load_last(disk, FILE, &bundle, id)
+                    .ok()
+                    .flatten();
+                match (self.enroll(asked).await, last) {
+                    (Err(AgentError::Refused(why)), Some(credential)) if error::is_no(&why) => {
+                        return Ok(Published {
+                            trusted: self.beliefs(),
+                            credential,
+                            bearer: None,
+                        });
+                    }
+                    (enrolled, _) => enrolled?,
+                }
             }
         };
-        self.forget_asked()?;
+        self.forget(ASKED)?;
         self.with_bearer(credential).await
     }
 
@@ -325,10 +340,6 @@ impl Agent {
             trusted,
             bearer,
         })
-    }
-
-    fn plan(&self, held: &Published) -> Renewal {
-        Renewal::plan(&held.credential.facts, self.config.retry, &*self.seams.rng)
     }
 
     /// Half of the bearer's life from when it was obtained; at once if that was on a clock that
@@ -361,16 +372,15 @@ impl Agent {
             ..held.clone()
         })));
         drop(beliefs);
-        let principal = self.config.id.to_string();
-        self.seams.journal.note(Event {
-            kind,
-            principal,
-            ..Event::default()
-        });
+        self.note(kind);
     }
 
     fn failed(&self, kind: &'static str, error: &AgentError) {
         tracing::warn!(%error, kind, id = %self.config.id);
+        self.note(kind);
+    }
+
+    fn note(&self, kind: &'static str) {
         let principal = self.config.id.to_string();
         self.seams.journal.note(Event {
             kind,

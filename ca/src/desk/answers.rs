@@ -12,7 +12,9 @@ use crate::error::CaError;
 use crate::federation::Federated;
 use crate::identity::TrustDomain;
 use crate::issue::Ca;
+use crate::journaled::Returned;
 use crate::pem;
+use crate::returns::Return;
 use crate::rotation::{Status, Transition};
 
 /// What became of authorities.
@@ -156,9 +158,16 @@ pub(super) fn status(ca: &Ca, now: Time) -> Answer {
             "leaves": member.leaves.len(),
         })).collect::<Vec<_>>(),
         "federated": others(ca, now),
+        "waiting": ca.waiting(now).iter().map(|(it, until)| json!({
+            "spiffe_id": it.returned.spiffe_id,
+            "serial": it.returned.serial,
+            "superseded": it.returned.superseded,
+            "since_us": it.returned.at_us,
+            "until_us": until.as_micros(),
+        })).collect::<Vec<_>>(),
     });
     Answer {
-        words: status_words(ca, &status, now),
+        words: status_words(ca, &status, now) + &waiting_words(ca, now),
         json,
     }
 }
@@ -201,6 +210,46 @@ fn status_words(ca: &Ca, status: &Status, now: Time) -> String {
         let _ = write!(words, "\nfederated with\n{others}");
     }
     words
+}
+
+/// Who came back and waits to be confirmed; nothing if nobody does.
+fn waiting_words(ca: &Ca, now: Time) -> String {
+    let mut words = String::new();
+    for (it, _) in ca.waiting(now) {
+        let Returned {
+            spiffe_id,
+            serial,
+            superseded,
+            at_us,
+            ..
+        } = &it.returned;
+        let _ = writeln!(
+            words,
+            "\n{spiffe_id} is back since {} and stands apart\n  by the key of leaf {serial}{}",
+            span(now.since(Time::from_micros(*at_us))),
+            if *superseded {
+                ", which was not its last"
+            } else {
+                ""
+            },
+        );
+        let _ = writeln!(
+            words,
+            "  `schism ca confirm --spiffe-id {spiffe_id}` lets it in"
+        );
+    }
+    words
+}
+
+/// Who is let in again.
+pub(super) fn confirmed(it: &Return) -> Answer {
+    let Returned {
+        spiffe_id, serial, ..
+    } = &it.returned;
+    Answer {
+        words: format!("{spiffe_id} has its own name again at its next renewal\n"),
+        json: json!({ "spiffe_id": spiffe_id, "serial": serial }),
+    }
 }
 
 /// A span in its two largest units.

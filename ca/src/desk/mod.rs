@@ -113,6 +113,14 @@ pub enum Order {
         /// Why, in the words of RFC 5280.
         reason: String,
     },
+    /// Who came back after its leaf had ended is who it was.
+    Confirm {
+        /// Who.
+        spiffe_id: SpiffeId,
+        /// The serial that it came back with; without it, whichever that was.
+        #[serde(default)]
+        serial: Option<String>,
+    },
 }
 
 /// A passphrase on its way. It does not print itself.
@@ -245,6 +253,11 @@ impl Order {
                 Ok(answers::withdrawn(&trust_domain))
             }
             Self::RevokeLeaf { serial, reason } => revoke(ca, &serial, &reason, now),
+            Self::Confirm { spiffe_id, serial } => {
+                let serial = serial.as_deref().map(plain);
+                let confirmed = ca.confirm(&spiffe_id, serial.as_deref(), now)?;
+                Ok(answers::confirmed(&confirmed))
+            }
         }
     }
 }
@@ -372,6 +385,11 @@ fn federate(
     Ok(answers::federated_with(ca, domain, now))
 }
 
+/// A serial as the log has it.
+fn plain(serial: &str) -> String {
+    serial.replace(':', "").to_lowercase()
+}
+
 fn revoke(ca: &mut Ca, serial: &str, reason: &str, now: Time) -> Result<Answer, Declined> {
     let known = RevocationReason::from_name(reason).ok_or_else(|| {
         let names: Vec<&str> = RevocationReason::ALL.iter().map(|it| it.name()).collect();
@@ -380,7 +398,7 @@ fn revoke(ca: &mut Ca, serial: &str, reason: &str, now: Time) -> Result<Answer, 
             names.join(", ")
         ))
     })?;
-    let serial = serial.replace(':', "").to_lowercase();
+    let serial = plain(serial);
     let one = ca.revoke_leaf(&serial, known, now)?;
     Ok(Answer {
         words: format!("revoked {serial} of {}\n", one.spiffe_id),

@@ -187,7 +187,7 @@ async fn whoever_is_federated_is_no_member() {
             request.extensions_mut().insert(peer(&name));
             request
         };
-        let routes = service.routes().map_request(foreign);
+        let routes = service.offered().bare().map_request(foreign);
         proto::ca::v1::trust_client::TrustClient::new(routes)
     };
     for (name, member) in [

@@ -64,6 +64,8 @@ impl Said {
             "journal" => match Journaled::parse(rest.as_bytes()).ok()? {
                 Journaled::Transition(step) => Some(Self::Step(step)),
                 Journaled::Revoked(one) => Some(Self::Revoked(one)),
+                // Its work knows no way back.
+                Journaled::Returned(_) | Journaled::Confirmed(_) => None,
             },
             "asking" => {
                 let (code, csr) = rest.split_once(' ')?;

@@ -63,6 +63,7 @@ enum Command {
     Revoke(Act),
     RollBack(Act),
     RevokeLeaf(RevokeLeaf),
+    Confirm(Confirm),
     Budget(budget::Words),
     Heal(heal::Words),
     Rehearse(rehearse::Words),
@@ -175,6 +176,25 @@ struct RevokeLeaf {
     answer: Answer,
 }
 
+/// Let in who came back after its leaf had ended
+///
+/// It proved the key of that leaf and stands apart until then: `schism ca status` shows who does.
+/// Its next renewal, within minutes, gives it its own name. To refuse it, revoke the leaf that it
+/// has meanwhile.
+#[derive(Debug, clap::Args)]
+struct Confirm {
+    #[command(flatten)]
+    which: Which,
+    /// Who it is, as in spiffe://clinic.example/records
+    #[arg(long, value_name = "ID")]
+    spiffe_id: SpiffeId,
+    /// Only if it came back with the leaf of this serial, hexadecimal
+    #[arg(long, value_name = "HEX")]
+    serial: Option<String>,
+    #[command(flatten)]
+    answer: Answer,
+}
+
 /// Whole seconds, as many as a join code may wait.
 fn join_ttl(text: &str) -> Result<u64, String> {
     let span = span::some(text)?;
@@ -204,6 +224,7 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
         Command::Revoke(act) => order::act(act, Deed::Revoke, printer),
         Command::RollBack(act) => order::act(act, Deed::RollBack, printer),
         Command::RevokeLeaf(leaf) => order::revoke_leaf(leaf, printer),
+        Command::Confirm(words) => order::confirm(words, printer),
         Command::Budget(words) => budget::run(words, printer),
         Command::Heal(words) => heal::run(words, printer),
         Command::Rehearse(words) => rehearse::run(words, printer),

@@ -9,7 +9,7 @@ use super::super::answer::Answer;
 use super::super::printer::Printer;
 use super::super::stop::Stop;
 use super::super::{Exit, origin};
-use super::{Act, Issue, Join, Log, Look, RevokeLeaf, Which, line, passphrase};
+use super::{Act, Confirm, Issue, Join, Log, Look, RevokeLeaf, Which, line, passphrase};
 
 /// Largest signing request that is read, in bytes.
 const MAX_REQUEST: usize = 64 * 1024;
@@ -53,6 +53,14 @@ pub(super) fn revoke_leaf(words: &RevokeLeaf, printer: &mut Printer) -> Result<E
     let order = Order::RevokeLeaf {
         serial: words.serial.clone(),
         reason: words.reason.clone(),
+    };
+    place(&words.which, &words.answer, order, printer)
+}
+
+pub(super) fn confirm(words: &Confirm, printer: &mut Printer) -> Result<Exit, Stop> {
+    let order = Order::Confirm {
+        spiffe_id: words.spiffe_id.clone(),
+        serial: words.serial.clone(),
     };
     place(&words.which, &words.answer, order, printer)
 }
