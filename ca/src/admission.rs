@@ -173,6 +173,11 @@ impl Admission {
         }
     }
 
+    /// How many are served at once.
+    pub const fn at_once(&self) -> usize {
+        self.limits.at_once
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.enrolments.len() + self.renewals.len()

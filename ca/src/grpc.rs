@@ -21,7 +21,7 @@ use crate::bundle::Bundle;
 use crate::conn::{MAX_MESSAGE, MAX_STATE, PeerIdentity};
 use crate::csr::MAX_REQUEST;
 use crate::error::{CaError, IssueRefusal};
-use crate::issue::{Ca, Identity};
+use crate::issue::{Ca, Entered, Identity};
 use crate::offered::Offered;
 use crate::recover::Comeback;
 use crate::seams::Seams;
@@ -70,6 +70,21 @@ impl IdentityService {
         self.ca.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Makes what was entered durable by the sync that all share who have their turn now: none
+    /// begins while others still enter, but for as many of them as there are turns at most.
+    async fn settle(&self, entered: Entered) -> Result<Identity, CaError> {
+        let mut size = 0;
+        for _ in 0..self.turns.at_once() {
+            tokio::task::yield_now().await;
+            let now = self.ca().log().size();
+            if now == size || self.ca().log().committed() > entered.log_index() {
+                break;
+            }
+            size = now;
+        }
+        self.ca().settle(entered)
+    }
+
     /// Waits for the caller's turn, and then for the work's cost. Whoever has its turn is the most
     /// urgent there is, and is not sent away at once because strangers' handshakes fill the queue.
     async fn turn(&self, caller: Caller, csr: &[u8]) -> Result<Turn, Status> {
@@ -100,8 +115,9 @@ impl IdentityApi for IdentityService {
         let id = self.ca().invited(&join_code)?;
         let caller = Caller::enrolling(id, self.seams.clock.now());
         let _turn = self.turn(caller, &csr).await?;
-        let issued = self.ca().enroll(&join_code, &csr, self.seams.clock.now());
-        Ok(Response::new(issued?.into()))
+        let now = self.seams.clock.now();
+        let entered = self.ca().enter_enrolment(&join_code, &csr, now)?;
+        Ok(Response::new(self.settle(entered).await?.into()))
     }
 
     async fn renew(
@@ -114,8 +130,9 @@ impl IdentityApi for IdentityService {
         // A leaf that is over stands first in the order, and would be refused at its turn.
         self.ca().may_renew(&peer.facts, self.seams.clock.now())?;
         let _turn = self.turn(Caller::renewing(&peer.facts), &csr).await?;
-        let issued = self.ca().renew(&peer.facts, &csr, self.seams.clock.now());
-        Ok(Response::new(issued?.into()))
+        let now = self.seams.clock.now();
+        let entered = self.ca().enter_renewal(&peer.facts, &csr, now)?;
+        Ok(Response::new(self.settle(entered).await?.into()))
     }
 
     async fn challenge(

@@ -5,8 +5,9 @@
 //! `{"kind":"enroll","spiffe_id":"spiffe://clinic.example/north/sts","issuer_generation":1,`
 //! `"serial":"5e..","not_before":1700000000,"not_after":1700000100,"leaf_sha256":"..",`
 //! `"key_sha256":"..","csr_sha256":"..","at_us":1700000002000000}`, hashes in lower-case
-//! hexadecimal, validity in seconds; `dns_names` where it has any. Invariant: an index is given
-//! out only after the entry is durable and under a signed checkpoint. It holds no certificate and
+//! hexadecimal, validity in seconds; `dns_names` where it has any. Entries that wait at one time
+//! share one sync. Invariant: no certificate leaves before its entry is durable and under a signed
+//! checkpoint. It holds no certificate and
 //! no key.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -179,17 +180,27 @@ impl Issuances {
         Ok(issuances)
     }
 
-    /// Makes the entry durable and returns its index. At an error the entry may or may not become
-    /// part of the log, and its certificate must not leave.
-    pub(crate) fn record(&mut self, entry: &Issuance, now: Time) -> Result<u64, CaError> {
+    /// Takes the entry into the log and returns its index. It is not durable before
+    /// [`Self::settle`], and its certificate must not leave before that. At an error it may or may
+    /// not become part of the log.
+    pub(crate) fn enter(&mut self, entry: &Issuance, now: Time) -> Result<u64, CaError> {
         let bytes = serde_json::to_vec(entry).map_err(CaError::encoding)?;
         let live = read(entry, self.log.size());
         let (leaf, live) = live.ok_or_else(|| CaError::encoding("hexadecimal"))?;
         let failed = |error: crate::tlog::log::LogError| CaError::Log(error.to_string());
         let index = self.log.append(&bytes).map_err(failed)?;
-        self.log.commit().map_err(failed)?;
         self.remember(leaf, live, now);
         Ok(index)
+    }
+
+    /// Makes the entry at an index durable, and every other that waits: whoever entered before one
+    /// sync has nothing more to pay for. At an error the entry still waits.
+    pub(crate) fn settle(&mut self, index: u64) -> Result<(), CaError> {
+        if self.log.committed() <= index {
+            let failed = |error: crate::tlog::log::LogError| CaError::Log(error.to_string());
+            self.log.commit().map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Index of the entry of the leaf with this hash, if it was issued here and has not long

@@ -62,6 +62,21 @@ pub struct Identity {
     pub log_index: u64,
 }
 
+/// A certificate whose entry waits to be durable: nobody has it before [`Ca::settle`].
+#[derive(Debug)]
+#[must_use = "a certificate that is not settled is nobody's"]
+pub struct Entered {
+    pub(crate) issued: Issued,
+    pub(crate) log_index: u64,
+}
+
+impl Entered {
+    /// Where it stands in the issuance log.
+    pub const fn log_index(&self) -> u64 {
+        self.log_index
+    }
+}
+
 /// The certificate authority of one trust domain.
 #[derive(Debug)]
 pub struct Ca {
@@ -271,6 +286,20 @@ impl Ca {
     /// Refuses unknown, expired and used codes, and requests that are broken or ask for anything
     /// else; or disk or log fail, and then the code may be used although nothing was issued.
     pub fn enroll(&mut self, code: &str, csr: &[u8], now: Time) -> Result<Identity, CaError> {
+        let entered = self.enter_enrolment(code, csr, now)?;
+        self.settle(entered)
+    }
+
+    /// As [`Self::enroll`], but for the last step: [`Self::settle`].
+    ///
+    /// # Errors
+    /// As [`Self::enroll`].
+    pub fn enter_enrolment(
+        &mut self,
+        code: &str,
+        csr: &[u8],
+        now: Time,
+    ) -> Result<Entered, CaError> {
         let digest = join::digest(code)?;
         let record = self.store.join_code(&digest)?;
         if let Some(leaf) = &record.leaf {
@@ -283,7 +312,7 @@ impl Ca {
         let leaf = issued.chain.first().map_or(&[][..], |leaf| leaf);
         self.store.use_join_code(&digest, leaf, now)?;
         self.spread = self.spread.wrapping_add(GOLDEN);
-        self.publish(Kind::Enroll, issued, now)
+        self.enter(Kind::Enroll, issued, now)
     }
 
     /// The answer that a code had when it was used: it may have been lost on its way, or the power
@@ -294,7 +323,7 @@ impl Ca {
         leaf: Vec<u8>,
         csr: &[u8],
         now: Time,
-    ) -> Result<Identity, CaError> {
+    ) -> Result<Entered, CaError> {
         let facts = LeafFacts::from_der(&leaf)?;
         let request = Request::verify(csr, &record.spiffe_id);
         let request = request.map_err(|_| IssueRefusal::JoinCodeUsed)?;
@@ -312,8 +341,9 @@ impl Ca {
             csr_sha256: request.sha256,
         };
         match log_index {
-            Some(log_index) => Ok(self.identity(issued, log_index)),
-            None => self.publish(Kind::Enroll, issued, now),
+            // It is there, and may wait still.
+            Some(log_index) => Ok(Entered { issued, log_index }),
+            None => self.enter(Kind::Enroll, issued, now),
         }
     }
 
@@ -326,13 +356,27 @@ impl Ca {
     /// or not in the issuance log; a key that has a leaf already; and requests that are broken or
     /// ask for anything else. Or the log fails, and then nothing was issued.
     pub fn renew(&mut self, peer: &LeafFacts, csr: &[u8], now: Time) -> Result<Identity, CaError> {
+        let entered = self.enter_renewal(peer, csr, now)?;
+        self.settle(entered)
+    }
+
+    /// As [`Self::renew`], but for the last step: [`Self::settle`].
+    ///
+    /// # Errors
+    /// As [`Self::renew`].
+    pub fn enter_renewal(
+        &mut self,
+        peer: &LeafFacts,
+        csr: &[u8],
+        now: Time,
+    ) -> Result<Entered, CaError> {
         self.may_renew(peer, now)?;
         if way_back::is_apart(&peer.spiffe_id) {
             return self.renew_apart(peer, csr, now);
         }
         let names = self.issuances.dns_names(&peer.leaf_sha256);
         let issued = self.sign(csr, &peer.spiffe_id, &names, self.validity(now), now)?;
-        self.publish(Kind::Renew, issued, now)
+        self.enter(Kind::Renew, issued, now)
     }
 
     /// Whether a caller with the leaf `peer` may renew at `now`, whatever its request is.
@@ -406,17 +450,39 @@ impl Ca {
         Ok(issued)
     }
 
+    /// Takes a certificate into the issuance log, where it waits for the next sync.
+    pub(crate) fn enter(
+        &mut self,
+        kind: Kind,
+        issued: Issued,
+        now: Time,
+    ) -> Result<Entered, CaError> {
+        let issuer = self.issuer_of(&issued.facts)?.generation();
+        let entry = Issuance::new(kind, &issued, issuer, now);
+        let log_index = self.issuances.enter(&entry, now)?;
+        self.may_sign(&issued.facts.spiffe_id, issued.facts.not_after);
+        Ok(Entered { issued, log_index })
+    }
+
+    /// Makes what was entered durable, and hands it out. One sync does for everything that waits
+    /// when it begins: whoever has others beside it lets them enter first.
+    ///
+    /// # Errors
+    /// When the log fails; then nothing was issued.
+    pub fn settle(&mut self, entered: Entered) -> Result<Identity, CaError> {
+        let Entered { issued, log_index } = entered;
+        self.issuances.settle(log_index)?;
+        Ok(self.identity(issued, log_index))
+    }
+
     pub(crate) fn publish(
         &mut self,
         kind: Kind,
         issued: Issued,
         now: Time,
     ) -> Result<Identity, CaError> {
-        let issuer = self.issuer_of(&issued.facts)?.generation();
-        let entry = Issuance::new(kind, &issued, issuer, now);
-        let log_index = self.issuances.record(&entry, now)?;
-        self.may_sign(&issued.facts.spiffe_id, issued.facts.not_after);
-        Ok(self.identity(issued, log_index))
+        let entered = self.enter(kind, issued, now)?;
+        self.settle(entered)
     }
 
     /// Who signed a leaf of ours. A leaf that is logged late may have an issuer before the last.
@@ -425,7 +491,7 @@ impl Ca {
         issuer.ok_or_else(|| CaError::damaged("a leaf's issuer is not in the store"))
     }
 
-    pub(crate) fn identity(&self, issued: Issued, log_index: u64) -> Identity {
+    fn identity(&self, issued: Issued, log_index: u64) -> Identity {
         Identity {
             chain: issued.chain,
             facts: issued.facts,

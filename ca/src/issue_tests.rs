@@ -20,6 +20,9 @@ use crate::p256::P256;
 use crate::revocation::Revocation;
 use crate::rng::SeededRng;
 
+#[path = "issue_group_tests.rs"]
+mod group;
+
 const NOW: Time = Time::from_secs(1_800_000_000);
 /// Entries of the log before the first certificate: root and issuer are prepared, then active.
 const FOUNDED: u64 = 6;

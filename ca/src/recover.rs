@@ -13,7 +13,7 @@ use crate::dns::DnsNames;
 use crate::error::{CaError, IssueRefusal};
 use crate::identity::{LeafFacts, SpiffeId};
 use crate::issuance::{Kind, Live};
-use crate::issue::{Ca, Identity};
+use crate::issue::{Ca, Entered, Identity};
 use crate::journaled::{Confirmed, ConfirmedKind, Journaled, Returned, ReturnedKind};
 use crate::nonce::hex;
 use crate::profile::Validity;
@@ -203,7 +203,8 @@ impl Ca {
             facts,
         };
         match log_index {
-            Some(log_index) => Ok(self.identity(issued, log_index)),
+            // It is there, and may wait still.
+            Some(log_index) => self.settle(Entered { issued, log_index }),
             None => self.publish(Kind::Return, issued, now),
         }
     }
@@ -214,7 +215,7 @@ impl Ca {
         peer: &LeafFacts,
         csr: &[u8],
         now: Time,
-    ) -> Result<Identity, CaError> {
+    ) -> Result<Entered, CaError> {
         let whose = way_back::whose(&peer.spiffe_id);
         let Return {
             returned,
@@ -227,7 +228,7 @@ impl Ca {
             None => self.sign_apart(csr, &whose, now)?,
             Some(_) => self.sign(csr, &whose, &returned.dns_names, self.validity(now), now)?,
         };
-        self.publish(Kind::Renew, issued, now)
+        self.enter(Kind::Renew, issued, now)
     }
 
     fn sign_apart(&self, csr: &[u8], whose: &SpiffeId, now: Time) -> Result<Issued, CaError> {

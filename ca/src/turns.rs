@@ -54,6 +54,11 @@ impl Turns {
         Ok(turn)
     }
 
+    /// How many are served at once.
+    pub fn at_once(&self) -> usize {
+        self.hall().admission.at_once()
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.hall().admission.waiting()

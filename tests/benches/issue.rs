@@ -1,30 +1,38 @@
 //! What a certificate costs: the issuer's decision alone, and the CA with its log and store.
 //!
 //! The floor is what no CA can do without: one verification, of the request, and one signature.
-//! Everything is in memory but the last line, whose files lie under the build's own folder; keys
-//! and requests are made outside the measured time.
+//! Everything is in memory but the lines that say `on disk` or `durable`, whose files lie under the
+//! build's own folder; keys and requests are made outside the measured time. What is durable has a
+//! floor of its own beside it: the syncs of one commit, and nothing else.
 
 mod pace;
 
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ca::admission::Limits;
 use ca::authority::Root;
 use ca::clock::Time;
+use ca::conn::{PeerIdentity, Standing};
 use ca::disk::{Disk, FsDisk, MemDisk};
-use ca::identity::{SpiffeId, TrustDomain};
+use ca::grpc::IdentityService;
+use ca::identity::{LeafFacts, SpiffeId, TrustDomain};
 use ca::issue::{Ca, CaConfig};
 use ca::keys::{Keys, RingKeys};
 use ca::profile::Validity;
 use ca::seams::Seams;
 use criterion::measurement::WallTime;
-use criterion::{BatchSize, BenchmarkGroup};
+use criterion::{BatchSize, BenchmarkGroup, Throughput};
+use proto::ca::v1::RenewRequest;
+use proto::ca::v1::identity_server::Identity as _;
 use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair,
     UnparsedPublicKey,
 };
+use tokio::task::JoinSet;
+use tonic::Request;
 
 /// How many requests are made ahead of the measured ones.
 const AHEAD: BatchSize = BatchSize::NumIterations(64);
@@ -139,6 +147,74 @@ fn enroll(group: &mut BenchmarkGroup<'_, WallTime>) {
     });
 }
 
+/// What the log asks of the disk for one commit: entries written and synced, a checkpoint replaced.
+fn syncs(group: &mut BenchmarkGroup<'_, WallTime>, disk: &dyn Disk) {
+    let file = disk.open("floor/entries").expect("the folder is writable");
+    let (entry, checkpoint, mut at) = ([7; 500], [7; 250], 0);
+    group.bench_function("floor: the syncs of one commit", |bencher| {
+        bencher.iter(|| {
+            file.write_at(at, &entry).expect("the folder is writable");
+            file.sync().expect("the folder is writable");
+            at += 500;
+            disk.replace("floor/checkpoint", &checkpoint)
+                .expect("the folder is writable");
+        });
+    });
+}
+
+/// A renewal as it comes to the service, from whom the leaf is.
+fn asked(leaf: &LeafFacts) -> Request<RenewRequest> {
+    let mut asked = Request::new(RenewRequest { csr: request() });
+    asked.extensions_mut().insert(PeerIdentity {
+        facts: leaf.clone(),
+        generation: 1,
+        standing: Standing::of(&[]),
+    });
+    asked
+}
+
+/// So many members that renew at the same time, at the CA's service without a network; a measured
+/// time is that of all of them.
+fn together(group: &mut BenchmarkGroup<'_, WallTime>, line: &str, disk: Arc<dyn Disk>, of: usize) {
+    let seams = Seams {
+        disk: Arc::clone(&disk),
+        ..Seams::real("")
+    };
+    let (mut ca, now) = authority(disk);
+    let leaves: Vec<LeafFacts> = (0..of)
+        .map(|n| {
+            let id = SpiffeId::new(&domain(), &format!("/n{n}")).expect("a plain path");
+            let code = ca.new_join_code(&id, now).expect("an open CA");
+            let first = ca.enroll(code.reveal(), &request(), now);
+            first.expect("a fresh code").facts
+        })
+        .collect();
+    let service = IdentityService::new(seams, Arc::new(Mutex::new(ca)), Limits::STANDARD);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("the machine starts threads");
+    group.throughput(Throughput::Elements(of as u64));
+    group.bench_function(line, |bencher| {
+        bencher.iter_batched(
+            || leaves.iter().map(asked).collect::<Vec<_>>(),
+            |asked| {
+                runtime.block_on(async {
+                    let mut waiting = JoinSet::new();
+                    for asked in asked {
+                        let service = service.clone();
+                        waiting.spawn(async move { service.renew(asked).await });
+                    }
+                    while let Some(answered) = waiting.join_next().await {
+                        answered.expect("it ends").expect("a valid leaf, a new key");
+                    }
+                });
+            },
+            BatchSize::NumIterations(4),
+        );
+    });
+}
+
 fn main() {
     let mut criterion = pace::criterion();
     let mut group = criterion.benchmark_group("issue");
@@ -150,6 +226,10 @@ fn main() {
     let folder = folder.expect("the build's folder is writable");
     let disk = Arc::new(FsDisk::new(folder.path()));
     renew(&mut group, "renew through log, on disk", disk);
+    let on = |name: &str| Arc::new(FsDisk::new(folder.path().join(name)));
+    syncs(&mut group, &*on("floor"));
+    together(&mut group, "durable, a lone caller", on("lone"), 1);
+    together(&mut group, "durable, 64 callers waiting", on("many"), 64);
     group.finish();
     criterion.final_summary();
 }
