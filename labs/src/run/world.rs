@@ -265,6 +265,7 @@ impl World {
 pub(super) fn settings(request: &RunRequest) -> Result<CaConfig, ca::identity::InvalidSpiffeId> {
     let mut settings = CaConfig::lab(TrustDomain::new(DOMAIN)?);
     settings.tolerance = request.posture.tls.tolerance;
+    settings.returns = request.posture.rotation.returns();
     settings.gates = request.posture.rotation.gates();
     settings.leaf_ttl = request.scenario.world.leaf_life;
     // First leaves are of every age up to then: some are renewed at once, and some much later.

@@ -335,6 +335,14 @@ pub const DIALS: &[Dial] = &[
         refusals: &["token-not-bound"],
         built: &["whole", "by-parts"],
     },
+    Dial {
+        name: "rotation.way_back",
+        form: Form::Words,
+        hardened: "none",
+        exposed: &[exposed("proof", "step-ca with `allowRenewalAfterExpiry`")],
+        refusals: &["certificate-expired"],
+        built: &["none", "proof"],
+    },
 ];
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ macro_rules! words {
 
 mod rotation;
 
-pub use rotation::{Activation, Retrying, Rotation, Swapping, Withdrawal};
+pub use rotation::{Activation, Retrying, Rotation, Swapping, WayBack, Withdrawal};
 
 words! {
     /// Whether a session is taken up again without a handshake's checks.
@@ -295,6 +295,7 @@ impl Posture {
                 revoke: Withdrawal::Converged,
                 retry: Retrying::Window,
                 swap: Swapping::Whole,
+                way_back: WayBack::None,
             },
         }
     }

@@ -283,7 +283,7 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
     }
     use super::{
         Activation, Audience, Binding, ConnectionDeadline, Durability, Errors, Keys, Lists, Older,
-        OnStale, Recheck, Retrying, Stale, Swapping, TokenStatus, UnknownKey, Withdrawal,
+        OnStale, Recheck, Retrying, Stale, Swapping, TokenStatus, UnknownKey, WayBack, Withdrawal,
     };
     let Posture {
         tls,
@@ -300,6 +300,7 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         "rotation.activate" => put(&mut rotation.activate, Activation::from_word(word)),
         "rotation.retry" => put(&mut rotation.retry, Retrying::from_word(word)),
         "rotation.swap" => put(&mut rotation.swap, Swapping::from_word(word)),
+        "rotation.way_back" => put(&mut rotation.way_back, WayBack::from_word(word)),
         "rotation.revoke" => put(&mut rotation.revoke, Withdrawal::from_word(word)),
         "revocation.crl" => put(&mut revocation.crl, Lists::from_word(word)),
         "revocation.older_crl" => put(&mut revocation.older_crl, Older::from_word(word)),

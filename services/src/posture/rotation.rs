@@ -1,9 +1,13 @@
 //! Dials of rotation: whom the CA waits for when it moves its authorities on, and how a member
 //! comes back to it.
 //!
-//! The first two are the CA's settings, the third every agent's. Nothing here enforces anything.
+//! `activate`, `revoke` and `way_back` are the CA's settings, the others every agent's. Nothing here
+//! enforces anything.
+
+use std::time::Duration;
 
 use ca::agent::{self, Swap};
+use ca::issue::{Confirm, Returns};
 use ca::renewal::{self, Retry};
 use ca::rotation::{Gates, Heed, danger};
 
@@ -47,6 +51,19 @@ words! {
     }
 }
 
+words! {
+    /// Whether somebody comes back whose leaf has ended.
+    WayBack {
+        /// Nobody does without a new join code: a lapse is an end.
+        None = "none",
+        /// Whoever still has the last leaf's key does, for a few minutes.
+        Proof = "proof",
+    }
+}
+
+/// How long after its end a leaf's key counts as proof, where it does.
+const GRACE: Duration = Duration::from_secs(3 * 60);
+
 /// Dials of rotation: how the CA moves its authorities on, and how members come to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rotation {
@@ -58,6 +75,8 @@ pub struct Rotation {
     pub retry: Retrying,
     /// What is published when a leaf was renewed.
     pub swap: Swapping,
+    /// Whether somebody comes back whose leaf has ended.
+    pub way_back: WayBack,
 }
 
 impl Rotation {
@@ -73,6 +92,18 @@ impl Rotation {
                 Withdrawal::Converged => Heed::Members,
                 Withdrawal::Immediately => nobody,
             },
+        }
+    }
+
+    /// The way back as the CA's settings have it. The proof is enough by itself: nobody attends a
+    /// laboratory's outages.
+    pub const fn returns(&self) -> Returns {
+        Returns {
+            grace: match self.way_back {
+                WayBack::None => Duration::ZERO,
+                WayBack::Proof => GRACE,
+            },
+            confirm: Confirm::AtOnce,
         }
     }
 

@@ -37,6 +37,7 @@ impl Posture {
             "rotation.activate" => self.rotation.activate.word(),
             "rotation.revoke" => self.rotation.revoke.word(),
             "rotation.retry" => self.rotation.retry.word(),
+            "rotation.way_back" => self.rotation.way_back.word(),
             "rotation.swap" => self.rotation.swap.word(),
             "audit.durability" => self.audit.durability.word(),
             _ => return None,
