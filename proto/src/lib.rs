@@ -8,7 +8,7 @@
     reason = "generated; the .proto files are the docs"
 )]
 
-/// Every `.proto` file here as a `google.protobuf.FileDescriptorSet`, for whoever asks by reflection.
+/// Every `.proto` file here as one `google.protobuf.FileDescriptorSet`, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 /// `schism.ca.v1`: first identity and renewal, and what there is to believe.

@@ -16,7 +16,7 @@ use ca::delivery::Delivery;
 use ca::disk::MemDisk;
 use ca::dns::{DnsName, DnsNames};
 use ca::identity::{SpiffeId, TrustDomain};
-use ca::issue::{Ca, CaConfig};
+use ca::issue::{Ca, CaConfig, Confirm, Returns};
 use ca::join::Guest;
 use ca::keys::{Keys as _, RingKeys};
 use ca::net::Address;
@@ -80,6 +80,11 @@ impl Terms {
                 leaf_ttl,
                 stagger: Duration::ZERO,
                 backdate: Duration::from_secs(1),
+                // Whoever lapses has failed the rehearsal.
+                returns: Returns {
+                    grace: Duration::ZERO,
+                    confirm: Confirm::ByHand,
+                },
                 ..CaConfig::lab(TrustDomain::new("clinic.example")?)
             },
             token_ttl: services::token::grpc::TTL,

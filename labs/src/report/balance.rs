@@ -83,7 +83,15 @@ pub(super) fn heads(histories: &[&History]) -> (String, String) {
     let first = histories.first();
     if first.is_some_and(|first| first.expect.harm() == Harm::Outage) {
         let left = "the longest outage of anybody";
-        return (left.to_owned(), "price: the longest wait".to_owned());
+        let mut ordered = histories
+            .iter()
+            .map(|history| outage::orders(history).count());
+        let price = if ordered.any(|orders| orders > 0) {
+            "price: the longest wait"
+        } else {
+            ""
+        };
+        return (left.to_owned(), price.to_owned());
     }
     let who = attacker.unwrap_or("nobody");
     let paid = user

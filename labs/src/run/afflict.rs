@@ -96,8 +96,14 @@ impl Afflictions {
             (Act::Skew { node, .. }, true) | (Act::Sync { node }, _) => fabric.skew(node, 0),
             (Act::Slow { node, times }, false) => fabric.slow(node, *times),
             (Act::Slow { node, .. }, true) => fabric.slow(node, 1),
-            (Act::Crash { node, power }, false) => fabric.crash(node, *power),
-            (Act::Crash { node, .. }, true) | (Act::Restart { node }, _) => fabric.restart(node),
+            (Act::Crash { node, power }, false) => {
+                fabric.crash(node, *power);
+                self.down(world, number, step.name.as_deref(), node);
+            }
+            (Act::Crash { node, .. }, true) | (Act::Restart { node }, _) => {
+                fabric.restart(node);
+                self.up(world, node);
+            }
             (
                 Act::Grant { .. }
                 | Act::LogOut { .. }
@@ -163,6 +169,30 @@ impl Afflictions {
             ]
         };
         self.cut(world, number, others.flat_map(both).collect());
+    }
+
+    /// A node that is down is away from everybody: that is shown as a cut is.
+    fn down(&mut self, world: &World, number: usize, name: Option<&str>, node: &str) {
+        let fault = Fault {
+            name: name.map_or_else(|| format!("crash-{number}"), str::to_owned),
+            from_us: micros(world.fabric.elapsed()),
+            groups: vec![vec![node.to_owned()]],
+            ..Fault::default()
+        };
+        self.faults.insert(number, fault);
+    }
+
+    fn up(&mut self, world: &World, node: &str) {
+        let now = micros(world.fabric.elapsed());
+        for fault in self
+            .faults
+            .values_mut()
+            .filter(|fault| fault.to_us.is_none())
+        {
+            if fault.groups == [[node]] {
+                fault.to_us = Some(now);
+            }
+        }
     }
 
     fn cut(&mut self, world: &World, number: usize, cuts: Vec<(String, String, Cut)>) {

@@ -3,6 +3,7 @@
 //! copied with all that goes with it: by which token it was, or who, could not be told.
 
 use super::act::{Act, Booty};
+use super::signing::Order;
 use super::step::Step;
 use super::world::World;
 
@@ -50,6 +51,19 @@ fn log_out(step: &Step, whom: &str, schedule: &[Step], world: &World) -> Result<
     }
 }
 
+/// An order may wait for one that was given before it.
+fn ordered(step: &Step, order: &Order, schedule: &[Step]) -> Result<(), String> {
+    let Some(first) = &order.after else {
+        return Ok(());
+    };
+    let is_it = |other: &Step| {
+        let named = other.name.as_ref() == Some(first);
+        named && other.at < step.at && matches!(other.act, Act::Order(_))
+    };
+    let why = format!("there is no order `{first}` by then");
+    schedule.iter().any(is_it).then_some(()).ok_or(why)
+}
+
 /// What must have happened before a step makes sense.
 pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(), String> {
     let before = |act: &dyn Fn(&Act) -> bool| {
@@ -86,18 +100,7 @@ pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(),
             let why = format!("`{as_}` has stolen no {} by then", guise.takes());
             return stolen.then_some(()).ok_or(why);
         }
-        Act::Order(order) => {
-            let Some(first) = &order.after else {
-                return Ok(());
-            };
-            let is_it = |other: &Step| {
-                other.at < step.at
-                    && other.name.as_ref() == Some(first)
-                    && matches!(other.act, Act::Order(_))
-            };
-            let why = format!("there is no order `{first}` by then");
-            return schedule.iter().any(is_it).then_some(()).ok_or(why);
-        }
+        Act::Order(order) => return ordered(step, order, schedule),
         Act::LogOut { principal } => return log_out(step, principal, schedule, world),
         Act::Steal {
             what: Booty::Leaf { leaf_of },

@@ -90,6 +90,21 @@ pub(super) const ADMINISTRATOR: &str = "admin";
 /// Where a fleet lives: a host of its own.
 pub(crate) const FLEET: &str = "fleet";
 
+/// How long lists and leaves count.
+fn lives(fields: &Fields<'_, '_>) -> Placed<(Duration, Duration)> {
+    let list_life = fields.duration("list_life")?.unwrap_or(LIST_LIFE);
+    if !(MIN_LIST_LIFE..=MAX_DURATION).contains(&list_life) {
+        let word = fields.needed("list_life")?;
+        return Err(word.out_of_range("list_life", "a list counts from 8 s to 10 min"));
+    }
+    let leaf_life = fields.duration("leaf_life")?.unwrap_or(LEAF_LIFE);
+    if !(MIN_LEAF_LIFE..=MAX_DURATION).contains(&leaf_life) {
+        let word = fields.needed("leaf_life")?;
+        return Err(word.out_of_range("leaf_life", "a leaf lives from 30 s to 10 min"));
+    }
+    Ok((list_life, leaf_life))
+}
+
 impl World {
     /// The user of that name.
     pub fn user(&self, name: &str) -> Option<&User> {
@@ -145,16 +160,7 @@ impl World {
             let word = fields.needed("duration")?;
             return Err(word.out_of_range("duration", "a run lasts from 5 ms to 10 min"));
         }
-        let list_life = fields.duration("list_life")?.unwrap_or(LIST_LIFE);
-        if !(MIN_LIST_LIFE..=MAX_DURATION).contains(&list_life) {
-            let word = fields.needed("list_life")?;
-            return Err(word.out_of_range("list_life", "a list counts from 8 s to 10 min"));
-        }
-        let leaf_life = fields.duration("leaf_life")?.unwrap_or(LEAF_LIFE);
-        if !(MIN_LEAF_LIFE..=MAX_DURATION).contains(&leaf_life) {
-            let word = fields.needed("leaf_life")?;
-            return Err(word.out_of_range("leaf_life", "a leaf lives from 30 s to 10 min"));
-        }
+        let (list_life, leaf_life) = lives(&fields)?;
         let fleet = match fields.get("fleet") {
             Some(_) => fields.number("fleet", 1, MAX_FLEET)?,
             None => 0,

@@ -1,8 +1,8 @@
 //! Dials of rotation: whom the CA waits for when it moves its authorities on, and how a member
 //! comes back to it.
 //!
-//! `activate`, `revoke` and `way_back` are the CA's settings, the others every agent's. Nothing here
-//! enforces anything.
+//! `activate`, `revoke` and `way_back` are the CA's settings, the others every agent's. Nothing
+//! here enforces anything.
 
 use std::time::Duration;
 
