@@ -118,7 +118,6 @@ fn reflected(routes: Routes, names: &[&str]) -> Result<Routes, tonic_reflection:
 }
 
 /// Lets in whoever has shown a certificate.
-#[expect(clippy::result_large_err, reason = "tonic asks for it so")]
 fn known(request: tonic::Request<()>) -> Result<tonic::Request<()>, Status> {
     if request.extensions().get::<PeerIdentity>().is_none() {
         return Err(Status::unauthenticated("a certificate is needed"));

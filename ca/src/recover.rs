@@ -112,8 +112,23 @@ impl Ca {
             && of.is_some_and(|it| self.has_refused(&it.returned, &leaf.spiffe_id))
     }
 
+    /// Whether what it came back with, or anything that was its own since, was revoked.
     fn has_refused(&self, returned: &Returned, apart: &SpiffeId) -> bool {
-        self.authorities.revoked_since(apart, returned.at_us)
+        let serial = crate::nonce::unhex::<16>(&returned.serial);
+        serial.is_some_and(|serial| self.authorities.revoked(&serial).is_some())
+            || self.authorities.revoked_since(apart, returned.at_us)
+            || self
+                .authorities
+                .revoked_since(&returned.spiffe_id, returned.at_us)
+    }
+
+    /// Whether somebody has got that name by a join code meanwhile.
+    fn is_taken(&self, returned: &Returned, now: Time) -> bool {
+        let mut living = self.issuances.living();
+        living.any(|leaf| {
+            let first = leaf.kind == Kind::Enroll && leaf.spiffe_id == returned.spiffe_id;
+            first && now <= leaf.not_after + self.config.tolerance
+        })
     }
 
     /// Whether somebody else than whoever has this leaf is that identity, or stands apart for it.
@@ -221,8 +236,14 @@ impl Ca {
             returned,
             confirmed,
         } = self.returns.of(&whose).ok_or(IssueRefusal::LeafUnlogged)?;
+        if self.config.returns.grace.is_zero() {
+            return Err(NoWayBack::Off.into());
+        }
         if self.has_refused(returned, &peer.spiffe_id) {
             return Err(IssueRefusal::LeafRevoked.into());
+        }
+        if self.is_taken(returned, now) {
+            return Err(NoWayBack::IdentityAlive.into());
         }
         let issued = match confirmed {
             None => self.sign_apart(csr, &whose, now)?,
@@ -284,13 +305,15 @@ impl Ca {
 
     /// Those who stand apart and may still be confirmed, with the end of the last leaf of each.
     pub fn waiting(&self, now: Time) -> Vec<(Return, Time)> {
-        let waits = self.returns.all().filter_map(|it| {
+        let is_on = !self.config.returns.grace.is_zero();
+        let waits = self.returns.all().filter(|_| is_on).filter_map(|it| {
             let apart = way_back::apart(&it.returned.spiffe_id).ok()?;
             let refused = self.has_refused(&it.returned, &apart);
             let of = self.issuances.living();
             let of = of.filter(|leaf| leaf.spiffe_id == apart);
             let until = of.map(|leaf| leaf.not_after).max()?;
-            let waits = it.returned.apart && it.confirmed.is_none() && !refused && now <= until;
+            let open = !refused && now <= until && !self.is_taken(&it.returned, now);
+            let waits = it.returned.apart && it.confirmed.is_none() && open;
             waits.then(|| (it.clone(), until))
         });
         waits.collect()

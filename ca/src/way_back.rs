@@ -248,7 +248,11 @@ pub(crate) fn decide(
     }
     let again = match &known.used {
         Some((by, _)) if by != key => return Err(NoWayBack::SerialUsed),
-        Some((_, until)) => now <= *until + config.tolerance,
+        // What it bought is over: the serial is used up, for this key too.
+        Some((_, until)) if now > *until + config.tolerance => {
+            return Err(NoWayBack::SerialUsed);
+        }
+        Some(_) => true,
         None => false,
     };
     // A clock that was set back would make the grace longer.

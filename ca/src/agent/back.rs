@@ -101,7 +101,11 @@ impl Agent {
         let last = &back.last(held).facts;
         let life = last.not_after.since(last.not_before);
         let left = (last.not_after + MAX_GRACE).since(now).min(life);
-        let (earliest, latest) = self.config.retry.wait(left, error.hint());
+        let (earliest, latest) = match error {
+            // It has what it came for, and waits for somebody else.
+            AgentError::Bearer(_) => (super::BEARER_RETRY, super::BEARER_RETRY * 2),
+            _ => self.config.retry.wait(left, error.hint()),
+        };
         back.refused = left.is_zero() || error.is_final();
         back.next = Some(now + self.seams.rng.span(earliest, latest));
     }
@@ -115,7 +119,10 @@ impl Agent {
         let (last, now) = (back.last(held), self.seams.clock.now());
         let is_own = |of: &Credential| of.facts.spiffe_id == self.config.id;
         let alive = !self.is_over(last, now);
-        let next = if alive && is_own(last) {
+        let next = if let Some(kept) = self.kept(now).filter(|_| !(alive && is_own(last))) {
+            // It was renewed, and never published for want of a bearer.
+            kept
+        } else if alive && is_own(last) {
             // Only its bearer was missing.
             last.clone()
         } else if alive {
@@ -132,6 +139,14 @@ impl Agent {
         // The CA is followed under it, and nobody else hears of it.
         self.credential.send_replace(Some(next));
         Ok(None)
+    }
+
+    /// The newest leaf of the node's own name, if it lives.
+    fn kept(&self, now: Time) -> Option<Credential> {
+        let (disk, bundle) = (&*self.seams.disk, self.own_bundle());
+        let (id, tolerance) = (&self.config.id, self.config.tolerance);
+        let kept = Credential::load(disk, super::FILE, &bundle, id, now, tolerance);
+        kept.ok().flatten()
     }
 
     /// A leaf for the proof of the last one's key.

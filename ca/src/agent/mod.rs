@@ -196,7 +196,11 @@ impl Agent {
                 true => NEVER,
                 false => renewal.next_attempt().unwrap_or(NEVER).min(early.leaf),
             };
-            let refresh_at = (*bearer_due).min(early.bearer);
+            // A bearer over a leaf that is over is nobody's.
+            let refresh_at = match self.is_over(&held.credential, clock.now()) {
+                true => NEVER,
+                false => (*bearer_due).min(early.bearer),
+            };
             let due = renew_at.min(refresh_at).min(back_at);
             let set_back = tokio::select! {
                 biased;
