@@ -194,6 +194,10 @@ mod tests {
                 let is_dial = expect.dials.iter().any(|own| own == dial);
                 is_dial || exposed.value(dial) != solution.value(dial)
             });
+            // Against an outage the answer may be to open something, and the lab says what it costs.
+            if !expect.outage.is_empty() {
+                continue;
+            }
             for (dial, ..) in &left {
                 assert!(optional.iter().any(|it| it == dial), "{}: {dial}", lab.id);
             }
