@@ -194,7 +194,7 @@ mod tests {
                 let is_dial = expect.dials.iter().any(|own| own == dial);
                 is_dial || exposed.value(dial) != solution.value(dial)
             });
-            // Against an outage the answer may be to open something, and the lab says what it costs.
+            // Against an outage the answer may be to open something, at a price that is told.
             if !expect.outage.is_empty() {
                 continue;
             }
