@@ -110,11 +110,6 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Whether it certifies this key.
-    pub(crate) fn has_key(&self, key_sha256: &[u8; 32]) -> bool {
-        self.key_sha256 == *key_sha256
-    }
-
     /// Whether it came into the log after another.
     pub(crate) const fn is_later_than(&self, other: &Self) -> bool {
         self.index > other.index

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tonic::Status;
 use tonic::body::Body;
-use tonic::codegen::Service;
 use tonic::server::NamedService;
 use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
@@ -35,42 +35,48 @@ pub struct Offered {
     names: Vec<&'static str>,
 }
 
+/// A service as tonic generates it.
+pub trait Served:
+    tonic::codegen::Service<
+        Request<Body>,
+        Response = Response<Body>,
+        Error = Infallible,
+        Future: Send + 'static,
+    > + NamedService
+    + Clone
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<S> Served for S where
+    S: tonic::codegen::Service<
+            Request<Body>,
+            Response = Response<Body>,
+            Error = Infallible,
+            Future: Send + 'static,
+        > + NamedService
+        + Clone
+        + Send
+        + Sync
+        + 'static
+{
+}
+
 impl Offered {
     /// One service.
-    pub fn of<S>(service: S) -> Self
-    where
-        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-            + NamedService
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        S::Future: Send + 'static,
-    {
-        Self {
-            routes: Routes::new(service),
-            names: vec![S::NAME],
-        }
+    pub fn of(service: impl Served) -> Self {
+        let (routes, names) = (Routes::default(), Vec::new());
+        Self { routes, names }.and(service)
     }
 
     /// One more.
     #[must_use]
-    pub fn and<S>(self, service: S) -> Self
-    where
-        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
-            + NamedService
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        S::Future: Send + 'static,
-    {
-        let mut names = self.names;
-        names.push(S::NAME);
-        Self {
-            routes: self.routes.add_service(service),
-            names,
-        }
+    pub fn and<S: Served>(mut self, service: S) -> Self {
+        self.names.push(S::NAME);
+        let routes = self.routes.add_service(service);
+        Self { routes, ..self }
     }
 
     /// Its own services alone, for who asks them without a door.
@@ -79,11 +85,13 @@ impl Offered {
         self.routes
     }
 
-    /// All of it, as tonic serves it. Must be called inside a tokio runtime.
+    /// All of it, as tonic serves it; who reports on its health is one of `reporting`, and ends with
+    /// it. Must be called inside a tokio runtime.
     pub(crate) fn routes(
         self,
         identity: watch::Receiver<Option<Arc<Published>>>,
         clock: Arc<dyn Clock>,
+        reporting: &mut JoinSet<()>,
     ) -> Routes {
         let reporter = HealthReporter::new();
         let health = HealthServer::new(HealthService::from_health_reporter(reporter.clone()));
@@ -91,7 +99,7 @@ impl Offered {
             .routes
             .add_service(InterceptedService::new(health, known));
         let names = [&self.names[..], &[HEALTH]].concat();
-        tokio::spawn(report(reporter, self.names, identity, clock));
+        reporting.spawn(report(reporter, self.names, identity, clock));
         match reflected(routes.clone(), &names) {
             Ok(routes) => routes,
             Err(error) => {
@@ -150,7 +158,8 @@ pub(crate) async fn report(
         let end = async {
             match leaf.filter(|_| serving) {
                 Some(end) => clock.sleep_until(end + TICK).await,
-                None => std::future::pending().await,
+                // Its clock may be set right again.
+                None => clock.sleep(LOOK_AGAIN).await,
             }
         };
         tokio::select! {
@@ -162,5 +171,7 @@ pub(crate) async fn report(
     }
 }
 
+/// How often a server that is not serving looks whether it does.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// A leaf's last moment belongs to it.
 const TICK: Duration = Duration::from_micros(1);

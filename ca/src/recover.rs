@@ -122,12 +122,14 @@ impl Ca {
                 .revoked_since(&returned.spiffe_id, returned.at_us)
     }
 
-    /// Whether somebody has got that name by a join code meanwhile.
-    fn is_taken(&self, returned: &Returned, now: Time) -> bool {
+    /// Whether somebody else has got that name meanwhile. Once it is confirmed, a leaf of that name
+    /// may be the answer to its own renewal, unless it came of a join code.
+    fn is_taken(&self, of: &Return, now: Time) -> bool {
         let mut living = self.issuances.living();
         living.any(|leaf| {
-            let first = leaf.kind == Kind::Enroll && leaf.spiffe_id == returned.spiffe_id;
-            first && now <= leaf.not_after + self.config.tolerance
+            let other = of.confirmed.is_none() || leaf.kind == Kind::Enroll;
+            let lives = now <= leaf.not_after + self.config.tolerance;
+            other && lives && leaf.spiffe_id == of.returned.spiffe_id
         })
     }
 
@@ -164,7 +166,7 @@ impl Ca {
         let issued = if is_apart {
             self.sign_apart(asked.csr, &whose, now)?
         } else {
-            self.sign_once_more(asked.csr, &whose, &names, self.validity(now), now)?
+            self.sign(asked.csr, &whose, &names, self.validity(now), now)?
         };
         let entry = Journaled::Returned(Returned {
             kind: ReturnedKind::Return,
@@ -232,20 +234,18 @@ impl Ca {
         now: Time,
     ) -> Result<Entered, CaError> {
         let whose = way_back::whose(&peer.spiffe_id);
-        let Return {
-            returned,
-            confirmed,
-        } = self.returns.of(&whose).ok_or(IssueRefusal::LeafUnlogged)?;
+        let of = self.returns.of(&whose).ok_or(IssueRefusal::LeafUnlogged)?;
+        let returned = &of.returned;
         if self.config.returns.grace.is_zero() {
             return Err(NoWayBack::Off.into());
         }
         if self.has_refused(returned, &peer.spiffe_id) {
             return Err(IssueRefusal::LeafRevoked.into());
         }
-        if self.is_taken(returned, now) {
+        if self.is_taken(of, now) {
             return Err(NoWayBack::IdentityAlive.into());
         }
-        let issued = match confirmed {
+        let issued = match of.confirmed {
             None => self.sign_apart(csr, &whose, now)?,
             Some(_) => self.sign(csr, &whose, &returned.dns_names, self.validity(now), now)?,
         };
@@ -259,33 +259,7 @@ impl Ca {
         );
         let (apart, names) = (way_back::apart(whose)?, DnsNames::default());
         let validity = Validity::lasting(from, life);
-        self.sign_once_more(csr, &apart, &names, validity, now)
-    }
-
-    /// Signs for a key that may have had a leaf that is over: what an earlier return with it
-    /// bought.
-    fn sign_once_more(
-        &self,
-        csr: &[u8],
-        id: &SpiffeId,
-        names: &DnsNames,
-        validity: Validity,
-        now: Time,
-    ) -> Result<Issued, CaError> {
-        let issued = self.authorities.issuer()?;
-        let issued = issued.issue_named(csr, id, names, validity, now)?;
-        let mut living = self.issuances.living();
-        let has = |leaf: &Live| leaf.has_key(&issued.key_sha256) && !self.is_over(leaf, id, now);
-        if living.any(has) {
-            return Err(IssueRefusal::CsrKeyReused.into());
-        }
-        Ok(issued)
-    }
-
-    fn is_over(&self, leaf: &Live, whose: &SpiffeId, now: Time) -> bool {
-        let over = now > leaf.not_after + self.config.tolerance;
-        over && leaf.kind == Kind::Return
-            && way_back::whose(&leaf.spiffe_id) == way_back::whose(whose)
+        self.sign(csr, &apart, &names, validity, now)
     }
 
     /// The DNS names that whoever had this leaf has by its own name.
@@ -312,7 +286,7 @@ impl Ca {
             let of = self.issuances.living();
             let of = of.filter(|leaf| leaf.spiffe_id == apart);
             let until = of.map(|leaf| leaf.not_after).max()?;
-            let open = !refused && now <= until && !self.is_taken(&it.returned, now);
+            let open = !refused && now <= until && !self.is_taken(it, now);
             let waits = it.returned.apart && it.confirmed.is_none() && open;
             waits.then(|| (it.clone(), until))
         });

@@ -19,6 +19,8 @@ use crate::seams::Seams;
 
 #[path = "recover_power_tests.rs"]
 mod power;
+#[path = "recover_refused_tests.rs"]
+mod refused;
 #[path = "recover_who_tests.rs"]
 mod who;
 
@@ -330,38 +332,6 @@ fn whoever_stands_apart_when_the_ca_goes_away_again_comes_back_to_where_it_stood
     assert_eq!(own.facts().spiffe_id, id("/records"));
     let names = ca.issuances.dns_names(&own.facts().leaf_sha256);
     assert_eq!(names.iter().count(), 1);
-}
-
-#[test]
-fn revoked_leaves_and_refused_returns_come_back_no_more() {
-    let mut ca = open(&MemDisk::new(), NOW);
-    let reason = RevocationReason::KeyCompromise;
-    let member = Member::joins(&mut ca, "/records", NOW);
-    let given_up = Member::joins(&mut ca, "/gateway", NOW);
-    let now = given_up.over();
-    // Its end does not keep it from being revoked.
-    ca.revoke_leaf(&given_up.facts().serial_hex(), reason, now)
-        .unwrap();
-    assert_eq!(
-        refused(given_up.returns(&mut ca, &fresh(), now)),
-        "way-back-revoked"
-    );
-    let apart = member.returns(&mut ca, &fresh(), now).unwrap();
-    let next = apart.renews(&mut ca, now).unwrap();
-    ca.revoke_leaf(&apart.facts().serial_hex(), reason, now)
-        .unwrap();
-    assert!(ca.waiting(now).is_empty());
-    assert!(ca.confirm(&id("/records"), None, now).is_err());
-    assert_eq!(refused(next.renews(&mut ca, now)), "leaf-revoked");
-    let later = next.over();
-    assert_eq!(
-        refused(next.returns(&mut ca, &fresh(), later)),
-        "way-back-revoked"
-    );
-    assert_eq!(
-        refused(member.returns(&mut ca, &fresh(), later)),
-        "way-back-serial-used"
-    );
 }
 
 #[test]

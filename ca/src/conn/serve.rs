@@ -17,6 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::HandshakeKind;
 use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tonic::service::Routes;
 use tower::Service;
@@ -101,9 +102,9 @@ impl Door {
     /// # Errors
     /// When the port cannot be opened.
     pub async fn serve(self, port: u16, offered: Offered) -> io::Result<()> {
-        let clock = Arc::clone(&self.seams.clock);
-        let routes = offered.routes(self.identity.clone(), clock);
         let mut listener = self.seams.net.listen(port).await?;
+        let (clock, mut reporting) = (Arc::clone(&self.seams.clock), JoinSet::new());
+        let routes = offered.routes(self.identity.clone(), clock, &mut reporting);
         // Dropping one ends its handshake.
         let mut greeting: VecDeque<oneshot::Sender<Infallible>> = VecDeque::new();
         let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));

@@ -36,8 +36,8 @@ impl Bounds {
             }
             if !attacked.is_empty() {
                 let why = format!(
-                    "of an outage nobody is the cause by attacking: no request has \
-                                   the tag `{ATTACK_TAG}`"
+                    "of an outage nobody is the cause by attacking: no request has the tag \
+                     `{ATTACK_TAG}`"
                 );
                 return incoherent(&value.span(), why);
             }
@@ -49,6 +49,10 @@ impl Bounds {
                 .find(|action| !asked.contains(&action.as_str()))
             {
                 let why = format!("nobody to whom a floor owes it asks for `{action}`");
+                return incoherent(&value.span(), why);
+            }
+            if let Some(action) = asked.iter().find(|action| !outage.contains_key(**action)) {
+                let why = format!("`{action}` is owed by a floor, and its outage has no bound");
                 return incoherent(&value.span(), why);
             }
             let exposure = BTreeMap::new();

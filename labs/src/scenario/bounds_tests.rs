@@ -78,6 +78,8 @@ fn what_nobody_is_owed_has_no_bound() {
         unasked.contains("nobody to whom a floor owes it asks for `write`"),
         "{unasked}"
     );
+    let more = refused("actions = [\"read\"]", "actions = [\"read\", \"write\"]");
+    assert!(more.contains("`write` is owed by a floor"), "{more}");
     let empty = refused("outage = { read = \"3s\" }", "outage = {}");
     assert!(empty.contains("says nothing of any action"), "{empty}");
     let neither = refused("outage = { read = \"3s\" }\n", "");
