@@ -112,14 +112,11 @@ impl Ca {
             && of.is_some_and(|it| self.has_refused(&it.returned, &leaf.spiffe_id))
     }
 
-    /// Whether what it came back with, or anything that was its own since, was revoked.
+    /// Whether anything of that name, or of the name apart, was revoked since: the leaf that was shown
+    /// is one of them.
     fn has_refused(&self, returned: &Returned, apart: &SpiffeId) -> bool {
-        let serial = crate::nonce::unhex::<16>(&returned.serial);
-        serial.is_some_and(|serial| self.authorities.revoked(&serial).is_some())
-            || self.authorities.revoked_since(apart, returned.at_us)
-            || self
-                .authorities
-                .revoked_since(&returned.spiffe_id, returned.at_us)
+        let since = |id| self.authorities.revoked_since(id, returned.at_us);
+        since(apart) || since(&returned.spiffe_id)
     }
 
     /// Whether somebody else has got that name meanwhile. Once it is confirmed, a leaf of that name
