@@ -1,5 +1,7 @@
 //! Claims about agents whose CA was away for longer than a leaf lives.
 
+use std::sync::atomic::AtomicBool;
+
 use super::*;
 use crate::crl::RevocationReason;
 use crate::issue::{Confirm, Returns};
@@ -71,6 +73,52 @@ async fn an_agent_comes_back_without_a_join_code() {
     tokio::time::sleep(SOON).await;
     stays_good(&clinic, &identity, "back").await;
     assert_eq!(disk.read("agent/back").unwrap().unwrap(), b"");
+}
+
+/// A mint that is shut for a while.
+struct Shut {
+    mint: Mint,
+    shut: Arc<AtomicBool>,
+}
+
+impl BearerSource for Shut {
+    fn bearer<'a>(
+        &'a self,
+        leaf: &'a Credential,
+        trusted: &'a Arc<Trusted>,
+    ) -> BoxFuture<'a, Result<Bearer, String>> {
+        if self.shut.load(Ordering::Relaxed) {
+            return Box::pin(async { Err("it is shut".to_owned()) });
+        }
+        self.mint.bearer(leaf, trusted)
+    }
+}
+
+/// There is no way back here: what it comes back with is what it had got, and could not publish.
+#[tokio::test(start_paused = true)]
+async fn a_leaf_that_lacked_its_bearer_is_published_once_there_is_one() {
+    let lab = CaConfig::lab(TrustDomain::new("clinic.example").unwrap());
+    let returns = Returns {
+        grace: Duration::ZERO,
+        confirm: Confirm::ByHand,
+    };
+    let mut clinic = Clinic::of(CaConfig { returns, ..lab });
+    let (clock, disk) = (clinic.clock.clone(), MemDisk::new());
+    let (agents, right) = (clock.clone(), clock.clone());
+    let shut = Arc::new(AtomicBool::new(false));
+    let mint = Shut {
+        mint: Mint { agents, right },
+        shut: Arc::clone(&shut),
+    };
+    let (mut identity, _) = clinic.agent(&clock, &disk, Some(Arc::new(mint)));
+    let held = first(&mut identity).await;
+    shut.store(true, Ordering::Relaxed);
+    let over = held.credential.facts.not_after + Duration::from_secs(10);
+    clock.sleep_until(over).await;
+    assert!(!good(&identity, clock.now()), "nothing was published");
+    shut.store(false, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(good(&identity, clock.now()));
 }
 
 #[tokio::test(start_paused = true)]
