@@ -85,8 +85,8 @@ impl Offered {
         self.routes
     }
 
-    /// All of it, as tonic serves it; who reports on its health is one of `reporting`, and ends with
-    /// it. Must be called inside a tokio runtime.
+    /// All of it, as tonic serves it; who reports on its health is one of `reporting`, and ends
+    /// with it. Must be called inside a tokio runtime.
     pub(crate) fn routes(
         self,
         identity: watch::Receiver<Option<Arc<Published>>>,

@@ -112,8 +112,8 @@ impl Ca {
             && of.is_some_and(|it| self.has_refused(&it.returned, &leaf.spiffe_id))
     }
 
-    /// Whether anything of that name, or of the name apart, was revoked since: the leaf that was shown
-    /// is one of them.
+    /// Whether anything of that name, or of the name apart, was revoked since: the leaf that was
+    /// shown is one of them.
     fn has_refused(&self, returned: &Returned, apart: &SpiffeId) -> bool {
         let since = |id| self.authorities.revoked_since(id, returned.at_us);
         since(apart) || since(&returned.spiffe_id)
