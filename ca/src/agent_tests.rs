@@ -3,13 +3,11 @@
 //! Time is tokio's, paused, so hours cost nothing; bytes take [`LATENCY`] each way. It tests
 //! what becomes of an agent whose clock jumps or whose power goes, and no certificate's content.
 
-use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -20,14 +18,18 @@ use crate::credential::Credential;
 use crate::disk::{Disk, MemDisk};
 use crate::identity::{SpiffeId, TrustDomain};
 use crate::issue::{Ca, CaConfig};
-use crate::net::{Address, Listener, Net, Wire};
+use crate::net::Address;
 use crate::revocation::Revocation;
 use crate::rng::SeededRng;
 use crate::seams::Seams;
 use crate::tls::Trust;
 use crate::trusted::Trusted;
 
+mod missed_root;
 mod way_back;
+mod wire;
+
+use self::wire::OnePort;
 
 /// What every clock shows at first, but for its skew.
 const NOW: Time = Time::from_secs(1_800_000_000);
@@ -88,58 +90,6 @@ impl Clock for JumpyClock {
     }
 }
 
-/// The one port that there is, wherever it is dialled.
-#[derive(Clone, Debug, Default)]
-struct OnePort(Arc<Mutex<Option<mpsc::UnboundedSender<DuplexStream>>>>);
-
-struct Calls(mpsc::UnboundedReceiver<DuplexStream>);
-
-impl Net for OnePort {
-    fn dial<'a>(&'a self, _: &'a Address) -> BoxFuture<'a, io::Result<Box<dyn Wire>>> {
-        Box::pin(async move {
-            let ((near, one), (other, far)) =
-                (tokio::io::duplex(1 << 16), tokio::io::duplex(1 << 16));
-            let port = self.0.lock().unwrap().clone();
-            let port = port.ok_or(io::ErrorKind::ConnectionRefused)?;
-            port.send(far).map_err(io::Error::other)?;
-            let (from_near, to_near) = tokio::io::split(one);
-            let (from_far, to_far) = tokio::io::split(other);
-            tokio::spawn(carry(from_near, to_far));
-            tokio::spawn(carry(from_far, to_near));
-            Ok(Box::new(near) as Box<dyn Wire>)
-        })
-    }
-
-    fn listen(&self, _: u16) -> BoxFuture<'_, io::Result<Box<dyn Listener>>> {
-        Box::pin(async move {
-            let (port, calls) = mpsc::unbounded_channel();
-            *self.0.lock().unwrap() = Some(port);
-            Ok(Box::new(Calls(calls)) as Box<dyn Listener>)
-        })
-    }
-}
-
-impl Listener for Calls {
-    fn accept(&mut self) -> BoxFuture<'_, io::Result<Box<dyn Wire>>> {
-        Box::pin(async move {
-            let call = self.0.recv().await.ok_or(io::ErrorKind::NotConnected)?;
-            Ok(Box::new(call) as Box<dyn Wire>)
-        })
-    }
-}
-
-/// One direction of one line.
-async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
-    let mut bytes = vec![0; 1 << 14];
-    while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        tokio::time::sleep(LATENCY).await;
-        if to.write_all(&bytes[..count]).await.is_err() {
-            return;
-        }
-    }
-    let _ = to.shutdown().await;
-}
-
 /// A CA that runs, and one workload that it has a join code for.
 struct Clinic {
     net: OnePort,
@@ -188,6 +138,24 @@ impl Clinic {
             config,
             running,
         }
+    }
+
+    /// The CA goes away: nobody reaches it any more.
+    fn goes_away(&self) {
+        self.serving.abort();
+        self.net.shut();
+    }
+
+    /// The CA is there again.
+    fn comes_back(&mut self) {
+        let seams = seams(&self.net, &self.clock, &MemDisk::new());
+        let serve = crate::node::serve(seams, Arc::clone(&self.ca), PORT);
+        self.serving = self.running.spawn(async move { serve.await.unwrap() });
+    }
+
+    /// Commands the CA.
+    fn command<T>(&self, what: impl FnOnce(&mut Ca, Time) -> T) -> T {
+        what(&mut self.ca.lock().unwrap(), self.clock.now())
     }
 
     /// Starts the workload's agent, with what the disk holds.

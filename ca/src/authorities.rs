@@ -6,6 +6,7 @@
 //! Invariant: every issuer that may still be trusted has a list, and no number of a list is used
 //! for two contents.
 
+mod cross;
 mod lists;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use crate::keys::Keys;
 use crate::profile::Validity;
 use crate::root_keys::RootKeys;
 use crate::rotation::{AuthorityKind, Command, Facts, Phase, Slot, Slots, Transition, decide};
+use crate::settings::CaConfig;
 use crate::store::{Material, Store};
 use crate::svid;
 use crate::token_keys::{TokenKey, TokenKeys};
@@ -44,6 +46,8 @@ pub(crate) struct Authorities {
     issuers: BTreeMap<u64, Issuer>,
     token_keys: TokenKeys,
     roots: BTreeMap<u64, CertificateDer<'static>>,
+    /// Roots that the one before them signed too, with the number of that one.
+    crosses: BTreeMap<u64, (u64, CertificateDer<'static>)>,
     /// The roots' lists, as they were last signed.
     root_lists: BTreeMap<u64, Vec<u8>>,
     /// The issuers' lists, and until when each is fresh enough.
@@ -51,6 +55,7 @@ pub(crate) struct Authorities {
     /// Revoked leaves that may still be alive, by serial.
     revoked: BTreeMap<Vec<u8>, Revoked>,
     crl_life: Duration,
+    cross_sign: bool,
 }
 
 /// What changes with a command, before it is durable.
@@ -60,16 +65,13 @@ struct Change {
     material: Vec<(String, Material)>,
     issuer: Option<Issuer>,
     root: Option<(u64, CertificateDer<'static>)>,
+    cross: Option<(u64, (u64, CertificateDer<'static>))>,
     token_key: Option<(u64, TokenKey)>,
 }
 
 impl Authorities {
     /// What the store holds; nothing was ever signed if it holds nothing.
-    pub(crate) fn load(
-        store: &Store,
-        domain: &TrustDomain,
-        crl_life: Duration,
-    ) -> Result<Self, CaError> {
+    pub(crate) fn load(store: &Store, config: &CaConfig) -> Result<Self, CaError> {
         let (mut transitions, mut revoked) = (Vec::new(), BTreeMap::new());
         for entry in store.journal(0)? {
             match Journaled::parse(&entry).map_err(CaError::damaged)? {
@@ -81,16 +83,19 @@ impl Authorities {
             }
         }
         let slots = Slots::replay(&transitions).map_err(CaError::damaged)?;
+        let domain = &config.trust_domain;
         let mut loaded = Self {
             domain: domain.clone(),
             slots,
             issuers: BTreeMap::new(),
             token_keys: TokenKeys::default(),
             roots: BTreeMap::new(),
+            crosses: BTreeMap::new(),
             root_lists: BTreeMap::new(),
             lists: BTreeMap::new(),
             revoked,
-            crl_life,
+            crl_life: config.crl_life,
+            cross_sign: config.cross_sign,
         };
         let slots: Vec<Slot> = loaded.slots.iter().cloned().collect();
         for slot in slots {
@@ -103,6 +108,7 @@ impl Authorities {
                     let list = store.material(&list_name(slot.id))?;
                     let list = list.map(|list| list.certificate()).transpose()?;
                     loaded.root_lists.extend(list.map(|list| (slot.id, list)));
+                    loaded.crosses.extend(cross::load(store, slot.id)?);
                     loaded.roots.insert(slot.id, certificate);
                 }
                 AuthorityKind::X509 => {
@@ -259,6 +265,7 @@ impl Authorities {
                 change
                     .material
                     .push((name, Material::new(&certificate, None)));
+                self.vouch_for(&root, slot.id, root_key, change)?;
                 change.root = Some((slot.id, certificate));
             }
             AuthorityKind::X509 => {
@@ -297,6 +304,7 @@ impl Authorities {
         if let Some((id, certificate)) = change.root {
             self.roots.insert(id, certificate);
         }
+        self.crosses.extend(change.cross);
         if let Some(issuer) = change.issuer {
             self.issuers.insert(issuer.generation(), issuer);
         }

@@ -22,6 +22,7 @@ use crate::svid::{self, sha256};
 /// The root of a trust domain, with its key.
 pub struct Root {
     trust_domain: TrustDomain,
+    generation: u64,
     validity: Validity,
     signer: rcgen::Issuer<'static, P256>,
     key: Pkcs8,
@@ -45,6 +46,7 @@ impl Root {
         let certificate = params.self_signed(&signer).map_err(CaError::encoding)?;
         Ok(Self {
             trust_domain: trust_domain.clone(),
+            generation,
             validity,
             signer: rcgen::Issuer::new(params, signer),
             key,
@@ -71,11 +73,24 @@ impl Root {
         let params = profile::root(trust_domain, generation, &validity)?;
         Ok(Self {
             trust_domain: trust_domain.clone(),
+            generation,
             validity,
             signer: rcgen::Issuer::new(params, signer),
             key,
             certificate,
         })
+    }
+
+    /// Vouches for the root that comes after this one: whoever trusts this one alone finds a path
+    /// through this certificate. It lives inside the validity of both.
+    ///
+    /// # Errors
+    /// When there is no randomness, or a time is out of a certificate's range.
+    pub fn cross_sign(&self, next: &Self) -> Result<CertificateDer<'static>, CaError> {
+        let validity = next.validity.inside(&self.validity);
+        let params = profile::cross(&next.trust_domain, next.generation, &validity)?;
+        let certificate = params.signed_by(next.signer.key(), &self.signer);
+        Ok(certificate.map_err(CaError::encoding)?.into())
     }
 
     /// Makes an issuer of this root. It lives inside the root's validity.

@@ -148,7 +148,7 @@ impl Ca {
             .map_err(|error| CaError::Log(error.to_string()))?;
         let issuances = Issuances::new(log, now, config.tolerance, config.returns.grace)?;
         let returns = ReturnBook::read(&store.journal(0)?)?;
-        let authorities = Authorities::load(&store, &state.trust_domain, config.crl_life)?;
+        let authorities = Authorities::load(&store, &config)?;
         let federation = Federation::load(&store, now)?;
         let announced = Announced::of(&authorities, &federation, 0);
         let mut ca = Self {
@@ -492,8 +492,10 @@ impl Ca {
     }
 
     fn identity(&self, issued: Issued, log_index: u64) -> Identity {
+        let issuer = self.authorities.issuer_named(&issued.facts.issuer);
+        let cross = issuer.and_then(|issuer| self.authorities.cross_of(issuer.generation()));
         Identity {
-            chain: issued.chain,
+            chain: issued.chain.into_iter().chain(cross.cloned()).collect(),
             facts: issued.facts,
             state: Arc::clone(&self.announced.borrow()),
             log_index,

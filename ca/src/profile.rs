@@ -65,13 +65,23 @@ impl Validity {
     }
 }
 
-/// A root: signs issuers and nothing else.
+/// A root: signs issuers, and the root that comes after it.
 pub(crate) fn root(
     domain: &TrustDomain,
     generation: u64,
     validity: &Validity,
 ) -> Result<CertificateParams, CaError> {
-    let subject = named(format!("{domain} root generation {generation}"));
+    let subject = root_name(domain, generation);
+    signing(domain, subject, BasicConstraints::Constrained(2), validity)
+}
+
+/// A root as the root before it vouches for it: under its own name, and one step lower.
+pub(crate) fn cross(
+    domain: &TrustDomain,
+    generation: u64,
+    validity: &Validity,
+) -> Result<CertificateParams, CaError> {
+    let subject = root_name(domain, generation);
     signing(domain, subject, BasicConstraints::Constrained(1), validity)
 }
 
@@ -143,6 +153,10 @@ fn common(
     params.use_authority_key_identifier_extension = true;
     params.key_identifier_method = KeyIdMethod::Sha256;
     Ok(params)
+}
+
+fn root_name(domain: &TrustDomain, generation: u64) -> DistinguishedName {
+    named(format!("{domain} root generation {generation}"))
 }
 
 fn named(common_name: String) -> DistinguishedName {

@@ -73,6 +73,8 @@ pub struct CaConfig {
     pub gates: Gates,
     /// Who may come back after its leaf has ended.
     pub returns: Returns,
+    /// Whether a new root is signed by the one before it too, for whoever missed it.
+    pub cross_sign: bool,
 }
 
 /// How far clocks may be off where real machines are served, at a CA and its agents alike.
@@ -108,6 +110,8 @@ impl CaConfig {
                 grace: Duration::from_secs(5 * 60),
                 confirm: Confirm::AtOnce,
             },
+            // What a laboratory shows of roots is what happens without it.
+            cross_sign: false,
         }
     }
 
@@ -124,6 +128,7 @@ impl CaConfig {
             tolerance: WORKING_TOLERANCE,
             crl_life: HOUR,
             remote_signer: false,
+            cross_sign: true,
             returns: Returns {
                 grace: Duration::from_secs(24 * 60 * 60),
                 confirm: Confirm::ByHand,

@@ -12,26 +12,6 @@ const AWAY: Duration = Duration::from_secs(200);
 /// Long enough for any retry of the lab's.
 const SOON: Duration = Duration::from_secs(40);
 
-impl Clinic {
-    /// The CA goes away: nobody reaches it any more.
-    fn goes_away(&self) {
-        self.serving.abort();
-        *self.net.0.lock().unwrap() = None;
-    }
-
-    /// The CA is there again.
-    fn comes_back(&mut self) {
-        let seams = seams(&self.net, &self.clock, &MemDisk::new());
-        let serve = crate::node::serve(seams, Arc::clone(&self.ca), PORT);
-        self.serving = self.running.spawn(async move { serve.await.unwrap() });
-    }
-
-    /// Commands the CA.
-    fn command<T>(&self, what: impl FnOnce(&mut Ca, Time) -> T) -> T {
-        what(&mut self.ca.lock().unwrap(), self.clock.now())
-    }
-}
-
 fn clinic(confirm: Confirm) -> Clinic {
     let lab = CaConfig::lab(TrustDomain::new("clinic.example").unwrap());
     let grace = lab.returns.grace;

@@ -33,7 +33,7 @@ impl Authorities {
     }
 
     /// The root whose list says something new after this act: who has a new issuer needs one to
-    /// look it up in, and a revoked issuer stands in it.
+    /// look it up in, and a revoked issuer stands in it, or a revoked root that it vouched for.
     pub(super) fn touched_root(&self, slots: &Slots, act: &Act) -> Option<u64> {
         let issuer = match act {
             Act::Prepare {
@@ -49,6 +49,16 @@ impl Authorities {
             } => {
                 let withdrawn = self.slots.prepared(AuthorityKind::X509)?;
                 slots.get(AuthorityKind::X509, withdrawn.id)
+            }
+            Act::Revoke {
+                kind: AuthorityKind::Root,
+                id,
+            } => return self.vouched_by(slots, *id),
+            Act::RollBack {
+                kind: AuthorityKind::Root,
+            } => {
+                let withdrawn = self.slots.prepared(AuthorityKind::Root)?;
+                return self.vouched_by(slots, withdrawn.id);
             }
             _ => None,
         };
@@ -66,14 +76,15 @@ impl Authorities {
     ) -> Result<(), CaError> {
         let root = self.root(id, root_key)?;
         let under = |slot: &&Slot| slot.parent == Some(id);
-        let revoked = slots.listed_issuers().filter(under).filter_map(|slot| {
+        let issuers = slots.listed_issuers().filter(under).filter_map(|slot| {
             let certificate = self.issuer_certificate(slot.id)?;
+            Some((certificate, slot.since))
+        });
+        let revoked = issuers.chain(self.disowned(slots, id, now));
+        let revoked = revoked.filter_map(|(certificate, at)| {
             let (_, serial) = svid::issuer_and_serial(certificate)?;
-            Some(RevokedLeaf {
-                serial,
-                at: slot.since,
-                reason: RevocationReason::Unspecified,
-            })
+            let reason = RevocationReason::Unspecified;
+            Some(RevokedLeaf { serial, at, reason })
         });
         let revoked: Vec<RevokedLeaf> = revoked.collect();
         // It must hold until the root's key is in hand again, which may be at the root's end.

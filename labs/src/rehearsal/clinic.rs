@@ -85,6 +85,7 @@ impl Terms {
                     grace: Duration::ZERO,
                     confirm: Confirm::ByHand,
                 },
+                cross_sign: true,
                 ..CaConfig::lab(TrustDomain::new("clinic.example")?)
             },
             token_ttl: services::token::grpc::TTL,
