@@ -1,6 +1,9 @@
 //! OpenSSL, where it is installed: somebody else's word on what we wrote.
 
+use std::path::Path;
 use std::process::Command;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
 
 /// Whether it is there to be asked; if not, the test that asks says so.
 #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
@@ -11,4 +14,48 @@ pub fn is_there() -> bool {
         println!("SKIPPED: there is no `openssl` to be asked");
     }
     there
+}
+
+/// What it says of a leaf, looking every certificate of the path up in a list: nothing, or why not.
+///
+/// # Errors
+/// What it said, where it does not verify.
+///
+/// # Panics
+/// When it cannot be run.
+pub fn verify(options: &[(&str, &Path)], leaf: &Path) -> Result<(), String> {
+    let mut command = Command::new("openssl");
+    command.args(["verify", "-x509_strict", "-crl_check_all"]);
+    for (option, value) in options {
+        command.arg(option).arg(value);
+    }
+    #[expect(clippy::expect_used, reason = "what is not there fails the test")]
+    let output = command.arg(leaf).output().expect("openssl runs");
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(String::from_utf8_lossy(&said).into_owned())
+}
+
+/// DER as it reads it.
+pub fn pem(kind: &str, der: &[u8]) -> String {
+    let text = BASE64_STANDARD.encode(der);
+    let lines = text.as_bytes().chunks(64);
+    let lines: String = lines
+        .map(|line| String::from_utf8_lossy(line) + "\n")
+        .collect();
+    format!("-----BEGIN {kind}-----\n{lines}-----END {kind}-----\n")
+}
+
+/// The serial of a certificate of ours: sixteen bytes, after `version 3` and its own head.
+///
+/// # Panics
+/// When it is no certificate of ours.
+#[expect(clippy::unwrap_used, reason = "what is not there fails the test")]
+pub fn serial(certificate: &[u8]) -> Vec<u8> {
+    let head = b"\xa0\x03\x02\x01\x02\x02\x10";
+    let at = certificate.windows(head.len()).position(|it| it == head);
+    let at = at.unwrap() + head.len();
+    certificate[at..at + 16].to_vec()
 }

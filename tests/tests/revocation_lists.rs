@@ -5,10 +5,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use ca::authority::{Issued, Issuer, Root};
 use ca::bundle::{Bundle, Bundles};
 use ca::chain::{InvalidChain, verify_chain};
@@ -65,7 +63,7 @@ fn clinic(revoked: Revoked) -> Clinic {
         Revoked::Nobody => (vec![], vec![]),
         Revoked::AnotherLeaf => (vec![entry(&[7; 16])], vec![]),
         Revoked::Leaf => (vec![entry(&[7; 16]), entry(&leaf.facts.serial)], vec![]),
-        Revoked::Issuer => (vec![], vec![entry(&serial(issuer.certificate()))]),
+        Revoked::Issuer => (vec![], vec![entry(&openssl::serial(issuer.certificate()))]),
     };
     let (from, until) = (NOW - HOUR, NOW + HOUR);
     Clinic {
@@ -77,14 +75,6 @@ fn clinic(revoked: Revoked) -> Clinic {
         issuer,
         leaf,
     }
-}
-
-/// The serial of a certificate of ours: sixteen bytes, after `version 3` and its own head.
-fn serial(certificate: &[u8]) -> Vec<u8> {
-    let head = b"\xa0\x03\x02\x01\x02\x02\x10";
-    let at = certificate.windows(head.len()).position(|it| it == head);
-    let at = at.unwrap() + head.len();
-    certificate[at..at + 16].to_vec()
 }
 
 impl Clinic {
@@ -120,7 +110,7 @@ impl Clinic {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, kind: &str, ders: &[&[u8]]| {
             let path = folder.path().join(name);
-            let pem: String = ders.iter().map(|der| pem(kind, der)).collect();
+            let pem: String = ders.iter().map(|der| openssl::pem(kind, der)).collect();
             fs::write(&path, pem).unwrap();
             path
         };
@@ -136,31 +126,8 @@ impl Clinic {
             ("-CRLfile", &*lists),
             ("-attime", Path::new(&at)),
         ];
-        openssl_verify(&options, &leaf)
+        openssl::verify(&options, &leaf)
     }
-}
-
-fn openssl_verify(options: &[(&str, &Path)], leaf: &Path) -> Result<(), String> {
-    let mut command = Command::new("openssl");
-    command.args(["verify", "-x509_strict", "-crl_check_all"]);
-    for (option, value) in options {
-        command.arg(option).arg(value);
-    }
-    let output = command.arg(leaf).output().unwrap();
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = [output.stdout, output.stderr].concat();
-    Err(String::from_utf8_lossy(&said).into_owned())
-}
-
-fn pem(kind: &str, der: &[u8]) -> String {
-    let text = BASE64_STANDARD.encode(der);
-    let lines = text.as_bytes().chunks(64);
-    let lines: String = lines
-        .map(|line| String::from_utf8_lossy(line) + "\n")
-        .collect();
-    format!("-----BEGIN {kind}-----\n{lines}-----END {kind}-----\n")
 }
 
 #[test]

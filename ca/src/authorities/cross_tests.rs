@@ -35,7 +35,8 @@ fn ca(disk: &MemDisk, cross_sign: bool) -> Ca {
 
 fn command(ca: &mut Ca, act: Act) {
     let why = Reason::new("nobody is asked").unwrap();
-    ca.command(&Command::from(act).overriding(why), NOW).unwrap();
+    ca.command(&Command::from(act).overriding(why), NOW)
+        .unwrap();
 }
 
 /// Puts a next root and its issuer in the place of the last ones. Nobody is there to be asked.
