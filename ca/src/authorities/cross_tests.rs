@@ -1,3 +1,5 @@
+//! Claims about a root under the one before it: who is led by it, and until when.
+
 use std::sync::Arc;
 use std::time::Duration;
 
