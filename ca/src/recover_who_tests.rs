@@ -75,3 +75,19 @@ fn a_leaf_that_was_swept_out_of_memory_is_still_proof_inside_the_grace() {
     );
     assert!(member.returns(&mut ca, &fresh(), now).is_ok());
 }
+
+/// Whoever has a stolen key could otherwise hold a rotation up that is to make it worthless.
+#[test]
+fn who_stands_apart_holds_no_rotation_up() {
+    let mut ca = open(&MemDisk::new(), NOW);
+    let member = Member::joins(&mut ca, "/records", NOW);
+    let now = member.over();
+    let apart = member.returns(&mut ca, &fresh(), now).unwrap();
+    assert!(way_back::is_apart(&apart.facts().spiffe_id));
+    let kind = AuthorityKind::X509;
+    let prepare = ca.prepare_act(kind, now);
+    for act in [prepare, Act::Activate { kind, id: None }] {
+        ca.command(&Command::from(act), now).unwrap();
+    }
+    assert_eq!(ca.status(now).members, 0);
+}

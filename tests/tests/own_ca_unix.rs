@@ -292,6 +292,15 @@ fn what_makes_no_sense_is_said_in_one_line_and_changes_nothing() {
         "ca status --dir endless",
         &["endless/ca.toml", "leaf_ttl_s"],
     );
+    let week = 7 * 24 * 60 * 60 + 1;
+    desk.write(
+        "patient/ca.toml",
+        format!("format=1\ntrust_domain='a'\nroot_keys='k'\nleaf_ttl_s=60\nway_back_s={week}\n"),
+    );
+    desk.refuses(
+        "ca status --dir patient",
+        &["patient/ca.toml", "way_back_s", "604800"],
+    );
     desk.refuses(
         "ca init --dir d --trust-domain a/b --passphrase-file pass",
         &["a/b"],

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use ca::disk::{Disk, FsDisk};
 use ca::identity::TrustDomain;
-use ca::issue::{Ca, CaConfig, WORKING_LEAF_TTL_S};
+use ca::issue::{Ca, CaConfig, Returns, WORKING_LEAF_TTL_S};
 use ca::root_keys::RootKeys as _;
 use ca::sealed_keys::SealedRootKeys;
 use ca::seams::Seams;
+use ca::way_back::MAX_GRACE;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -37,6 +38,13 @@ pub(super) struct Settings {
     pub(super) leaf_ttl_s: u64,
     /// Where roots' keys are, from the CA's folder.
     pub(super) root_keys: PathBuf,
+    /// How long after its leaf's end a workload may still come back by its key, in seconds; 0: not
+    /// at all. Who comes back is confirmed by hand.
+    #[serde(default = "a_day")]
+    pub(super) way_back_s: u64,
+    /// Whether a new root is signed by the one before it too.
+    #[serde(default = "yes")]
+    pub(super) cross_sign: bool,
 }
 
 /// The folder of a CA that was founded.
@@ -53,8 +61,18 @@ impl Settings {
             trust_domain,
             leaf_ttl_s,
             root_keys,
+            way_back_s: a_day(),
+            cross_sign: yes(),
         }
     }
+}
+
+const fn a_day() -> u64 {
+    24 * 60 * 60
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl Folder {
@@ -166,7 +184,22 @@ impl Folder {
             let why = format!("`leaf_ttl_s` is {secs}: it is {least} to {most} seconds");
             return Err(Stop::file(&file, why));
         }
-        Ok(CaConfig::working(domain, Duration::from_secs(secs)))
+        let grace = Duration::from_secs(self.settings.way_back_s);
+        if grace > MAX_GRACE {
+            let (secs, most) = (grace.as_secs(), MAX_GRACE.as_secs());
+            let why = format!("`way_back_s` is {secs}: it is {most} seconds at most, or 0");
+            return Err(Stop::file(&file, why));
+        }
+        let working = CaConfig::working(domain, Duration::from_secs(secs));
+        let returns = Returns {
+            grace,
+            ..working.returns
+        };
+        Ok(CaConfig {
+            returns,
+            cross_sign: self.settings.cross_sign,
+            ..working
+        })
     }
 }
 
