@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use prost::Message as _;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
     "schism/ca/v1/identity.proto",
+    "schism/ca/v1/secrets.proto",
     "schism/ca/v1/trust.proto",
     "schism/policy/v1/policy.proto",
+    "schism/records/v1/notices.proto",
     "schism/records/v1/records.proto",
     "schism/records/v1/replication.proto",
     "schism/token/v1/tokens.proto",

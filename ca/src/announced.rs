@@ -7,6 +7,7 @@ use crate::authorities::{Authorities, Listed};
 use crate::bundle::Bundle;
 use crate::federation::Federation;
 use crate::identity::TrustDomain;
+use crate::secrets::{Held, SecretName, Secrets};
 use crate::token_keys::TokenKey;
 
 /// What this CA tells every member, whole.
@@ -31,10 +32,17 @@ pub struct Announced {
     pub members: u32,
     /// The key that signs tokens: for the token service, and nobody else.
     pub signing: Option<TokenKey>,
+    /// The secrets, each for its holders, and nobody else.
+    pub secrets: BTreeMap<SecretName, Held>,
 }
 
 impl Announced {
-    pub(crate) fn of(authorities: &Authorities, others: &Federation, members: u32) -> Self {
+    pub(crate) fn of(
+        authorities: &Authorities,
+        others: &Federation,
+        members: u32,
+        secrets: &Secrets,
+    ) -> Self {
         Self {
             bundle: authorities.bundle(),
             federated: others.bundles(),
@@ -45,6 +53,7 @@ impl Announced {
             tainted_keys: authorities.tainted_keys(),
             members,
             signing: authorities.token_key().cloned(),
+            secrets: secrets.held(),
         }
     }
 }

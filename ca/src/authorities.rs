@@ -79,7 +79,7 @@ impl Authorities {
                 Journaled::Revoked(one) => {
                     revoked.insert(one.serial_bytes().map_err(CaError::damaged)?, one);
                 }
-                Journaled::Returned(_) | Journaled::Confirmed(_) => {}
+                Journaled::Returned(_) | Journaled::Confirmed(_) | Journaled::Secret(_) => {}
             }
         }
         let slots = Slots::replay(&transitions).map_err(CaError::damaged)?;
@@ -121,6 +121,7 @@ impl Authorities {
                     let key = material.key()?.ok_or_else(gone)?;
                     loaded.token_keys.put(slot.id, TokenKey::new(key)?);
                 }
+                AuthorityKind::Secret => return Err(CaError::damaged("a secret has no name")),
             }
         }
         Ok(loaded)
@@ -282,6 +283,7 @@ impl Authorities {
                 change.material.push((name, material));
                 change.token_key = Some((slot.id, key));
             }
+            AuthorityKind::Secret => return Err(CaError::NoSuchSecret(String::new())),
         }
         Ok(())
     }

@@ -152,6 +152,9 @@ pub enum CaError {
     /// No living leaf has that serial.
     #[error("no living leaf has the serial `{0}`")]
     NoSuchLeaf(String),
+    /// The settings name no such secret.
+    #[error("there is no secret `{0}`")]
+    NoSuchSecret(String),
     /// Nobody of that name, or with that serial, waits to be confirmed.
     #[error("nobody waits to be confirmed as `{0}`")]
     NothingToConfirm(SpiffeId),

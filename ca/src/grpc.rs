@@ -1,6 +1,7 @@
 //! The CA's services on the wire: the only place where its messages and its refusals are
 //! translated.
 
+mod secrets;
 mod signing;
 
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use proto::ca::v1 as wire;
 use proto::ca::v1::identity_server::{Identity as IdentityApi, IdentityServer};
+use proto::ca::v1::secrets_server::SecretsServer;
 use proto::ca::v1::token_keys_server::TokenKeysServer;
 use proto::ca::v1::trust_server::{Trust as TrustApi, TrustServer};
 use tokio_stream::Stream;
@@ -62,8 +64,9 @@ impl IdentityService {
         let identity = IdentityServer::new(self.clone())
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_STATE);
-        let keys = TokenKeysServer::new(self).max_decoding_message_size(MAX_MESSAGE);
-        Offered::of(identity).and(trust).and(keys)
+        let keys = TokenKeysServer::new(self.clone()).max_decoding_message_size(MAX_MESSAGE);
+        let secrets = SecretsServer::new(self).max_decoding_message_size(MAX_MESSAGE);
+        Offered::of(identity).and(trust).and(keys).and(secrets)
     }
 
     fn ca(&self) -> MutexGuard<'_, Ca> {

@@ -30,6 +30,7 @@ use crate::profile::Validity;
 use crate::returns::ReturnBook;
 use crate::root_keys::{RootKeyFiles, RootKeys};
 use crate::seams::Seams;
+use crate::secrets::Secrets;
 pub use crate::settings::{
     AT_ONCE_LEAVES, CaConfig, Confirm, LISTS_A_LIFE, Returns, WORKING_LEAF_TTL_S, WORKING_TOLERANCE,
 };
@@ -83,6 +84,7 @@ pub struct Ca {
     pub(crate) config: CaConfig,
     pub(crate) store: Store,
     pub(crate) authorities: Authorities,
+    pub(crate) secrets: Secrets,
     pub(crate) federation: Federation,
     /// How many orders about other trust domains were given since it was opened.
     pub(crate) ordered: watch::Sender<u64>,
@@ -150,12 +152,14 @@ impl Ca {
         let returns = ReturnBook::read(&store.journal(0)?)?;
         let authorities = Authorities::load(&store, &config)?;
         let federation = Federation::load(&store, now)?;
-        let announced = Announced::of(&authorities, &federation, 0);
+        let secrets = Secrets::load(&store, &config.secrets)?;
+        let announced = Announced::of(&authorities, &federation, 0, &secrets);
         let mut ca = Self {
             config,
             store,
             announced: watch::Sender::new(Arc::new(announced)),
             authorities,
+            secrets,
             federation,
             ordered: watch::Sender::new(0),
             keys: Arc::clone(&seams.keys),

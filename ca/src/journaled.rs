@@ -1,5 +1,6 @@
 //! What the CA journals beside its certificates, and logs: each transition of an authority, each
-//! revocation of a leaf, each return of somebody whose leaf had ended, each confirmation of one.
+//! revocation of a leaf, each return of somebody whose leaf had ended, each confirmation of one,
+//! each step of a version of a secret.
 //!
 //! One entry is one line of JSON: a transition as [`Transition`] has it, a revocation for example
 //! `{"kind":"revoke","serial":"5e..","issuer":2,"spiffe_id":"spiffe://clinic.example/user/m",`
@@ -14,6 +15,7 @@ use crate::dns::DnsNames;
 use crate::identity::SpiffeId;
 use crate::nonce::unhex;
 use crate::rotation::Transition;
+use crate::secrets::SecretName;
 
 /// One entry of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,8 @@ pub enum Journaled {
     Returned(Returned),
     /// An operator confirmed who came back.
     Confirmed(Confirmed),
+    /// A version of a secret took a step.
+    Secret(SecretStep),
 }
 
 impl Journaled {
@@ -123,6 +127,27 @@ pub struct Confirmed {
     pub serial: String,
     /// When, on the CA's clock, in microseconds.
     pub at_us: u64,
+}
+
+/// The word that tells a step of a secret from one of an authority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretKind {
+    /// A version of a secret took a step.
+    #[default]
+    Secret,
+}
+
+/// A step of one version of a secret. It holds no byte of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretStep {
+    /// Says what kind of entry this is.
+    pub kind: SecretKind,
+    /// Which secret.
+    pub secret: SecretName,
+    /// Which step of which version. Generations are the secret's own.
+    pub step: Transition,
 }
 
 /// A revocation that this CA did not write.

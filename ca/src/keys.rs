@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use ring::rand::SystemRandom;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use zeroize::Zeroizing;
 
@@ -25,7 +25,13 @@ pub trait Keys: Send + Sync + fmt::Debug {
 
     /// A new Ed25519 key.
     fn ed25519(&self) -> Result<Pkcs8, NoRandomness>;
+
+    /// A new secret of 32 bytes, for AES-256 or HMAC-SHA256. It has no public half.
+    fn secret(&self) -> Result<Zeroizing<Vec<u8>>, NoRandomness>;
 }
+
+/// How long a secret is, in bytes.
+pub const SECRET_BYTES: usize = 32;
 
 /// Keys from ring and the operating system's randomness.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,5 +48,11 @@ impl Keys for RingKeys {
         Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
             .map(|document| Zeroizing::new(document.as_ref().to_vec()))
             .map_err(|_| NoRandomness)
+    }
+
+    fn secret(&self) -> Result<Zeroizing<Vec<u8>>, NoRandomness> {
+        let mut bytes = Zeroizing::new(vec![0; SECRET_BYTES]);
+        let filled = SystemRandom::new().fill(&mut bytes);
+        filled.map(|()| bytes).map_err(|_| NoRandomness)
     }
 }

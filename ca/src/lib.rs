@@ -56,6 +56,7 @@ mod rotate;
 pub mod rotation;
 pub mod sealed_keys;
 pub mod seams;
+pub mod secrets;
 mod settings;
 mod signed_before;
 mod store;

@@ -65,7 +65,7 @@ impl ReturnBook {
                     last.confirmed = Some(Time::from_micros(*at_us));
                 }
             }
-            Journaled::Transition(_) | Journaled::Revoked(_) => {}
+            Journaled::Transition(_) | Journaled::Revoked(_) | Journaled::Secret(_) => {}
         }
         Ok(())
     }

@@ -45,6 +45,7 @@ impl Ca {
             self.may_sign(&member, until);
         }
         self.rotate_token_keys(now)?;
+        self.begin_secrets(now)?;
         self.authorities.sign_lists(&self.store, now)?;
         self.catch_up()?;
         self.announce();
@@ -55,7 +56,9 @@ impl Ca {
     pub fn prepare_act(&self, kind: AuthorityKind, now: Time) -> Act {
         let life = match kind {
             AuthorityKind::Root => self.config.root_ttl,
-            AuthorityKind::X509 | AuthorityKind::Jwt => self.config.issuer_ttl,
+            AuthorityKind::X509 | AuthorityKind::Jwt | AuthorityKind::Secret => {
+                self.config.issuer_ttl
+            }
         };
         Act::Prepare {
             kind,
@@ -273,7 +276,7 @@ impl Ca {
 
     pub(crate) fn announce(&self) {
         let (others, members) = (&self.federation, self.living_members());
-        let now = Announced::of(&self.authorities, others, members);
+        let now = Announced::of(&self.authorities, others, members, &self.secrets);
         self.announced.send_if_modified(|announced| {
             let changed = **announced != now;
             if changed {

@@ -1,12 +1,14 @@
 //! The CA's settings: the lives of what it issues, how much clocks may be off, and who may come
 //! back.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::error::CaError;
 use crate::identity::TrustDomain;
 use crate::rotation::{Gates, Heed};
+use crate::secrets::SecretConfig;
 use crate::way_back::MAX_GRACE;
 
 /// Who may come back after its leaf has ended ([`crate::way_back`]).
@@ -75,6 +77,8 @@ pub struct CaConfig {
     pub returns: Returns,
     /// Whether a new root is signed by the one before it too, for whoever missed it.
     pub cross_sign: bool,
+    /// The secrets that it makes and hands out; there may be none.
+    pub secrets: Vec<SecretConfig>,
 }
 
 /// How far clocks may be off where real machines are served, at a CA and its agents alike.
@@ -112,6 +116,7 @@ impl CaConfig {
             },
             // What a laboratory shows of roots is what happens without it.
             cross_sign: false,
+            secrets: Vec::new(),
         }
     }
 
@@ -154,6 +159,10 @@ impl CaConfig {
             return Err(CaError::Settings(
                 "an issuer lives at least six leaves long, and a root at least as long as it",
             ));
+        }
+        let names: BTreeSet<_> = self.secrets.iter().map(|secret| &secret.name).collect();
+        if names.len() < self.secrets.len() {
+            return Err(CaError::Settings("two secrets have one name"));
         }
         if self.returns.grace > MAX_GRACE {
             return Err(CaError::Settings("the way back is open for a week at most"));

@@ -167,6 +167,17 @@ impl Store {
         entries: &[Journaled],
         material: &[(String, Material)],
     ) -> Result<(), CaError> {
+        self.write_and_erase(entries, material, &[])
+    }
+
+    /// As [`Self::write_journal`], and forgets what is kept under these names, in the same step.
+    /// The database's file may hold the bytes for longer, in pages that are not yet used again.
+    pub(crate) fn write_and_erase(
+        &self,
+        entries: &[Journaled],
+        material: &[(String, Material)],
+        erased: &[String],
+    ) -> Result<(), CaError> {
         let transaction = self.0.begin_write().map_err(down)?;
         {
             let mut journal = transaction.open_table(JOURNAL).map_err(down)?;
@@ -179,6 +190,9 @@ impl Store {
                 let bytes = serde_json::to_vec(material).map_err(CaError::encoding)?;
                 let bytes = Zeroizing::new(bytes);
                 table.insert(&**name, &**bytes).map_err(down)?;
+            }
+            for name in erased {
+                table.remove(&**name).map_err(down)?;
             }
         }
         transaction.commit().map_err(down)

@@ -122,12 +122,13 @@ impl Schedule {
         match kind {
             AuthorityKind::Root => &self.root,
             AuthorityKind::X509 => &self.x509,
-            AuthorityKind::Jwt => &self.jwt,
+            // No schedule moves a secret: it is rotated by hand.
+            AuthorityKind::Jwt | AuthorityKind::Secret => &self.jwt,
         }
     }
 
     fn by_lifetime(&self) -> impl Iterator<Item = (AuthorityKind, &Timing)> {
-        let kinds = AuthorityKind::ALL.into_iter();
+        let kinds = AuthorityKind::OWN.into_iter();
         kinds
             .map(|kind| (kind, self.of(kind)))
             .filter(|(_, timing)| timing.pace == Pace::ByLifetime)
@@ -176,7 +177,7 @@ fn onward(slots: &Slots, kind: AuthorityKind, timing: &Timing, now: Time) -> Opt
 fn root_end(slots: &Slots, kind: AuthorityKind) -> Time {
     let root = match kind {
         AuthorityKind::X509 => slots.signer(AuthorityKind::Root),
-        AuthorityKind::Root | AuthorityKind::Jwt => None,
+        AuthorityKind::Root | AuthorityKind::Jwt | AuthorityKind::Secret => None,
     };
     root.map_or(Time::from_micros(u64::MAX), |root| root.not_after)
 }
@@ -229,7 +230,7 @@ pub struct Alarm {
 
 /// Every active authority whose end is near at `now` and whose successor will not take over.
 pub fn alarms(slots: &Slots, schedule: &Schedule, facts: &Facts, now: Time) -> Vec<Alarm> {
-    let near = AuthorityKind::ALL.into_iter().filter_map(|kind| {
+    let near = AuthorityKind::OWN.into_iter().filter_map(|kind| {
         let active = slots.signer(kind)?;
         let timing = schedule.of(kind);
         if now < timing.alarm.before_end_of(active) {

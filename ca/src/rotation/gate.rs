@@ -4,7 +4,7 @@
 //! that cannot be placed blocks. Invariant: an open gate means that no living leaf and no living
 //! token depends on what is taken away, and that every live member can verify what is to sign.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -33,6 +33,16 @@ pub struct Member {
     pub leaves: Vec<LiveLeaf>,
     /// What it signs tokens with, if it signs any.
     pub signs: Option<Signs>,
+    /// What it uses of a secret, if it makes anything with it.
+    pub uses: Option<Uses>,
+}
+
+/// What a member that makes something with a secret says of its versions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Uses {
+    /// Those that something there is under, or is being made with, and since when it is these;
+    /// nothing: it has said nothing.
+    pub versions: Option<(BTreeSet<u64>, Time)>,
 }
 
 /// What a member that signs tokens says of its key.
@@ -50,7 +60,8 @@ pub struct Signs {
 pub struct Facts {
     /// Every workload that has a leaf.
     pub members: BTreeMap<SpiffeId, Member>,
-    /// The longest life of a token, with what a signer needs to learn that its key is retired.
+    /// The longest life of a token, with what a signer needs to learn that its key is retired; of
+    /// a secret, how long what was made with it counts, zero where that is asked of its users.
     pub token_life: Duration,
     /// How far past its end a token is taken at most.
     pub token_leeway: Duration,
@@ -96,6 +107,18 @@ pub enum Blocker {
         #[serde(rename = "until_us")]
         until: Time,
     },
+    /// Something at a member is under this version of a secret, as far as is known. No time ends
+    /// that.
+    StillUses {
+        /// Who.
+        member: SpiffeId,
+    },
+    /// What was made with this version of a secret still counts.
+    StillCounts {
+        /// When the last of it ends.
+        #[serde(rename = "until_us")]
+        until: Time,
+    },
 }
 
 impl Blocker {
@@ -105,7 +128,9 @@ impl Blocker {
             Self::NotAcknowledged { until, .. }
             | Self::LivingLeaves { until, .. }
             | Self::StillSigns { until, .. }
-            | Self::LivingTokens { until } => *until,
+            | Self::LivingTokens { until }
+            | Self::StillCounts { until } => *until,
+            Self::StillUses { .. } => Time::from_micros(u64::MAX),
         }
     }
 }
@@ -137,6 +162,10 @@ impl fmt::Display for Blocker {
                 write!(f, "`{member}` has not said that it signs with another key")
             }
             Self::LivingTokens { until } => write!(f, "tokens signed with it live until {until}"),
+            Self::StillUses { member } => {
+                write!(f, "`{member}` has not said that nothing there is under it")
+            }
+            Self::StillCounts { until } => write!(f, "what was made with it counts until {until}"),
         }
     }
 }
@@ -165,6 +194,12 @@ impl Gate {
                 let until = until.filter(|until| now <= *until);
                 blockers.extend(until.map(|until| Blocker::LivingTokens { until }));
                 blockers
+            }
+            Self::Converged(AuthorityKind::Secret, id) => {
+                let version = slots.get(AuthorityKind::Secret, id);
+                // What nothing was ever made with, nothing is under.
+                let stopped = version.and_then(|version| version.stopped);
+                stopped.map_or_else(Vec::new, |stopped| in_use(facts, id, stopped, now))
             }
             Self::Converged(kind, id) => dependent(slots, facts, now, kind, id),
         }
@@ -233,6 +268,27 @@ fn still_signing(facts: &Facts, id: u64, now: Time) -> Vec<Blocker> {
         })
     });
     signing.collect()
+}
+
+/// Who uses a version of a secret that is not the newest any more, and whether what was made with
+/// it still counts. Whoever has not said what it uses may use any.
+fn in_use(facts: &Facts, id: u64, stopped: Time, now: Time) -> Vec<Blocker> {
+    let users = || {
+        let members = facts.members.iter();
+        members.filter_map(|(member, it)| Some((member, it.uses.as_ref()?.versions.as_ref())))
+    };
+    let under = users().filter(|(_, said)| said.is_none_or(|(using, _)| using.contains(&id)));
+    let mut blockers: Vec<Blocker> = under
+        .map(|(member, _)| Blocker::StillUses {
+            member: member.clone(),
+        })
+        .collect();
+    let moved = users().filter_map(|(_, said)| said.map(|(_, since)| *since));
+    let until = moved.fold(stopped, Time::max) + facts.token_life + facts.token_leeway;
+    if !facts.token_life.is_zero() && now <= until {
+        blockers.push(Blocker::StillCounts { until });
+    }
+    blockers
 }
 
 /// When the last token of a key that stopped signing ends; nothing if it never signed. A signer

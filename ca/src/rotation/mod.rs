@@ -1,4 +1,5 @@
-//! Rotation: one state machine for everything that signs, roots, X.509 issuers and JWT keys alike.
+//! Rotation: one state machine for everything that signs, roots, X.509 issuers and JWT keys alike,
+//! and for the versions of a secret.
 //!
 //! ```text
 //! prepared --activate--> active --(its successor's activation)--> retired --> tainted --> revoked
@@ -43,7 +44,7 @@ mod walk;
 pub use command::{Act, Command};
 pub use decide::decide;
 pub use due::{Alarm, Lead, Pace, Schedule, Timing, alarms, due, next_look};
-pub use gate::{Blocker, Facts, LiveLeaf, Member, Signs};
+pub use gate::{Blocker, Facts, LiveLeaf, Member, Signs, Uses};
 pub use gates::{Gates, Heed, danger};
 pub use phase::{AuthorityKind, Phase, UnknownKind};
 pub use reason::{InvalidReason, MAX_REASON, Reason};

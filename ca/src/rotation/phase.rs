@@ -18,16 +18,22 @@ pub enum AuthorityKind {
     X509,
     /// Tokens.
     Jwt,
+    /// Nothing that anybody verifies with a public half: a version of a secret. Of those there are
+    /// many, and the versions of each are slots of their own ([`crate::secrets`]).
+    Secret,
 }
 
 /// A word that names no kind of authority.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no kind of authority: there are `root`, `x509` and `jwt`")]
+#[error("`{0}` is no kind of authority: there are `root`, `x509`, `jwt` and `secret`")]
 pub struct UnknownKind(String);
 
 impl AuthorityKind {
     /// Each kind once, roots first.
-    pub const ALL: [Self; 3] = [Self::Root, Self::X509, Self::Jwt];
+    pub const ALL: [Self; 4] = [Self::Root, Self::X509, Self::Jwt, Self::Secret];
+
+    /// Those that every CA has: one line of each, side by side in the same slots.
+    pub const OWN: [Self; 3] = [Self::Root, Self::X509, Self::Jwt];
 
     /// Its word.
     pub const fn word(self) -> &'static str {
@@ -35,6 +41,7 @@ impl AuthorityKind {
             Self::Root => "root",
             Self::X509 => "x509",
             Self::Jwt => "jwt",
+            Self::Secret => "secret",
         }
     }
 }
@@ -119,7 +126,7 @@ mod tests {
         let error = "X509".parse::<AuthorityKind>().unwrap_err();
         assert_eq!(
             error.to_string(),
-            "`X509` is no kind of authority: there are `root`, `x509` and `jwt`"
+            "`X509` is no kind of authority: there are `root`, `x509`, `jwt` and `secret`"
         );
     }
 }

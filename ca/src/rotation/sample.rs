@@ -52,7 +52,7 @@ impl Sample {
     /// One active authority of each kind, at generation 3, and no member.
     pub(super) fn set_up() -> Self {
         let mut sample = Self::empty();
-        for kind in AuthorityKind::ALL {
+        for kind in AuthorityKind::OWN {
             sample.rotate(kind);
         }
         sample
@@ -68,6 +68,7 @@ impl Sample {
         let joined = Member {
             acknowledged: Some(self.slots.generation()),
             signs: None,
+            uses: None,
             leaves: vec![LiveLeaf { issuer, not_after }],
         };
         self.facts.members.insert(member(name), joined);
@@ -97,7 +98,7 @@ impl Sample {
     pub(super) fn validity(&self, kind: AuthorityKind) -> Validity {
         let life = match kind {
             AuthorityKind::Root => ROOT_TTL,
-            AuthorityKind::X509 | AuthorityKind::Jwt => ISSUER_TTL,
+            AuthorityKind::X509 | AuthorityKind::Jwt | AuthorityKind::Secret => ISSUER_TTL,
         };
         Validity::new(self.now - Duration::from_secs(3_600), self.now + life)
     }

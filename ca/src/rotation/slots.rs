@@ -186,7 +186,9 @@ impl Slots {
         let known = |root| self.get(AuthorityKind::Root, root).is_some();
         let right = match slot.kind {
             AuthorityKind::X509 => slot.parent.is_some_and(known),
-            AuthorityKind::Root | AuthorityKind::Jwt => slot.parent.is_none(),
+            AuthorityKind::Root | AuthorityKind::Jwt | AuthorityKind::Secret => {
+                slot.parent.is_none()
+            }
         };
         let (kind, id) = (slot.kind, slot.id);
         right.then_some(()).ok_or(Unfit::Parent { kind, id })

@@ -63,7 +63,7 @@ impl Walk {
             sample: Sample::set_up(),
             rng: SeededRng::branch(seed, "walk"),
             tokens: BTreeMap::new(),
-            born: AuthorityKind::ALL.map(|kind| (kind, 1)).into(),
+            born: AuthorityKind::OWN.map(|kind| (kind, 1)).into(),
             contents: BTreeMap::new(),
             followed: BTreeMap::new(),
             blocked: 0,
@@ -104,6 +104,7 @@ impl Walk {
         let member = members.entry(member(&format!("agent-{}", self.rng.below(6))));
         let member = member.or_insert_with(|| Member {
             signs: None,
+            uses: None,
             acknowledged: Some(generation),
             leaves: Vec::new(),
         });
@@ -125,7 +126,7 @@ impl Walk {
     }
 
     fn some_act(&self) -> Act {
-        let kinds = AuthorityKind::ALL;
+        let kinds = AuthorityKind::OWN;
         let kind = kinds[usize::try_from(self.rng.below(3)).unwrap()];
         let newest = self.sample.slots.next_id(kind);
         // Mostly one of the newest: older ones are all revoked.
@@ -179,7 +180,7 @@ impl Walk {
 
     fn someone_always_signs(&self) {
         let slots = &self.sample.slots;
-        for kind in AuthorityKind::ALL {
+        for kind in AuthorityKind::OWN {
             let count = |phase| slots.of(kind).filter(|slot| slot.phase == phase).count();
             assert_eq!(count(Phase::Active), 1, "{kind}");
             assert!(count(Phase::Prepared) <= 1, "{kind}");

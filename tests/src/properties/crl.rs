@@ -37,6 +37,10 @@ impl Keys for Known {
     fn ed25519(&self) -> Result<Pkcs8, NoRandomness> {
         RingKeys.ed25519()
     }
+
+    fn secret(&self) -> Result<Pkcs8, NoRandomness> {
+        RingKeys.secret()
+    }
 }
 
 /// A root and its issuer, of one key and two names.
