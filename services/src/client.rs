@@ -5,8 +5,9 @@ use std::time::Duration;
 use ca::conn::{Connection, Dialer, MAX_MESSAGE, Refused};
 use proto::policy::v1::ActRequest;
 use proto::policy::v1::policy_client::PolicyClient;
+use proto::records::v1::notices_client::NoticesClient;
 use proto::records::v1::records_client::RecordsClient;
-use proto::records::v1::{ReadRequest, ShareRequest, WatchRequest, WriteRequest};
+use proto::records::v1::{Notice, ReadRequest, ShareRequest, WatchRequest, WriteRequest};
 use tonic::{Code, Request, Status};
 
 use crate::courier::{Delivery, Message};
@@ -14,6 +15,7 @@ use crate::guard::REFUSAL;
 use crate::member::{Member, connect};
 use crate::policy::entry::Entry;
 use crate::refusal::Refusal;
+use crate::secret::{Secrets, notice, webhook};
 
 /// What precedes a refusal's name where no request was decided: the certificate was refused when
 /// the connection was made.
@@ -46,6 +48,7 @@ pub struct User {
     host: String,
     dialer: Dialer,
     deadline: Duration,
+    secrets: Option<Secrets>,
 }
 
 impl User {
@@ -56,7 +59,14 @@ impl User {
             host: host.to_owned(),
             dialer: member.dialer(host),
             deadline: DEADLINE,
+            secrets: None,
         }
+    }
+
+    /// The same, who signs notices with what these hold.
+    #[must_use]
+    pub fn signing(self, secrets: Option<Secrets>) -> Self {
+        Self { secrets, ..self }
     }
 
     /// The same, waiting longer or shorter than [`DEADLINE`] for an answer.
@@ -155,6 +165,13 @@ impl User {
         asked.await.map_err(|status| told(status, &connection))
     }
 
+    /// What is to be delivered about a record, signed now.
+    fn notice(&self, id: &str, text: &str) -> Option<Notice> {
+        let held = self.secrets.as_ref()?.get(&webhook());
+        let now = self.member.start.seams.clock.now();
+        notice::signed(&held, id, text, now)
+    }
+
     /// Asks over that connection.
     async fn asked(
         &self,
@@ -165,10 +182,19 @@ impl User {
     ) -> Result<u64, Status> {
         let own = connection.bearer.clone();
         let bearer = token.or(own.as_ref().map(|bearer| &*bearer.text));
+        let notifying = connection.clone();
         let client = RecordsClient::<Connection>::new(connection);
         let mut client = client.max_decoding_message_size(MAX_MESSAGE);
         let (id, at_least) = (resource.to_owned(), 0);
         let size = match action {
+            "notify" => {
+                let text = format!("{request} says so");
+                let notice = self.notice(&id, &text).ok_or_else(unsigned)?;
+                let client = NoticesClient::<Connection>::new(notifying);
+                let mut client = client.max_decoding_message_size(MAX_MESSAGE);
+                let ask = signed(notice, None, request)?;
+                client.deliver(ask).await?.into_inner().policy_size
+            }
             "write" => {
                 let text = format!("{request} was here");
                 let ask = signed(WriteRequest { id, text, at_least }, bearer, request)?;
@@ -186,6 +212,11 @@ impl User {
         };
         Ok(size)
     }
+}
+
+/// Whoever holds no version of the secret has nothing to send.
+fn unsigned() -> Status {
+    Status::unavailable("")
 }
 
 fn signed<T>(message: T, bearer: Option<&str>, request: &str) -> Result<Request<T>, Status> {

@@ -10,6 +10,7 @@ pub mod policy;
 pub mod posture;
 pub mod records;
 pub mod refusal;
+pub mod secret;
 #[cfg(test)]
 mod specimen;
 pub mod token;

@@ -21,7 +21,10 @@ use crate::policy::quorum::{InvalidQuorum, Quorum, danger::unwitnessed};
 use crate::policy::replica::{Replica, Trust};
 use crate::policy::serve::PolicyService;
 use crate::policy::witness::DurableWitness;
-use crate::records::{RecordsService, ReplicationService, Replicator, Store};
+use crate::records::{
+    NoticesService, RecordsService, ReplicationService, Replicator, Store, sweep,
+};
+use crate::secret::{Secrets, at_rest};
 use crate::token::grpc::TokenService;
 use crate::token::signing;
 
@@ -158,6 +161,8 @@ pub struct RecordsStart {
     pub keys: PolicyKeys,
     /// The key of its audit log.
     pub audit: NamedKey,
+    /// Whether its records lie sealed, and notices are taken.
+    pub secrets: bool,
     /// A planted bug, for the proof.
     pub bug: Mutation,
 }
@@ -185,6 +190,7 @@ pub async fn run_records(start: Start, own: RecordsStart) -> Result<(), NodeErro
     }
     let store = Store::open(&*seams.disk, &own.region)?;
     let member = Member::join(start, None);
+    let (store, secrets) = sealing(&member, store, &own)?;
     let follower = Follower::start(&member, replica, &own.policy_host);
     let audit = AuditWriter::start(log, &seams);
     let identifier = Identifier::new(&member, AUDIENCE, &own.issuer, &own.token_host);
@@ -192,10 +198,48 @@ pub async fn run_records(start: Start, own: RecordsStart) -> Result<(), NodeErro
     let warming = Arc::clone(&guard);
     tokio::spawn(async move { warming.warm().await });
     let replicator = Replicator::start(&member, &own.peers);
-    replicator.resume(&store)?;
+    resume(&replicator, &store)?;
+    tokio::spawn(sweep(store.clone(), seams));
     let changed = Arc::new(watch::Sender::new(0));
     let replication = ReplicationService::new(member.clone(), store.clone(), Arc::clone(&changed));
     let records = RecordsService::new(guard, store, replicator, posture.tls.recheck, changed);
-    let offered = Offered::of(records.server()).and(replication.server());
+    let notices =
+        secrets.map(|secrets| NoticesService::new(member.clone(), secrets, records.clone()));
+    let mut offered = Offered::of(records.server()).and(replication.server());
+    if let Some(notices) = notices {
+        offered = offered.and(notices.server());
+    }
     Ok(member.door().serve(PORT, offered).await?)
+}
+
+/// The store as the node has it, and its secrets, if it has any.
+fn sealing(
+    member: &Member,
+    store: Store,
+    own: &RecordsStart,
+) -> Result<(Store, Option<Secrets>), NodeError> {
+    if !own.secrets {
+        return Ok((store, None));
+    }
+    let under = [(at_rest(&own.region)?, store.under()?)].into();
+    let secrets = Secrets::follow(member, under);
+    let keys = Arc::clone(&member.start.seams.keys);
+    Ok((store.sealed(secrets.clone(), keys)?, Some(secrets)))
+}
+
+/// Offers again what was last written here: at once, or as soon as it can be opened.
+fn resume(replicator: &Replicator, store: &Store) -> Result<(), NodeError> {
+    let Some((name, secrets)) = store.sealed_with() else {
+        return Ok(replicator.resume(store)?);
+    };
+    let (replicator, store) = (replicator.clone(), store.clone());
+    tokio::spawn(async move {
+        let mut changes = secrets.changes();
+        // The sender is there for as long as the node runs.
+        let _ = changes.wait_for(|own| own.contains_key(&name)).await;
+        if let Err(error) = replicator.resume(&store) {
+            tracing::error!(%error, "what was written here before is not offered again");
+        }
+    });
+    Ok(())
 }

@@ -20,8 +20,14 @@ pub enum Refusal {
     CertificateRevoked,
     /// The peer's chain ends in no root that this node trusts by now.
     CertificateUntrusted,
+    /// The record lies under a version of its region's data key that this node does not hold.
+    DataKeyUnknown,
     /// No such record, said only to who may read it.
     NoSuchRecord,
+    /// The notice is not signed by the version of the secret that it names.
+    NoticeForged,
+    /// The notice is of too long ago, or of later, on this node's clock.
+    NoticeStale,
     /// This node has not reached the policy size that the caller's consistency mark demands.
     PolicyBehind,
     /// No policy permits this, or one forbids it.
@@ -38,6 +44,8 @@ pub enum Refusal {
     RevocationStale,
     /// No revocation list says anything about the peer's issuer.
     RevocationUnknown,
+    /// This node holds no such version of the secret: not yet, or not any more.
+    SecretUnknown,
     /// The token is for another service.
     TokenAudience,
     /// The token is past its end on this node's clock.
@@ -64,14 +72,17 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal, in order of name.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::AuditUnavailable,
         Self::Busy,
         Self::CertificateExpired,
         Self::CertificateNotYetValid,
         Self::CertificateRevoked,
         Self::CertificateUntrusted,
+        Self::DataKeyUnknown,
         Self::NoSuchRecord,
+        Self::NoticeForged,
+        Self::NoticeStale,
         Self::PolicyBehind,
         Self::PolicyDenied,
         Self::PolicyError,
@@ -80,6 +91,7 @@ impl Refusal {
         Self::PolicyUnwitnessed,
         Self::RevocationStale,
         Self::RevocationUnknown,
+        Self::SecretUnknown,
         Self::TokenAudience,
         Self::TokenExpired,
         Self::TokenForged,
@@ -102,7 +114,10 @@ impl Refusal {
             Self::CertificateNotYetValid => "certificate-not-yet-valid",
             Self::CertificateRevoked => "certificate-revoked",
             Self::CertificateUntrusted => "certificate-untrusted",
+            Self::DataKeyUnknown => "data-key-unknown",
             Self::NoSuchRecord => "no-such-record",
+            Self::NoticeForged => "notice-forged",
+            Self::NoticeStale => "notice-stale",
             Self::PolicyBehind => "policy-behind",
             Self::PolicyDenied => "policy-denied",
             Self::PolicyError => "policy-error",
@@ -111,6 +126,7 @@ impl Refusal {
             Self::PolicyUnwitnessed => "policy-unwitnessed",
             Self::RevocationStale => "revocation-stale",
             Self::RevocationUnknown => "revocation-unknown",
+            Self::SecretUnknown => "secret-unknown",
             Self::TokenAudience => "token-audience",
             Self::TokenExpired => "token-expired",
             Self::TokenForged => "token-forged",
@@ -134,6 +150,7 @@ impl Refusal {
     pub const fn code(self) -> tonic::Code {
         match self {
             Self::AuditUnavailable
+            | Self::DataKeyUnknown
             | Self::PolicyBehind
             | Self::PolicyError
             | Self::PolicyRolledBack
@@ -148,6 +165,9 @@ impl Refusal {
             | Self::CertificateNotYetValid
             | Self::CertificateRevoked
             | Self::CertificateUntrusted
+            | Self::NoticeForged
+            | Self::NoticeStale
+            | Self::SecretUnknown
             | Self::TokenAudience
             | Self::TokenExpired
             | Self::TokenForged

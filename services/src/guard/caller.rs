@@ -66,6 +66,12 @@ impl Caller {
         }
     }
 
+    /// Takes the policy's name for the leaf that it came with, where nothing else names it.
+    pub(super) fn named_by_leaf(&mut self) {
+        let peer = self.peer.as_ref();
+        self.principal = peer.map_or_else(String::new, |peer| principal(&peer.facts.spiffe_id));
+    }
+
     /// The leaf that it came with, as the audit log says it.
     pub(super) fn leaf(&self) -> Option<Leaf> {
         let facts = &self.peer.as_ref()?.facts;

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tonic::{Request, Status};
 
 pub use caller::{Caller, Identifier};
-pub use permit::{Action, Permit, Read, Share, Watch, Write};
+pub use permit::{Action, Notify, Permit, Read, Share, Watch, Write};
 
 use crate::audit::draft::Draft;
 use crate::audit::group::AuditWriter;
@@ -102,10 +102,7 @@ impl Guard {
         resource: &str,
         at_least: u64,
     ) -> Result<(Caller, Permit<A>), Status> {
-        let mut caller = Caller::of(request, || {
-            let number = self.unnamed.fetch_add(1, Ordering::Relaxed);
-            format!("{}-{number}", self.member.start.name)
-        });
+        let mut caller = self.caller(request);
         let identified = self
             .identifier
             .identify(&mut caller, request.metadata())
@@ -119,6 +116,46 @@ impl Guard {
             None => Ok((caller, Permit::issue(policy_size))),
             Some(refusal) => Err(status(refusal)),
         }
+    }
+
+    /// Lets in what proves itself: whoever brings it must stand and is asked for no token, and no
+    /// policy is asked. `found` is what was found of the proof.
+    ///
+    /// # Errors
+    /// As [`Self::admit`].
+    pub async fn admit_proved<A: Action, T>(
+        &self,
+        request: &Request<T>,
+        resource: &str,
+        found: Result<(), Refusal>,
+    ) -> Result<Permit<A>, Status> {
+        let mut caller = self.caller(request);
+        let charged = self.member.start.seams.work.charge(Kind::Decide).await;
+        let stands = match &caller.peer {
+            None => Err(Refusal::CertificateUntrusted),
+            Some(peer) => self.member.recheck(peer),
+        };
+        caller.named_by_leaf();
+        let decided = Decided {
+            view: self.view.borrow().clone(),
+            refusal: (charged.map_err(|_| Refusal::Busy).and(stands))
+                .and(found)
+                .err(),
+            at: self.member.start.seams.clock.now(),
+            freshness: Freshness::Any,
+        };
+        let policy_size = decided.view.size();
+        match self.record(&caller, A::NAME, resource, decided).await {
+            None => Ok(Permit::issue(policy_size)),
+            Some(refusal) => Err(status(refusal)),
+        }
+    }
+
+    fn caller<T>(&self, request: &Request<T>) -> Caller {
+        Caller::of(request, || {
+            let number = self.unnamed.fetch_add(1, Ordering::Relaxed);
+            format!("{}-{number}", self.member.start.name)
+        })
     }
 
     /// Decides once more for a caller that a stream let in earlier: its leaf, its token and the

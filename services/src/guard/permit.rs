@@ -42,6 +42,9 @@ pub trait Action: Send + Sync + 'static {
     const NAME: &'static str;
 }
 
+/// Delivering a notice about a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Notify;
 /// Reading a record.
 #[derive(Clone, Copy, Debug)]
 pub struct Read;
@@ -55,6 +58,9 @@ pub struct Watch;
 #[derive(Clone, Copy, Debug)]
 pub struct Write;
 
+impl Action for Notify {
+    const NAME: &'static str = "notify";
+}
 impl Action for Read {
     const NAME: &'static str = "read";
 }

@@ -305,7 +305,11 @@ pub const DIALS: &[Dial] = &[
         form: Form::Words,
         hardened: "acknowledged",
         exposed: &[exposed("immediately", "linkerd, CAs run by hand")],
-        refusals: &["certificate-untrusted"],
+        refusals: &[
+            "certificate-untrusted",
+            "data-key-unknown",
+            "secret-unknown",
+        ],
         built: &["acknowledged", "immediately"],
     },
     Dial {
@@ -313,7 +317,11 @@ pub const DIALS: &[Dial] = &[
         form: Form::Words,
         hardened: "converged",
         exposed: &[exposed("immediately", "linkerd, CAs run by hand")],
-        refusals: &["certificate-untrusted"],
+        refusals: &[
+            "certificate-untrusted",
+            "data-key-unknown",
+            "secret-unknown",
+        ],
         built: &["converged", "immediately"],
     },
     Dial {
@@ -342,6 +350,17 @@ pub const DIALS: &[Dial] = &[
         exposed: &[exposed("proof", "step-ca with `allowRenewalAfterExpiry`")],
         refusals: &["certificate-expired"],
         built: &["none", "proof"],
+    },
+    Dial {
+        name: "secret.versions",
+        form: Form::Words,
+        hardened: "two",
+        exposed: &[exposed(
+            "one",
+            "verifiers with room for one secret: octokit/webhooks.js before #1080",
+        )],
+        refusals: &["data-key-unknown", "secret-unknown"],
+        built: &["two", "one"],
     },
 ];
 

@@ -51,8 +51,10 @@ macro_rules! words {
 }
 
 mod rotation;
+mod secret;
 
 pub use rotation::{Activation, Retrying, Rotation, Swapping, WayBack, Withdrawal};
+pub use secret::{SecretDials, Versions};
 
 words! {
     /// Whether a session is taken up again without a handshake's checks.
@@ -256,6 +258,8 @@ pub struct Posture {
     pub audit: Audit,
     /// Dials of rotation.
     pub rotation: Rotation,
+    /// Dials of secrets.
+    pub secret: SecretDials,
 }
 
 impl Posture {
@@ -296,6 +300,9 @@ impl Posture {
                 retry: Retrying::Window,
                 swap: Swapping::Whole,
                 way_back: WayBack::None,
+            },
+            secret: SecretDials {
+                versions: Versions::Two,
             },
         }
     }

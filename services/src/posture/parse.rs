@@ -283,7 +283,8 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
     }
     use super::{
         Activation, Audience, Binding, ConnectionDeadline, Durability, Errors, Keys, Lists, Older,
-        OnStale, Recheck, Retrying, Stale, Swapping, TokenStatus, UnknownKey, WayBack, Withdrawal,
+        OnStale, Recheck, Retrying, Stale, Swapping, TokenStatus, UnknownKey, Versions, WayBack,
+        Withdrawal,
     };
     let Posture {
         tls,
@@ -292,6 +293,7 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         policy,
         audit,
         rotation,
+        secret,
     } = posture;
     match dial {
         "audit.durability" => put(&mut audit.durability, Durability::from_word(word)),
@@ -305,6 +307,7 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         "revocation.crl" => put(&mut revocation.crl, Lists::from_word(word)),
         "revocation.older_crl" => put(&mut revocation.older_crl, Older::from_word(word)),
         "revocation.stale_crl" => put(&mut revocation.stale_crl, Stale::from_word(word)),
+        "secret.versions" => put(&mut secret.versions, Versions::from_word(word)),
         "tls.connection_deadline" => put(
             &mut tls.connection_deadline,
             ConnectionDeadline::from_word(word),

@@ -15,7 +15,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use super::{MAX_SHARED, MAX_TEXT, Replicator, Store, StoreError, is_id};
-use crate::guard::{Action, Caller, Guard, Permit, Read, Share, Watch, Write, status};
+use crate::guard::{Action, Caller, Guard, Notify, Permit, Read, Share, Watch, Write, status};
 use crate::posture::Recheck;
 use crate::refusal::Refusal;
 
@@ -51,6 +51,24 @@ impl RecordsService {
     /// The service as tonic serves it.
     pub fn server(self) -> RecordsServer<Self> {
         RecordsServer::new(self).max_decoding_message_size(MAX_MESSAGE)
+    }
+
+    pub(super) const fn guard(&self) -> &Arc<Guard> {
+        &self.guard
+    }
+
+    /// Takes what a notice says of a record.
+    pub(super) fn notify(
+        &self,
+        permit: &Permit<Notify>,
+        id: &str,
+        text: &str,
+    ) -> Result<Record, StoreError> {
+        let taken = self.store.change(id, permit.policy_size(), |record| {
+            text.clone_into(&mut record.text);
+        })?;
+        self.spread(taken.clone());
+        Ok(taken)
     }
 
     fn read(&self, permit: &Permit<Read>, id: &str) -> Result<Option<Record>, StoreError> {
@@ -111,9 +129,13 @@ impl RecordsService {
     }
 
     /// The policy size under which a request must be decided: the caller's mark, or the record's
-    /// own if that is higher. Content written under a policy is never shown under an older one.
+    /// own if that is higher. Content written under a policy is never shown under an older one, and
+    /// what cannot be opened is not shown at all: that is said to who may read it.
     fn mark(&self, id: &str, at_least: u64) -> Result<u64, Status> {
-        let record = self.store.get(id).map_err(unavailable)?;
+        let record = match self.store.get(id) {
+            Err(StoreError::KeyUnknown { .. }) => None,
+            other => other.map_err(unavailable)?,
+        };
         Ok(record.map_or(at_least, |record| at_least.max(record.policy_size)))
     }
 
@@ -228,7 +250,7 @@ impl Records for RecordsService {
     }
 }
 
-fn check(id: &str, text: &str) -> Result<(), Status> {
+pub(super) fn check(id: &str, text: &str) -> Result<(), Status> {
     if !is_id(id) {
         return Err(Status::invalid_argument(
             "a record's id is 1 to 128 visible characters",
@@ -242,7 +264,11 @@ fn check(id: &str, text: &str) -> Result<(), Status> {
     Ok(())
 }
 
-fn unavailable(error: StoreError) -> Status {
+pub(super) fn unavailable(error: StoreError) -> Status {
+    if let StoreError::KeyUnknown { .. } = error {
+        tracing::warn!(%error, "what lies there cannot be opened");
+        return status(Refusal::DataKeyUnknown);
+    }
     tracing::error!(%error, "the store failed");
     Status::unavailable("the store failed")
 }

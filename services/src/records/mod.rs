@@ -2,20 +2,29 @@
 //!
 //! Writes are answered at home and travel to the other regions afterwards; the higher version
 //! wins, and of two equal ones that of the later region by name. Every record says under which
-//! policy it was last written, and is neither shown nor changed under an older one.
+//! policy it was last written, and is neither shown nor changed under an older one. Where a region
+//! has a data key, its records lie sealed under it.
 
+mod at_rest;
 mod grpc;
+mod notices;
 mod replicate;
+mod sweep;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ca::disk::{Disk, database};
-use prost::Message as _;
+use ca::keys::Keys;
 use proto::records::v1::Record;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, ReadableDatabase, TableDefinition};
 
 pub use grpc::RecordsService;
+pub use notices::NoticesService;
 pub use replicate::{ReplicationService, Replicator};
+pub use sweep::sweep;
+
+use self::at_rest::Sealing;
+use crate::secret::{InvalidSecretName, SecretName, Secrets, at_rest};
 
 const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("records");
 /// The longest identifier of a record, in bytes.
@@ -39,6 +48,17 @@ pub enum StoreError {
     /// Its versions are used up: no peer would believe the next.
     #[error("record `{0}` has no version left above {MAX_VERSION}")]
     Exhausted(String),
+    /// What is stored is under a version of the data key that is not held here; 0: none is in use.
+    #[error("record `{id}`: version {version} of the data key is not held here")]
+    KeyUnknown {
+        /// Which record.
+        id: String,
+        /// Which version.
+        version: u64,
+    },
+    /// The machine has no randomness to seal with.
+    #[error("no randomness to seal a record with")]
+    NoRandomness,
     /// It was written under a newer policy than that of the permit.
     #[error("record `{id}` was written under {mark} entries of the policy, not {permitted}")]
     PolicyBehind {
@@ -58,6 +78,7 @@ pub struct Store {
     database: Arc<Database>,
     /// One writer at a time: a version is read and raised as one.
     turn: Arc<Mutex<()>>,
+    sealing: Option<Arc<Sealing>>,
 }
 
 impl Store {
@@ -71,7 +92,26 @@ impl Store {
             region: region.to_owned(),
             database,
             turn: Arc::default(),
+            sealing: None,
         })
+    }
+
+    /// The same, with its records sealed under the region's data key of these secrets.
+    ///
+    /// # Errors
+    /// When the region's name does not fit into a secret's.
+    pub fn sealed(self, secrets: Secrets, keys: Arc<dyn Keys>) -> Result<Self, InvalidSecretName> {
+        let name = at_rest(&self.region)?;
+        Ok(Self {
+            sealing: Some(Arc::new(Sealing::new(name, secrets, keys))),
+            ..self
+        })
+    }
+
+    /// Which secret its records are sealed with, if they are.
+    pub(crate) fn sealed_with(&self) -> Option<(SecretName, Secrets)> {
+        let sealing = self.sealing.as_ref()?;
+        Some((sealing.name.clone(), sealing.secrets.clone()))
     }
 
     /// A record, if there is one.
@@ -87,9 +127,7 @@ impl Store {
         let Some(stored) = table.get(id).map_err(redb::Error::from)? else {
             return Ok(None);
         };
-        Record::decode(stored.value())
-            .map(Some)
-            .map_err(|_| StoreError::Damaged(id.to_owned()))
+        self.read(id, stored.value()).map(Some)
     }
 
     /// A record, if there is one, as it may be shown under a policy of that size.
@@ -163,16 +201,9 @@ impl Store {
     /// # Errors
     /// When the disk fails or a record is damaged.
     pub fn own(&self) -> Result<Vec<Record>, StoreError> {
-        let transaction = self.database.begin_read().map_err(redb::Error::from)?;
-        let table = match transaction.open_table(RECORDS) {
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
-            other => other.map_err(redb::Error::from)?,
-        };
         let mut own = Vec::new();
-        for entry in table.iter().map_err(redb::Error::from)? {
-            let (id, stored) = entry.map_err(redb::Error::from)?;
-            let damaged = |_| StoreError::Damaged(id.value().to_owned());
-            let record = Record::decode(stored.value()).map_err(damaged)?;
+        for (id, stored) in self.stored()? {
+            let record = self.read(&id, &stored)?;
             if record.home == self.region {
                 own.push(record);
             }
@@ -184,7 +215,7 @@ impl Store {
         let transaction = self.database.begin_write().map_err(redb::Error::from)?;
         let mut table = transaction.open_table(RECORDS).map_err(redb::Error::from)?;
         for record in records {
-            let bytes = record.encode_to_vec();
+            let bytes = self.written(record)?;
             table
                 .insert(&*record.id, &*bytes)
                 .map_err(redb::Error::from)?;
