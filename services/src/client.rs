@@ -188,7 +188,8 @@ impl User {
         let (id, at_least) = (resource.to_owned(), 0);
         let size = match action {
             "notify" => {
-                let text = format!("{request} says so");
+                // Each is a record of its own, which nobody has to read before it is written.
+                let (id, text) = (format!("{id}.{request}"), format!("{request} says so"));
                 let notice = self.notice(&id, &text).ok_or_else(unsigned)?;
                 let client = NoticesClient::<Connection>::new(notifying);
                 let mut client = client.max_decoding_message_size(MAX_MESSAGE);

@@ -15,22 +15,29 @@ use crate::issue::Ca;
 use crate::journaled::Returned;
 use crate::pem;
 use crate::returns::Return;
-use crate::rotation::{Status, Transition};
+use crate::rotation::{SlotStatus, Status, Transition};
+use crate::secrets::SecretName;
 
-/// What became of authorities.
-pub(super) fn acted(ca: &Ca, transitions: &[Transition]) -> Result<Answer, Declined> {
+/// What became of authorities, or of a secret's versions.
+pub(super) fn acted(
+    ca: &Ca,
+    secret: Option<&SecretName>,
+    transitions: &[Transition],
+) -> Result<Answer, Declined> {
     let mut words = String::new();
+    let of = secret.map_or_else(String::new, |name| format!(" {name}"));
     for it in transitions {
-        let _ = writeln!(words, "{} {} is {}", it.kind, it.id, it.to);
+        let _ = writeln!(words, "{}{of} {} is {}", it.kind, it.id, it.to);
     }
     let journal = serde_json::to_value(transitions).map_err(|error| {
         // A transition was just written to the journal as JSON.
         Declined::Ca(CaError::encoding(error))
     })?;
-    Ok(Answer {
-        words,
-        json: json!({ "transitions": journal, "generation": ca.bundle().generation }),
-    })
+    let mut json = json!({ "transitions": journal, "generation": ca.bundle().generation });
+    if let Some(name) = secret {
+        json["secret"] = json!(name);
+    }
+    Ok(Answer { words, json })
 }
 
 /// The roots: in words this CA's own alone, since bundles are never merged.
@@ -152,6 +159,10 @@ pub(super) fn status(ca: &Ca, now: Time) -> Answer {
         "trust_domain": ca.config().trust_domain,
         "now_us": now.as_micros(),
         "status": status,
+        "secrets": ca.secret_status(now).iter().map(|(name, status)| json!({
+            "secret": name,
+            "status": status,
+        })).collect::<Vec<_>>(),
         "members": ca.facts(now).members.iter().map(|(id, member)| json!({
             "spiffe_id": id,
             "acknowledged": member.acknowledged,
@@ -167,9 +178,36 @@ pub(super) fn status(ca: &Ca, now: Time) -> Answer {
         })).collect::<Vec<_>>(),
     });
     Answer {
-        words: status_words(ca, &status, now) + &waiting_words(ca, now),
+        words: status_words(ca, &status, now) + &secret_words(ca, now) + &waiting_words(ca, now),
         json,
     }
+}
+
+/// What comes next for one, and what is in the way.
+fn next_words(it: &SlotStatus) -> String {
+    match &it.next {
+        None => "none".to_owned(),
+        Some(next) => match &next.obstacle {
+            None => format!("{}: nothing is in the way", next.to),
+            Some(obstacle) => format!("{}: {}", next.to, obstacle.message),
+        },
+    }
+}
+
+/// Each version of each secret, and what comes next; nothing if there are none.
+fn secret_words(ca: &Ca, now: Time) -> String {
+    let mut words = String::new();
+    for (name, status) in ca.secret_status(now) {
+        for it in &status.slots {
+            let slot = &it.slot;
+            let (phase, next) = (slot.phase.to_string(), next_words(it));
+            let _ = writeln!(words, "secret:{name} {}  {phase}  {next}", slot.id);
+        }
+    }
+    if words.is_empty() {
+        return words;
+    }
+    format!("\n{words}")
 }
 
 fn status_words(ca: &Ca, status: &Status, now: Time) -> String {
@@ -192,13 +230,7 @@ fn status_words(ca: &Ca, status: &Status, now: Time) -> String {
         } else {
             span(slot.not_after.since(now))
         };
-        let next = match &it.next {
-            None => "none".to_owned(),
-            Some(next) => match &next.obstacle {
-                None => format!("{}: nothing is in the way", next.to),
-                Some(obstacle) => format!("{}: {}", next.to, obstacle.message),
-            },
-        };
+        let next = next_words(it);
         let _ = writeln!(
             words,
             "{name:<10} {:<9} {ends:<11} {next}",

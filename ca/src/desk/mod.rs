@@ -5,10 +5,10 @@
 //! and the same as JSON for tools. It never holds a private key; a join code is in the answer to
 //! [`Order::Join`] alone.
 
+mod about;
 mod answers;
 
 use std::fmt;
-use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use crate::invitation::Invitation;
 use crate::issue::Ca;
 use crate::join::{Guest, JOIN_TTL_S};
 use crate::pem;
-use crate::rotation::{Act, AuthorityKind, Command, Phase, Reason};
+use crate::rotation::{Command, Reason};
 use crate::sealed_keys::SealedRootKeys;
 
 /// What an operator orders.
@@ -79,7 +79,7 @@ pub enum Order {
     Act {
         /// What.
         act: Deed,
-        /// Of which kind: `root`, `x509` or `jwt`.
+        /// Of which kind: `root`, `x509` or `jwt`; or of which secret: `secret:NAME`.
         authority: String,
         /// Which one of its kind; without it, the one that the deed can only mean.
         id: Option<u64>,
@@ -222,9 +222,8 @@ impl Order {
                 override_reason,
                 passphrase,
             } => {
-                let kind = AuthorityKind::from_str(&authority);
-                let kind = kind.map_err(|error| Declined::Order(error.to_string()))?;
-                let act = deed(ca, act, kind, id, now)?;
+                let about = about::About::of(ca, &authority, now)?;
+                let act = about.act(ca, act, id, now)?;
                 let mut command = Command::from(act);
                 if let Some(reason) = override_reason {
                     let reason = Reason::new(&reason);
@@ -233,10 +232,7 @@ impl Order {
                 }
                 let passphrase = passphrase.map(|it| it.reveal());
                 let opened = SealedRootKeys::new(Arc::clone(keys), passphrase)?;
-                let shut = ca.swap_root_keys(Box::new(opened));
-                let done = ca.command(&command, now);
-                ca.swap_root_keys(shut);
-                answers::acted(ca, &done?)
+                about.command(ca, &command, Box::new(opened), now)
             }
             Self::Federate {
                 trust_domain,
@@ -328,47 +324,6 @@ fn issue(ca: &mut Ca, guest: Guest, csr: &str, now: Time) -> Result<Answer, Decl
             "chain_pem": chain,
         }),
         words: chain,
-    })
-}
-
-/// The act that a deed means. Which authority, it says itself where only one can be meant.
-fn deed(
-    ca: &Ca,
-    deed: Deed,
-    kind: AuthorityKind,
-    id: Option<u64>,
-    now: Time,
-) -> Result<Act, Declined> {
-    let slots = ca.status(now).slots;
-    let the = |phases: &[Phase]| {
-        let mut fitting = slots.iter().filter(|it| {
-            let slot = &it.slot;
-            slot.kind == kind && phases.contains(&slot.phase)
-        });
-        match (id, fitting.next(), fitting.next()) {
-            (Some(id), ..) => Ok(id),
-            (None, Some(one), None) => Ok(one.slot.id),
-            (None, ..) => Err(Declined::Order(format!(
-                "say which {kind} authority with `--id`: `schism ca status` numbers them"
-            ))),
-        }
-    };
-    Ok(match deed {
-        Deed::Prepare => ca.prepare_act(kind, now),
-        Deed::Activate => Act::Activate { kind, id },
-        Deed::Retire => Act::Retire {
-            kind,
-            id: the(&[Phase::Active])?,
-        },
-        Deed::Taint => Act::Taint {
-            kind,
-            id: the(&[Phase::Retired])?,
-        },
-        Deed::Revoke => Act::Revoke {
-            kind,
-            id: the(&[Phase::Tainted])?,
-        },
-        Deed::RollBack => Act::RollBack { kind },
     })
 }
 

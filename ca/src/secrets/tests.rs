@@ -18,6 +18,7 @@ use crate::identity::{SpiffeId, TrustDomain};
 use crate::issue::{Ca, CaConfig};
 use crate::journaled::Journaled;
 use crate::keys::{Keys as _, RingKeys};
+use crate::rng::SeededRng;
 use crate::rotation::{Act, AuthorityKind, Command, Gates, Heed, Phase, Reason, Refused, danger};
 use crate::seams::Seams;
 
@@ -243,6 +244,57 @@ fn a_version_that_was_revoked_is_erased_and_each_step_is_logged_without_a_byte_o
         "the journal and the store are enough"
     );
     assert!(again.holds_secrets(&id("/records.south")));
+}
+
+#[test]
+fn a_power_cut_at_any_change_leaves_each_version_with_its_key_or_revoked_without_one() {
+    const DATA: &str = "records-at-rest/south";
+    let (mut early, mut finished) = (0, 0);
+    for changes in 0..150 {
+        let disk = MemDisk::new();
+        drop(open(&disk));
+        let rotated = {
+            disk.cut_power_after(changes);
+            let seams = Seams {
+                clock: Arc::new(ManualClock::new(NOW)),
+                disk: Arc::new(disk.clone()),
+                ..Seams::real("never-written")
+            };
+            Ca::open(&seams, config()).and_then(|mut ca| {
+                let act = ca.prepare_act(KIND, NOW);
+                ca.command_secret(&name(DATA), &act.into(), NOW)?;
+                says(&mut ca, "/records.south", DATA, &[1], NOW);
+                activate(&mut ca, DATA, NOW)?;
+                says(&mut ca, "/records.south", DATA, &[2], NOW);
+                revoke(&mut ca, DATA, 1, NOW)
+            })
+        };
+        disk.cut_power();
+        disk.restore(&SeededRng::new(changes));
+        let ca = open_with(&disk, config(), NOW);
+        let (held, status) = (held(&ca, DATA), ca.secret_status(NOW));
+        let (_, status) = status.iter().find(|(of, _)| *of == name(DATA)).unwrap();
+        for it in &status.slots {
+            let opens = it.slot.phase != Phase::Revoked;
+            let kept = ca.store.material(&material_name(&name(DATA), it.slot.id));
+            assert_eq!(held.versions.contains_key(&it.slot.id), opens, "{changes}");
+            assert_eq!(kept.unwrap().is_some(), opens, "{changes}");
+        }
+        assert!(
+            held.active
+                .is_some_and(|active| held.versions.contains_key(&active))
+        );
+        assert!(
+            rotated.is_err() || !held.versions.contains_key(&1),
+            "{changes}"
+        );
+        early += usize::from(held.versions.len() == 2 && held.active == Some(1));
+        finished += usize::from(rotated.is_ok());
+    }
+    assert!(
+        early > 0 && finished > 0,
+        "{early} early, {finished} finished"
+    );
 }
 
 #[test]

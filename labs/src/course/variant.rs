@@ -10,7 +10,7 @@ use std::time::Duration;
 use ca::rng::{Rng as _, SeededRng};
 
 use crate::report::figure;
-use crate::scenario::{Act, Messages, Part, Scenario, Step};
+use crate::scenario::{AT_REST, Act, Messages, Part, Scenario, Step};
 
 /// Times are drawn in steps of this length, if one fits between the two ends.
 const STEP_MS: u64 = 100;
@@ -127,6 +127,13 @@ fn trade(scenario: &mut Scenario, one: &str, other: &str) {
             *name = format!("{service}.{of}");
         }
     };
+    let data_key = |secret: &mut String| {
+        if let Some(of) = secret.strip_prefix(AT_REST) {
+            let mut of = of.to_owned();
+            region(&mut of);
+            *secret = format!("{AT_REST}{of}");
+        }
+    };
     scenario.world.regions.iter_mut().for_each(region);
     for user in &mut scenario.world.users {
         region(&mut user.region);
@@ -145,10 +152,10 @@ fn trade(scenario: &mut Scenario, one: &str, other: &str) {
             }
             Act::Partition { between, .. } => between.iter_mut().flatten().for_each(place),
             Act::Request { via, .. } => place(via),
+            Act::Order(order) => order.secret.iter_mut().for_each(data_key),
             Act::Grant { .. }
             | Act::Heal
             | Act::LogOut { .. }
-            | Act::Order(_)
             | Act::PutEntities { .. }
             | Act::PutPolicy { .. }
             | Act::Revoke { .. }
@@ -276,6 +283,24 @@ mod tests {
             all.step("cut").unwrap().lasts
         );
         assert_eq!(drawn.step("cut").unwrap().at, 10 * SECOND, "not drawn");
+    }
+
+    #[test]
+    fn the_data_key_of_a_region_trades_places_with_it() {
+        let lab = catalog::find("two-secrets").unwrap();
+        let scenario = Scenario::parse("lab.toml", lab.lab_toml).unwrap();
+        let mut traded = scenario.clone();
+        trade(&mut traded, "south", "east");
+        let secrets = |scenario: &Scenario| {
+            let orders = scenario.schedule.iter().filter_map(|step| match &step.act {
+                Act::Order(order) => order.secret.clone(),
+                _ => None,
+            });
+            orders.collect::<BTreeSet<String>>()
+        };
+        let named = |region: &str| [format!("{AT_REST}{region}"), "webhook".to_owned()].into();
+        assert_eq!(secrets(&scenario), named("south"));
+        assert_eq!(secrets(&traded), named("east"));
     }
 
     #[test]

@@ -7,16 +7,18 @@ use services::audit::entry::{Decision, Entry, Leaf};
 
 use super::*;
 use crate::invariant::{
-    no_expired_credential, no_forged_token, no_revoked_credential, seamless_rotation,
+    no_expired_credential, no_forged_token, no_retired_key, no_revoked_credential,
+    seamless_rotation,
 };
 
 /// What an honest clock reads at true time 0.
 pub(crate) const EPOCH_US: u64 = 1_767_225_600_000_000;
 
-/// What a world without revoked certificates, keys and orders has nothing to say of.
-const UNASKED: [&str; 4] = [
+/// What a world without revoked certificates, keys, secrets and orders has nothing to say of.
+const UNASKED: [&str; 5] = [
     no_expired_credential::NAME,
     no_forged_token::NAME,
+    no_retired_key::NAME,
     no_revoked_credential::NAME,
     seamless_rotation::NAME,
 ];

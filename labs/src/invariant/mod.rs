@@ -12,6 +12,7 @@ pub mod no_expired_credential;
 pub mod no_forged_token;
 pub mod no_permit_after_revoke;
 pub mod no_permit_on_stale_policy;
+pub mod no_retired_key;
 pub mod no_revoked_credential;
 pub mod no_unlogged_decision;
 pub mod outage;
@@ -163,7 +164,7 @@ pub struct Invariant {
 }
 
 /// Every invariant there is, in order of name.
-pub const ALL: [Invariant; 9] = [
+pub const ALL: [Invariant; 10] = [
     Invariant {
         name: legitimate_users_served::NAME,
         words: "each group of legitimate users is served above its own floor",
@@ -198,6 +199,12 @@ pub const ALL: [Invariant; 9] = [
         name: no_permit_on_stale_policy::NAME,
         words: "no permit rests on a policy older than its action's bound",
         check: no_permit_on_stale_policy::check,
+        settles_early: true,
+    },
+    Invariant {
+        name: no_retired_key::NAME,
+        words: "nothing is taken under a version of a secret that was withdrawn",
+        check: no_retired_key::check,
         settles_early: true,
     },
     Invariant {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use services::audit::entry::Decision;
 
-use super::{Finding, Violation, seconds, unverified};
+use super::{Finding, Violation, no_retired_key, seconds, unverified};
 use crate::history::{Decided, History, Placed, Promise};
 
 /// The invariant's name.
@@ -31,7 +31,9 @@ pub fn check(placed: &Placed<'_>) -> Finding {
     let mut judged = 0;
     let mut unbound: BTreeMap<&str, u64> = BTreeMap::new();
     for decided in &placed.decisions {
-        if decided.entry.decision != Decision::Permit {
+        // What proves itself is decided by no policy.
+        let by_policy = decided.entry.action != no_retired_key::NOTIFY;
+        if decided.entry.decision != Decision::Permit || !by_policy {
             continue;
         }
         match history.promise(&decided.entry.action) {
@@ -130,6 +132,15 @@ mod tests {
         let finding = check(&with_policy_aged(3_000_001).history.placed());
         assert_eq!(finding.verdict, Verdict::Broken);
         assert_eq!(finding.violations[0].at_us, 20_010_000);
+    }
+
+    #[test]
+    fn what_no_policy_decided_rests_on_none() {
+        let mut sample = with_policy_aged(1_000_000);
+        sample.served("p-1", "results", "pathology", "notify", 21_000_000);
+        let finding = check(&sample.history.placed());
+        assert_eq!((finding.verdict, finding.judged), (Verdict::Kept, 1));
+        assert_eq!(finding.left_out, Vec::<String>::new());
     }
 
     #[test]

@@ -71,16 +71,16 @@ impl Heard {
         }
     }
 
-    /// Whether that entry says so. Who may read it was told that there is no such record: behind
-    /// that answer stands a permit.
+    /// Whether that entry says so. Who may read it was told that there is no such record, or that
+    /// it cannot be opened: behind that answer stands a permit.
     fn is_said_by(self, entry: &Entry) -> bool {
         let refused = |refusal: Refusal| {
             entry.decision == Decision::Refuse && entry.refusal.as_deref() == Some(refusal.name())
         };
         match self {
             Self::Permit => entry.decision == Decision::Permit,
-            Self::Refuse(Refusal::NoSuchRecord) => {
-                entry.decision == Decision::Permit || refused(Refusal::NoSuchRecord)
+            Self::Refuse(told @ (Refusal::NoSuchRecord | Refusal::DataKeyUnknown)) => {
+                entry.decision == Decision::Permit || refused(told)
             }
             Self::Refuse(refusal) => refused(refusal),
         }
@@ -175,6 +175,17 @@ mod tests {
 
     fn heard(sample: &mut Sample, name: &str) {
         sample.history.requests[1].outcome = Outcome::Refused(name.to_owned());
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_opened_is_told_to_who_may_read_it() {
+        let mut sample = good();
+        let entry = &mut sample.log("records.south")[1];
+        (entry.decision, entry.refusal) = (Decision::Permit, None);
+        heard(&mut sample, "data-key-unknown");
+        assert_eq!(check(&sample.history.placed()).verdict, Verdict::Kept);
+        heard(&mut sample, "secret-unknown");
+        assert_eq!(check(&sample.history.placed()).verdict, Verdict::Broken);
     }
 
     #[test]

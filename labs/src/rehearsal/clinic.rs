@@ -157,6 +157,7 @@ impl Clinic {
             issuer: ISSUER.to_owned(),
             keys: keys.clone(),
             audit: key(&services::audit::origin(&name))?,
+            secrets: false,
             bug: Mutation::None,
         };
         let start = self.node(&name)?;

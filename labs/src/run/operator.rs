@@ -16,6 +16,7 @@ use ca::issue::Ca;
 use ca::journal::Event;
 use ca::rotation::{self, AuthorityKind, Command, Reason};
 use ca::seams::Seams;
+use ca::secrets::SecretName;
 
 use super::loot::{Loot, take_key};
 use super::users::{AGAIN, Heard, begin, until};
@@ -141,6 +142,8 @@ impl Desk {
 
     fn move_on(&self, order: &scenario::Order) -> Result<(), String> {
         let kind = AuthorityKind::from_str(&order.authority).map_err(|error| error.to_string())?;
+        let secret = order.secret.as_deref().map(SecretName::new).transpose();
+        let secret = secret.map_err(|error| error.to_string())?;
         let (mut ca, now) = (self.ca(), self.seams.clock.now());
         let id = order.id.unwrap_or_default();
         let mut command: Command = match order.deed {
@@ -154,7 +157,10 @@ impl Desk {
             let reason = Reason::new(reason).map_err(|error| error.to_string())?;
             command = command.overriding(reason);
         }
-        let moved = ca.command(&command, now);
+        let moved = match secret {
+            Some(secret) => ca.command_secret(&secret, &command, now),
+            None => ca.command(&command, now),
+        };
         moved.map(drop).map_err(|error| error.to_string())
     }
 

@@ -11,6 +11,7 @@ use services::client::{Administrator, DEADLINE, Heard as Answer, User};
 use services::member::{Member, Start};
 use services::node::{AUDIENCE, NodeError};
 use services::policy::entry::Entry;
+use services::secret::Secrets;
 use services::token::grpc::TokenSource;
 use tonic::Code;
 
@@ -52,7 +53,7 @@ impl Ask {
         &self,
         ways: &mut BTreeMap<(String, String), Arc<User>>,
         own: &Member,
-        loot: &Loot,
+        (loot, secrets): (&Loot, Option<&Secrets>),
     ) -> Arc<User> {
         let copied = match &self.forging {
             Some(Guise::Copied { leaf_of }) => loot::copied(own, leaf_of, loot),
@@ -61,7 +62,8 @@ impl Ask {
         let whose = copied.as_ref().map_or("", |_| self.subject(""));
         let way = ways.entry((self.via.clone(), whose.to_owned()));
         let member = copied.as_ref().unwrap_or(own);
-        Arc::clone(way.or_insert_with(|| Arc::new(User::new(member, &self.via))))
+        let new = || Arc::new(User::new(member, &self.via).signing(secrets.cloned()));
+        Arc::clone(way.or_insert_with(new))
     }
 
     /// In whose name it is asked: the guise's, or else that of whoever asks.
@@ -74,6 +76,8 @@ impl Ask {
 pub(super) struct Errand {
     pub(super) region: String,
     pub(super) token_host: String,
+    /// Whether they deliver notices.
+    pub(super) sends: bool,
     /// When their own token is copied.
     pub(super) thefts: Vec<Theft>,
     pub(super) loot: Loot,
@@ -194,10 +198,12 @@ pub(super) async fn live(
         let (loot, heard) = (Arc::clone(&errand.loot), Arc::clone(&heard));
         tokio::spawn(lose(member.clone(), theft, loot, heard));
     }
+    let follow = || Secrets::follow(&member, BTreeMap::new());
+    let secrets = errand.sends.then(follow);
     let mut ways: BTreeMap<(String, String), Arc<User>> = BTreeMap::new();
     for ask in asks {
         until(ask.at).await;
-        let user = ask.way(&mut ways, &member, &errand.loot);
+        let user = ask.way(&mut ways, &member, (&errand.loot, secrets.as_ref()));
         let (member, region) = (member.clone(), errand.region.clone());
         let (heard, loot) = (Arc::clone(&heard), Arc::clone(&errand.loot));
         tokio::spawn(async move {
@@ -216,10 +222,8 @@ pub(super) async fn live(
                     asked.await
                 }
             };
-            note(
-                &heard,
-                write_down(&ask, started_us, answer, &member, &region),
-            );
+            let said = write_down(&ask, started_us, answer, &member, &region);
+            note(&heard, said);
         });
     }
     std::future::pending().await

@@ -13,6 +13,7 @@ use ca::identity::TrustDomain;
 use ca::issue::{Ca, CaConfig};
 use ca::keys::{Keys, RingKeys};
 use ca::seams::Seams;
+use ca::secrets::SecretConfig;
 use services::audit;
 use services::member::Start;
 use services::node::{
@@ -22,6 +23,7 @@ use services::node::{
 use services::policy::authority::Authority;
 use services::policy::check;
 use services::policy::entry::Entry;
+use services::secret::{NOTICE_LIFE, at_rest, webhook};
 use services::token::grpc::TTL;
 
 use super::fleet;
@@ -33,7 +35,7 @@ use super::{RunError, RunRequest};
 use crate::fabric::post::Post;
 use crate::fabric::sim::{SimFabric, Without};
 use crate::history;
-use crate::scenario::{Act, FLEET};
+use crate::scenario::{self, Act, FLEET};
 
 /// The clinic's trust domain.
 const DOMAIN: &str = "clinic.example";
@@ -188,6 +190,7 @@ impl World {
                 issuer: ISSUER.to_owned(),
                 keys: keys.clone(),
                 audit,
+                secrets: !request.scenario.world.senders.is_empty(),
                 bug: request.mutation,
             };
             let start = take(starts, &host);
@@ -210,8 +213,10 @@ impl World {
                 let errands = users::errands(&request.scenario, &host);
                 let thefts = loot::thefts(&request.scenario, &host);
                 let loot = Arc::clone(&self.loot);
+                let sends = request.scenario.world.senders.contains(&host);
                 self.host(start, move |start| {
                     let errand = Errand {
+                        sends,
                         region: region.clone(),
                         token_host: TOKEN.to_owned(),
                         thefts: thefts.clone(),
@@ -271,9 +276,32 @@ pub(super) fn settings(request: &RunRequest) -> Result<CaConfig, ca::identity::I
     // First leaves are of every age up to then: some are renewed at once, and some much later.
     settings.stagger = settings.leaf_ttl / 2 - Duration::from_secs(5);
     settings.crl_life = request.scenario.world.list_life;
+    settings.secrets = secrets(&request.scenario.world);
     // The laboratory's world is made before its clock starts.
     settings.join_ttl = Duration::from_secs(3600);
     Ok(settings)
+}
+
+/// A data key a region, and what the senders share with every records service; nothing where nobody
+/// sends.
+fn secrets(world: &scenario::World) -> Vec<SecretConfig> {
+    if world.senders.is_empty() {
+        return Vec::new();
+    }
+    let receivers = world
+        .regions
+        .iter()
+        .map(|region| format!("/records.{region}"));
+    let receivers: Vec<String> = receivers.collect();
+    let of = |region: &String| {
+        let name = at_rest(region).expect("regions have plain names");
+        SecretConfig::at_rest(name, &format!("/records.{region}"))
+    };
+    let mut secrets: Vec<SecretConfig> = world.regions.iter().map(of).collect();
+    let senders = world.senders.iter().map(|sender| format!("/user/{sender}"));
+    let (senders, life) = (senders.collect(), NOTICE_LIFE);
+    secrets.push(SecretConfig::shared(webhook(), senders, receivers, life));
+    secrets
 }
 
 type Provisioned = (NamedKey, PolicyKeys, BTreeMap<String, NamedKey>);

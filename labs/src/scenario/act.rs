@@ -70,6 +70,12 @@ pub const PLANNED_VERBS: [&str; 26] = [
 /// Kinds of message that the courier carries, in order of name.
 pub const KINDS: [&str; 3] = ["policy-update", "replicate", "request"];
 
+/// What a sender does by webhook.
+pub(super) const NOTIFY: &str = "notify";
+
+/// What can be asked for, in order of name: what a policy decides, and notices.
+pub(super) const ASKED: [&str; 5] = [NOTIFY, "read", "share", "watch", "write"];
+
 /// How a cut treats what crosses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

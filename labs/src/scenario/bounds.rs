@@ -7,9 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use services::posture::ACTIONS;
-
-use super::act::Act;
+use super::act::{ASKED, Act};
 use super::expect::{ATTACK_TAG, Floor};
 use super::fields::{Fields, word};
 use super::flaw::{Placed, incoherent};
@@ -60,7 +58,7 @@ impl Bounds {
         }
         let value = fields.need("exposure", fields.get("exposure"))?;
         let exposure = bounds("exposure", fields)?;
-        for action in ACTIONS {
+        for action in ASKED {
             let why = match (attacked.contains(&action), exposure.contains_key(action)) {
                 (true, false) => {
                     format!("the attack tries `{action}`, for which nothing is promised")
@@ -89,9 +87,9 @@ fn asked<'s>(schedule: &'s [Step], tags: &[&str]) -> Vec<&'s str> {
 fn bounds(field: &'static str, fields: &Fields<'_, '_>) -> Placed<BTreeMap<String, Duration>> {
     let value = fields.need(field, fields.get(field))?;
     let place = format!("`{field}`");
-    let given = Fields::of(&place, value, &ACTIONS)?;
+    let given = Fields::of(&place, value, &ASKED)?;
     let mut bounds = BTreeMap::new();
-    for action in ACTIONS {
+    for action in ASKED {
         let Some(value) = given.get(action) else {
             continue;
         };

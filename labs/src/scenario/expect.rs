@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
-use services::posture::{ACTIONS, DIALS, Dial};
+use services::posture::{DIALS, Dial};
 use services::refusal::Refusal;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::act::{Act, lasts};
+use super::act::{ASKED, Act, lasts};
 use super::bounds::Bounds;
 use super::fields::{Fields, Word};
 use super::flaw::{Placed, incoherent};
@@ -17,13 +17,14 @@ use super::step::Step;
 use super::world::World;
 
 /// The invariants that a scenario can name, in order of name.
-pub const INVARIANTS: [&str; 9] = [
+pub const INVARIANTS: [&str; 10] = [
     "legitimate-users-served",
     "monotone-policy",
     "no-expired-credential",
     "no-forged-token",
     "no-permit-after-revoke",
     "no-permit-on-stale-policy",
+    "no-retired-key",
     "no-revoked-credential",
     "no-unlogged-decision",
     "seamless-rotation",
@@ -217,7 +218,7 @@ fn floor(value: &Spanned<DeValue<'_>>, schedule: &[Step], world: &World) -> Plac
         when,
         floor: fields.share("floor")?,
         action: match fields.word("action")? {
-            Some(word) => Some(word.known("action", ACTIONS)?),
+            Some(word) => Some(word.known("action", ASKED)?),
             None => None,
         },
     })

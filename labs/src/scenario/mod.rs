@@ -34,6 +34,7 @@ pub use flaw::{Flaw, ScenarioError};
 pub use signing::{Deed, Order};
 pub use step::{MAX_REQUESTS, MAX_STEPS, Step};
 pub use vary::{Part, Vary};
+pub(crate) use world::AT_REST;
 pub(crate) use world::FLEET;
 pub use world::{MAX_DURATION, MAX_USERS, REGIONAL_SERVICES, REGIONS, SINGLE_NODES, User, World};
 

@@ -52,8 +52,11 @@ impl Deed {
 pub struct Order {
     /// What.
     pub deed: Deed,
-    /// Of which kind: `root`, `x509` or `jwt`.
+    /// Of which kind: `root`, `x509`, `jwt` or `secret`.
     pub authority: String,
+    /// Of which secret, if it is of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
     /// Which one of its kind, where it must be said.
     pub id: Option<u64>,
     /// The name of the order that must have been carried out first.
@@ -73,6 +76,9 @@ impl fmt::Display for Order {
             other => other.verb(),
         };
         write!(f, "{word} {}", self.authority)?;
+        if let Some(secret) = &self.secret {
+            write!(f, " {secret}")?;
+        }
         self.id.map_or(Ok(()), |id| write!(f, " {id}"))
     }
 }
@@ -80,14 +86,23 @@ impl fmt::Display for Order {
 /// The fields of a step with one of these verbs; nothing for others.
 pub(super) fn known(verb: &str) -> Option<&'static [&'static str]> {
     Some(match verb {
-        "prepare" => &["name", "at", "do", "authority", "after"],
-        "activate" => &["name", "at", "do", "authority", "after", "override"],
-        "taint" => &["name", "at", "do", "authority", "after", "id"],
+        "prepare" => &["name", "at", "do", "authority", "secret", "after"],
+        "activate" => &[
+            "name",
+            "at",
+            "do",
+            "authority",
+            "secret",
+            "after",
+            "override",
+        ],
+        "taint" => &["name", "at", "do", "authority", "secret", "after", "id"],
         "revoke_authority" => &[
             "name",
             "at",
             "do",
             "authority",
+            "secret",
             "after",
             "id",
             "override",
@@ -162,7 +177,7 @@ fn loot(thief: &str, fields: &Fields<'_, '_>, world: &World) -> Placed<Booty> {
 }
 
 fn order(deed: Deed, fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
-    let kinds = ["root", "x509", "jwt"];
+    let kinds = ["root", "x509", "jwt", "secret"];
     let authority = fields.needed("authority")?;
     let authority = authority.known("kind of authority", kinds)?;
     let id = match deed {
@@ -170,6 +185,7 @@ fn order(deed: Deed, fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
         Deed::Prepare | Deed::Activate => None,
     };
     let users = || world.users.iter().map(|user| user.name.as_str());
+    let secret = secret(&authority, fields, world)?;
     let revokes = fields.word("revokes")?;
     if let Some(word) = revokes.as_ref().filter(|_| authority != "jwt") {
         let why = "only a token key has a thief who comes with what it signed";
@@ -181,6 +197,7 @@ fn order(deed: Deed, fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
     Ok(Act::Order(Order {
         deed,
         authority,
+        secret,
         id,
         after: fields
             .word("after")?
@@ -189,6 +206,25 @@ fn order(deed: Deed, fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
         override_reason: fields.word("override")?.map(reason).transpose()?,
         revokes,
     }))
+}
+
+/// Which secret an order is about, where it is about one.
+fn secret(authority: &str, fields: &Fields<'_, '_>, world: &World) -> Placed<Option<String>> {
+    let named = fields.word("secret")?;
+    match (authority, named) {
+        ("secret", _) => {
+            let secrets = world.secrets();
+            if secrets.is_empty() {
+                let why = "a world without `senders` has no secrets";
+                return incoherent(fields.span(), why);
+            }
+            let named = fields.needed("secret")?;
+            let known = named.known("secret", secrets.iter().map(String::as_str))?;
+            Ok(Some(known))
+        }
+        (_, Some(word)) => incoherent(&word.span, "only a `secret` has a name"),
+        (_, None) => Ok(None),
+    }
 }
 
 fn reason(word: Word<'_>) -> Placed<String> {

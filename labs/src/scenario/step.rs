@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use services::posture::ACTIONS;
 use services::posture::span;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::act::{Act, BUILT_VERBS, Guise, How, KINDS, Messages, PLANNED_VERBS, lasts};
+use super::act::{
+    ASKED, Act, BUILT_VERBS, Guise, How, KINDS, Messages, NOTIFY, PLANNED_VERBS, lasts,
+};
 use super::administration::{PUT_ENTITIES, PUT_POLICY, put_entities, put_policy, suspends};
 use super::before;
 use super::fields::{Fields, TICK, Word, list, words};
@@ -355,9 +356,13 @@ pub(super) fn request(
         .iter()
         .map(|region| format!("records.{region}"))
         .collect();
+    let as_ = user("as", fields, world)?;
+    let sends = world.senders.contains(&as_);
     let mut actions: Vec<String> = Vec::new();
     for word in fields.words("actions")? {
-        let action = word.known("action", ACTIONS)?;
+        // Nobody else has anything to sign with, and a world without senders knows no such word.
+        let known = ASKED.into_iter().filter(|asked| *asked != NOTIFY || sends);
+        let action = word.known("action", known)?;
         if actions.contains(&action) {
             return incoherent(&word.span, format!("action `{action}` is named twice"));
         }
@@ -368,7 +373,7 @@ pub(super) fn request(
     }
     let via = fields.needed("via")?;
     Ok(Act::Request {
-        as_: user("as", fields, world)?,
+        as_,
         via: via.known("records service", doors.iter().map(String::as_str))?,
         actions,
         tag: fields.needed("tag")?.name("tag")?,

@@ -38,6 +38,9 @@ const MAX_FLEET: u32 = 500;
 /// Services that each region has one of; their nodes are `<service>.<region>`.
 pub const REGIONAL_SERVICES: [&str; 2] = ["records", "witness"];
 
+/// What the name of a region's data key begins with.
+pub(crate) const AT_REST: &str = "records-at-rest/";
+
 /// Nodes that a world has one of.
 pub const SINGLE_NODES: [&str; 3] = ["ca", "policy", "token"];
 
@@ -70,6 +73,10 @@ pub struct World {
     /// Members besides the nodes and users, who ask for nothing but their leaves.
     #[serde(skip_serializing_if = "is_none")]
     pub fleet: u32,
+    /// Users who deliver notices by webhook. Where there are any, the world has secrets: theirs
+    /// with the records services, and a data key a region, under which its records lie.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub senders: Vec<String>,
 }
 
 fn is_none(fleet: &u32) -> bool {
@@ -111,6 +118,16 @@ impl World {
         self.users.iter().find(|user| user.name == name)
     }
 
+    /// The names of the secrets that there are: none without senders.
+    pub fn secrets(&self) -> Vec<String> {
+        if self.senders.is_empty() {
+            return Vec::new();
+        }
+        let of = |region: &String| format!("{AT_REST}{region}");
+        let data_keys = self.regions.iter().map(of);
+        data_keys.chain(["webhook".to_owned()]).collect()
+    }
+
     /// Every node that a step can name, services of regions first.
     pub fn nodes(&self) -> Vec<String> {
         let regional = REGIONAL_SERVICES.iter().flat_map(|service| {
@@ -134,6 +151,7 @@ impl World {
                 "list_life",
                 "leaf_life",
                 "fleet",
+                "senders",
             ],
         )?;
         let mut regions: Vec<String> = Vec::new();
@@ -172,6 +190,7 @@ impl World {
             list_life,
             leaf_life,
             fleet,
+            senders: Vec::new(),
         };
         for value in fields.list("users", MAX_USERS)? {
             let user = world.read_user(value)?;
@@ -187,7 +206,14 @@ impl World {
                 },
             ));
         }
+        world.senders = world.read_senders(&fields)?;
         Ok(world)
+    }
+
+    fn read_senders(&self, fields: &Fields<'_, '_>) -> Placed<Vec<String>> {
+        let users = || self.users.iter().map(|user| user.name.as_str());
+        let senders = fields.words("senders")?.into_iter();
+        senders.map(|word| word.known("user", users())).collect()
     }
 
     fn read_user(&self, value: &Spanned<DeValue<'_>>) -> Placed<User> {

@@ -8,6 +8,7 @@
 mod caller;
 mod keys;
 mod permit;
+mod proved;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,39 +115,6 @@ impl Guard {
         let policy_size = decided.view.size();
         match self.record(&caller, A::NAME, resource, decided).await {
             None => Ok((caller, Permit::issue(policy_size))),
-            Some(refusal) => Err(status(refusal)),
-        }
-    }
-
-    /// Lets in what proves itself: whoever brings it must stand and is asked for no token, and no
-    /// policy is asked. `found` is what was found of the proof.
-    ///
-    /// # Errors
-    /// As [`Self::admit`].
-    pub async fn admit_proved<A: Action, T>(
-        &self,
-        request: &Request<T>,
-        resource: &str,
-        found: Result<(), Refusal>,
-    ) -> Result<Permit<A>, Status> {
-        let mut caller = self.caller(request);
-        let charged = self.member.start.seams.work.charge(Kind::Decide).await;
-        let stands = match &caller.peer {
-            None => Err(Refusal::CertificateUntrusted),
-            Some(peer) => self.member.recheck(peer),
-        };
-        caller.named_by_leaf();
-        let decided = Decided {
-            view: self.view.borrow().clone(),
-            refusal: (charged.map_err(|_| Refusal::Busy).and(stands))
-                .and(found)
-                .err(),
-            at: self.member.start.seams.clock.now(),
-            freshness: Freshness::Any,
-        };
-        let policy_size = decided.view.size();
-        match self.record(&caller, A::NAME, resource, decided).await {
-            None => Ok(Permit::issue(policy_size)),
             Some(refusal) => Err(status(refusal)),
         }
     }

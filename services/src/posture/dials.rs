@@ -357,7 +357,7 @@ pub const DIALS: &[Dial] = &[
         hardened: "two",
         exposed: &[exposed(
             "one",
-            "verifiers with room for one secret: octokit/webhooks.js before #1080",
+            "Revolut's webhooks by default; octokit/webhooks.js before #1080",
         )],
         refusals: &["data-key-unknown", "secret-unknown"],
         built: &["two", "one"],

@@ -119,6 +119,17 @@ fn what_cannot_be_opened_is_left_as_it_is_and_counted() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_version_in_use_counts_before_anything_is_written_under_it() {
+    let (store, given, secrets) = south(&MemDisk::new(), Held::default());
+    let seams = ca::seams::Seams::real("never-written");
+    tokio::spawn(super::super::sweep(store, seams));
+    tokio::task::yield_now().await;
+    give(&given, held(1, &[1]));
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(secrets.said(&at_rest("south").unwrap()), Some([1].into()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_sweep_says_what_is_in_use_once_it_has_moved_everything() {
     let (store, given, secrets) = south(&MemDisk::new(), held(1, &[1]));
     write(&store, "r1", "x");

@@ -36,8 +36,13 @@ pub async fn sweep(store: Store, seams: Seams) {
             }
             seams.clock.sleep(STEP).await;
         }
+        // Read before it is counted: what is written meanwhile is under that one, or a later one.
+        let active = secrets.get(&name).active;
         match store.under() {
-            Ok(versions) => secrets.uses(&name, versions),
+            Ok(mut versions) => {
+                versions.extend(active);
+                secrets.uses(&name, versions);
+            }
             Err(error) => tracing::error!(%error, "what is under which data key is not known"),
         }
     }

@@ -22,7 +22,11 @@ use crate::posture::Versions;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Starts following.
-pub(super) fn start(member: &Member, give: watch::Sender<Arc<Own>>, uses: watch::Receiver<InUse>) {
+pub(super) fn start(
+    member: &Member,
+    give: watch::Sender<Arc<Own>>,
+    uses: Arc<watch::Sender<InUse>>,
+) {
     let member = member.clone();
     tokio::spawn(async move {
         let follower = Follower { member, give, uses };
@@ -33,7 +37,7 @@ pub(super) fn start(member: &Member, give: watch::Sender<Arc<Own>>, uses: watch:
 struct Follower {
     member: Member,
     give: watch::Sender<Arc<Own>>,
-    uses: watch::Receiver<InUse>,
+    uses: Arc<watch::Sender<InUse>>,
 }
 
 impl Follower {
@@ -57,8 +61,7 @@ impl Follower {
     async fn listen(&self, dialer: &Dialer) -> Result<(), Status> {
         let (say, said) = mpsc::channel(1);
         let ended = |_| Status::unavailable("the stream has ended");
-        let mut uses = self.uses.clone();
-        uses.mark_unchanged();
+        let mut uses = self.uses.subscribe();
         if !self.give.borrow().is_empty() {
             say.send(self.word()).await.map_err(ended)?;
         }
@@ -90,6 +93,9 @@ impl Follower {
             Ok((name, kept(held, posture.secret.versions)))
         });
         let own: Own = read.collect::<Result<_, Status>>()?;
+        let last = Arc::clone(&self.give.borrow());
+        // Before another one is in use: what was made with the last may not have been counted yet.
+        self.uses.send_if_modified(|uses| count_in(uses, &last));
         self.give.send_replace(Arc::new(own));
         Ok(())
     }
@@ -112,13 +118,37 @@ impl Follower {
     }
 }
 
-/// What of a secret is held under a posture.
-fn kept(mut held: Held, versions: Versions) -> Held {
-    if versions == Versions::One {
-        held.versions
-            .retain(|version, _| held.active == Some(*version));
+/// Counts the versions in use among those that something is under, where that is counted at all.
+/// Says whether any is new.
+fn count_in(uses: &mut InUse, held: &Own) -> bool {
+    let mut new = false;
+    for (name, held) in held {
+        if let (Some(using), Some(active)) = (uses.get_mut(name), held.active) {
+            new |= using.insert(active);
+        }
     }
-    held
+    new
+}
+
+/// What of a secret is held under a posture.
+fn kept(held: Held, versions: Versions) -> Held {
+    match versions {
+        Versions::Two => held,
+        Versions::One => danger::only_active(held),
+    }
+}
+
+/// What an exposed posture does instead.
+mod danger {
+    use super::Held;
+
+    /// The version in use alone, as a setting with one value has it: what its predecessor made, and
+    /// what its successor makes elsewhere already, is nobody's here (octokit/webhooks.js#770).
+    pub(super) fn only_active(mut held: Held) -> Held {
+        let active = held.active;
+        held.versions.retain(|version, _| active == Some(*version));
+        held
+    }
 }
 
 fn read(one: Secret) -> Result<(SecretName, Held), Status> {
@@ -140,6 +170,18 @@ fn read(one: Secret) -> Result<(SecretName, Held), Status> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_made_with_the_last_version_is_counted_until_somebody_has_looked() {
+        let [data, hook] = ["records-at-rest/south", "webhook"].map(SecretName::new);
+        let (data, hook) = (data.unwrap(), hook.unwrap());
+        let held = |active| super::super::held(active, &[active]);
+        let own: Own = [(data.clone(), held(3)), (hook.clone(), held(3))].into();
+        let mut uses: InUse = [(data.clone(), [2].into())].into();
+        assert!(count_in(&mut uses, &own));
+        assert_eq!(uses, [(data, [2, 3].into())].into(), "a notice is not kept");
+        assert!(!count_in(&mut uses, &own));
+    }
 
     #[test]
     fn one_version_is_the_one_in_use_and_two_are_all_that_are_not_withdrawn() {

@@ -58,7 +58,7 @@ impl Secrets {
     pub fn follow(member: &Member, under: InUse) -> Self {
         let (give, held) = watch::channel(Arc::default());
         let uses = Arc::new(watch::Sender::new(under));
-        follow::start(member, give, uses.subscribe());
+        follow::start(member, give, Arc::clone(&uses));
         Self { held, uses }
     }
 
@@ -72,7 +72,8 @@ impl Secrets {
         self.held.clone()
     }
 
-    /// Says which versions something here is under.
+    /// Says which versions something here is under, those included that came to be in use while it
+    /// was counted.
     pub(crate) fn uses(&self, name: &SecretName, versions: BTreeSet<u64>) {
         self.uses.send_if_modified(|uses| {
             let last = uses.insert(name.clone(), versions.clone());

@@ -1,8 +1,8 @@
 //! A CA's folder: its settings, its lock, and what is opened in it.
 //!
 //! One process at a time has the CA open; the lock goes with the process. Settings are a file for
-//! people, `ca.toml`, written once at the founding. Roots' keys lie in a folder of their own, which
-//! may be on another disk.
+//! people, `ca.toml`, written at the founding; secrets are added by hand. Roots' keys lie in a
+//! folder of their own, which may be on another disk.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 use super::super::lock::Lock;
 use super::super::origin;
 use super::super::stop::Stop;
+use super::secret::Secret;
 
 const SETTINGS: &str = "ca.toml";
 const FORMAT: u32 = 1;
@@ -45,6 +46,9 @@ pub(super) struct Settings {
     /// Whether a new root is signed by the one before it too.
     #[serde(default = "yes")]
     pub(super) cross_sign: bool,
+    /// Secrets that it makes and hands out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    secrets: Vec<Secret>,
 }
 
 /// The folder of a CA that was founded.
@@ -63,6 +67,7 @@ impl Settings {
             root_keys,
             way_back_s: a_day(),
             cross_sign: yes(),
+            secrets: Vec::new(),
         }
     }
 }
@@ -190,6 +195,9 @@ impl Folder {
             let why = format!("`way_back_s` is {secs}: it is {most} seconds at most, or 0");
             return Err(Stop::file(&file, why));
         }
+        let secrets = self.settings.secrets.iter();
+        let secrets = secrets.map(|secret| secret.config(&domain));
+        let secrets = secrets.collect::<Result<Vec<_>, String>>();
         let working = CaConfig::working(domain, Duration::from_secs(secs));
         let returns = Returns {
             grace,
@@ -198,6 +206,7 @@ impl Folder {
         Ok(CaConfig {
             returns,
             cross_sign: self.settings.cross_sign,
+            secrets: secrets.map_err(|error| Stop::file(&file, error))?,
             ..working
         })
     }

@@ -14,6 +14,7 @@ mod order;
 mod passphrase;
 mod public;
 mod rehearse;
+mod secret;
 mod serve;
 #[cfg(unix)]
 mod socket_unix;
@@ -145,7 +146,7 @@ struct Log {
 struct Act {
     #[command(flatten)]
     which: Which,
-    /// Of which kind: root, x509 or jwt
+    /// Of which kind: root, x509 or jwt; or of which secret: secret:NAME
     #[arg(long, value_name = "KIND")]
     authority: String,
     /// Which one, if more than one can be meant

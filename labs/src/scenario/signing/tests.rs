@@ -210,3 +210,59 @@ fn whoever_is_copied_whole_asks_for_nothing_more_and_is_copied_once() {
     let told = "two steps copy the certificate of `chief`";
     assert!(twice.unwrap_err().contains(told));
 }
+
+/// The same world with senders, and a secret that is rotated.
+fn rotating(secret: &str) -> String {
+    let senders = "senders = [\"trent\"]\nduration";
+    let notices = "[[schedule]]\nat = \"2s\"\ndo = \"request\"\nas = \"trent\"\nvia = \
+         \"records.south\"\nactions = [\"notify\"]\ntag = \"notices\"\n";
+    let order = format!(
+        "[[schedule]]\nat = \"3s\"\ndo = \"revoke_authority\"\nauthority = \"secret\"\n\
+         {secret}id = 1\n[expect]"
+    );
+    let lab = LAB.replacen("duration", senders, 1);
+    let lab = lab.replacen("[[schedule]]", &format!("{notices}[[schedule]]"), 1);
+    lab.replacen("[expect]", &order, 1)
+}
+
+#[test]
+fn a_secret_is_ordered_about_by_its_name_and_only_senders_notify() {
+    let named = "secret = \"records-at-rest/south\"\n";
+    let schedule = parse(&rotating(named)).unwrap().schedule;
+    let Some(Act::Order(order)) = schedule.last().map(|step| &step.act) else {
+        panic!("{schedule:?}");
+    };
+    assert_eq!(order.to_string(), "revoke secret records-at-rest/south 1");
+    assert_eq!(order.secret.as_deref(), Some("records-at-rest/south"));
+    for (lab, why) in [
+        (rotating(""), "needs `secret`"),
+        (
+            rotating("secret = \"records-at-rest/west\"\n"),
+            "unknown secret",
+        ),
+        (
+            rotating(named).replacen("senders = [\"trent\"]", "senders = [\"chief\"]", 1),
+            "unknown action `notify`",
+        ),
+        (
+            rotating(named).replacen("senders = [\"trent\"]", "senders = []", 1),
+            "unknown action `notify`",
+        ),
+        (
+            rotating(named).replacen("authority = \"secret\"", "authority = \"root\"", 1),
+            "only a `secret` has a name",
+        ),
+        (
+            LAB.replacen(
+                "[expect]",
+                "[[schedule]]\nat = \"3s\"\ndo = \"prepare\"\nauthority = \
+             \"secret\"\nsecret = \"webhook\"\n[expect]",
+                1,
+            ),
+            "has no secrets",
+        ),
+    ] {
+        let answer = parse(&lab).expect_err(why);
+        assert!(answer.contains(why), "{why}: {answer}");
+    }
+}
