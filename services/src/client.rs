@@ -7,7 +7,7 @@ use proto::policy::v1::ActRequest;
 use proto::policy::v1::policy_client::PolicyClient;
 use proto::records::v1::notices_client::NoticesClient;
 use proto::records::v1::records_client::RecordsClient;
-use proto::records::v1::{Notice, ReadRequest, ShareRequest, WatchRequest, WriteRequest};
+use proto::records::v1::{ReadRequest, ShareRequest, WatchRequest, WriteRequest};
 use tonic::{Code, Request, Status};
 
 use crate::courier::{Delivery, Message};
@@ -165,11 +165,24 @@ impl User {
         asked.await.map_err(|status| told(status, &connection))
     }
 
-    /// What is to be delivered about a record, signed now.
-    fn notice(&self, id: &str, text: &str) -> Option<Notice> {
-        let held = self.secrets.as_ref()?.get(&webhook());
+    /// Delivers a notice over that connection, signed now: each is a record of its own, which nobody
+    /// has to read before it is written.
+    async fn deliver(
+        &self,
+        connection: Connection,
+        about: &str,
+        request: &str,
+    ) -> Result<u64, Status> {
+        let (id, text) = (format!("{about}.{request}"), format!("{request} says so"));
+        // Whoever holds no version of the secret has nothing to send.
+        let none = || Status::unavailable("");
+        let held = self.secrets.as_ref().ok_or_else(none)?.get(&webhook());
         let now = self.member.start.seams.clock.now();
-        notice::signed(&held, id, text, now)
+        let notice = notice::signed(&held, &id, &text, now).ok_or_else(none)?;
+        let client = NoticesClient::<Connection>::new(connection);
+        let mut client = client.max_decoding_message_size(MAX_MESSAGE);
+        let ask = signed(notice, None, request)?;
+        Ok(client.deliver(ask).await?.into_inner().policy_size)
     }
 
     /// Asks over that connection.
@@ -180,22 +193,15 @@ impl User {
         request: &str,
         token: Option<&str>,
     ) -> Result<u64, Status> {
+        if action == "notify" {
+            return self.deliver(connection, resource, request).await;
+        }
         let own = connection.bearer.clone();
         let bearer = token.or(own.as_ref().map(|bearer| &*bearer.text));
-        let notifying = connection.clone();
         let client = RecordsClient::<Connection>::new(connection);
         let mut client = client.max_decoding_message_size(MAX_MESSAGE);
         let (id, at_least) = (resource.to_owned(), 0);
         let size = match action {
-            "notify" => {
-                // Each is a record of its own, which nobody has to read before it is written.
-                let (id, text) = (format!("{id}.{request}"), format!("{request} says so"));
-                let notice = self.notice(&id, &text).ok_or_else(unsigned)?;
-                let client = NoticesClient::<Connection>::new(notifying);
-                let mut client = client.max_decoding_message_size(MAX_MESSAGE);
-                let ask = signed(notice, None, request)?;
-                client.deliver(ask).await?.into_inner().policy_size
-            }
             "write" => {
                 let text = format!("{request} was here");
                 let ask = signed(WriteRequest { id, text, at_least }, bearer, request)?;
@@ -213,11 +219,6 @@ impl User {
         };
         Ok(size)
     }
-}
-
-/// Whoever holds no version of the secret has nothing to send.
-fn unsigned() -> Status {
-    Status::unavailable("")
 }
 
 fn signed<T>(message: T, bearer: Option<&str>, request: &str) -> Result<Request<T>, Status> {

@@ -199,7 +199,9 @@ pub async fn run_records(start: Start, own: RecordsStart) -> Result<(), NodeErro
     tokio::spawn(async move { warming.warm().await });
     let replicator = Replicator::start(&member, &own.peers);
     resume(&replicator, &store)?;
-    tokio::spawn(sweep(store.clone(), seams));
+    if secrets.is_some() {
+        tokio::spawn(sweep(store.clone(), seams));
+    }
     let changed = Arc::new(watch::Sender::new(0));
     let replication = ReplicationService::new(member.clone(), store.clone(), Arc::clone(&changed));
     let records = RecordsService::new(guard, store, replicator, posture.tls.recheck, changed);

@@ -39,7 +39,7 @@ pub fn written(scenario: &Scenario, text: &str, drawn: &Scenario) -> Option<Stri
     }
     for step in table.get_mut("schedule")?.as_array_mut()? {
         let step = step.as_table_mut()?;
-        for field in ["between", "from", "node", "to", "via"] {
+        for field in ["between", "from", "node", "secret", "to", "via"] {
             if let Some(value) = step.get_mut(field) {
                 trade(value, &traded);
             }
@@ -59,22 +59,16 @@ pub fn written(scenario: &Scenario, text: &str, drawn: &Scenario) -> Option<Stri
     (again == *drawn).then_some(text)
 }
 
-/// Puts each region, and each region's node, in the place of the one it traded with.
+/// Puts each region, and each region's node and data key, in the place of the one it traded with.
 fn trade(value: &mut Value, traded: &BTreeMap<&str, &str>) {
     match value {
         Value::Array(all) => all.iter_mut().for_each(|one| trade(one, traded)),
         Value::String(place) => {
-            let (service, region) = match place.split_once('.') {
-                Some((service, region)) => (Some(service), region),
-                None => (None, place.as_str()),
-            };
-            let Some(to) = traded.get(region) else {
-                return;
-            };
-            *place = match service {
-                Some(service) => format!("{service}.{to}"),
-                None => (*to).to_owned(),
-            };
+            // `south`, `records.south`, `records-at-rest/south`.
+            let at = place.rfind(['.', '/']).map_or(0, |at| at + 1);
+            if let Some(to) = place.get(at..).and_then(|region| traded.get(region)) {
+                place.replace_range(at.., to);
+            }
         }
         _ => {}
     }
