@@ -9,11 +9,13 @@
 
 mod ask;
 mod back;
+mod bearer;
 mod early;
 mod error;
 mod follow;
 mod swap;
 
+pub use bearer::{BEARER_RETRY, Bearer, BearerSource};
 pub use swap::{Swap, danger};
 
 use std::sync::{Arc, Mutex};
@@ -22,7 +24,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use crate::bundle::Bundle;
-use crate::clock::{BoxFuture, Time};
+use crate::clock::Time;
 use crate::credential::Credential;
 use crate::identity::SpiffeId;
 use crate::journal::Event;
@@ -54,23 +56,8 @@ pub const ATTEMPT: Duration = Duration::from_secs(3);
 const NEVER: Time = Time::from_micros(u64::MAX);
 /// How long an agent goes without a look at its clock.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// How soon a failed bearer is tried again.
-pub const BEARER_RETRY: Duration = Duration::from_secs(1);
 /// How soon a lost word from the CA is asked for again; up to a quarter later, at random.
 pub const FOLLOW_RETRY: Duration = Duration::from_secs(1);
-
-/// A token as it goes on the wire, and its end on this node's clock.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bearer {
-    /// The token's text.
-    pub text: Arc<str>,
-    /// The name of the key that signed it.
-    pub key: Arc<str>,
-    /// When it was obtained.
-    pub obtained: Time,
-    /// When it ends.
-    pub expires: Time,
-}
 
 /// One identity, whole: what dialers and doors use from the moment it is published.
 #[derive(Clone)]
@@ -81,16 +68,6 @@ pub struct Published {
     pub trusted: Arc<Trusted>,
     /// The token bound to the credential's leaf, where the node needs one.
     pub bearer: Option<Bearer>,
-}
-
-/// Where bearers come from. Asked with the credential that the bearer shall be bound to.
-pub trait BearerSource: Send + Sync {
-    /// A token bound to `credential`'s leaf, fetched over that leaf.
-    fn bearer<'a>(
-        &'a self,
-        credential: &'a Credential,
-        trusted: &'a Arc<Trusted>,
-    ) -> BoxFuture<'a, Result<Bearer, String>>;
 }
 
 /// What an agent is told at its start.
@@ -343,19 +320,6 @@ impl Agent {
             credential,
             trusted,
             bearer,
-        })
-    }
-
-    /// Half of the bearer's life from when it was obtained; at once if that was on a clock that
-    /// has been set back since.
-    fn bearer_due(&self, held: &Published, now: Time) -> Time {
-        held.bearer.as_ref().map_or(NEVER, |bearer| {
-            let life = bearer.expires.since(bearer.obtained);
-            let jitter = self.seams.rng.span(Duration::ZERO, life / 10);
-            if bearer.obtained > now {
-                return now;
-            }
-            bearer.obtained + (life / 2).saturating_sub(life / 20) + jitter
         })
     }
 

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use proto::ca::v1::IdentityReply;
 
 use super::*;
-use crate::clock::Clock;
+use crate::clock::{BoxFuture, Clock};
 use crate::disk::MemDisk;
 use crate::identity::TrustDomain;
 use crate::issue::{Ca, CaConfig};
