@@ -26,6 +26,7 @@ use crate::tls::Trust;
 use crate::trusted::Trusted;
 
 mod missed_root;
+mod tainted;
 mod way_back;
 mod wire;
 

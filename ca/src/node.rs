@@ -242,9 +242,20 @@ impl OwnIdentity {
         let clock = &self.seams.clock;
         let mut last_seen = clock.now();
         loop {
+            let mut announced = self.ca().announced();
+            let hurried = self.ca().must_renew(&held.chain);
             let due = renewal.next_attempt();
+            let due = if hurried {
+                Some(clock.now() + PAUSE)
+            } else {
+                due
+            };
             let wait = clock.wait(due.unwrap_or(clock.now() + AGAIN), AGAIN, &mut last_seen);
-            let set_back = wait.await;
+            let set_back = tokio::select! {
+                biased;
+                set_back = wait => set_back,
+                _ = announced.changed() => continue,
+            };
             let timely = held.facts.timely(last_seen, self.tolerance).is_ok();
             if set_back && timely {
                 renewal = Renewal::plan(&held.facts, Retry::Window, &*self.seams.rng);

@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rustls::pki_types::CertificateDer;
+
 use crate::announced::Announced;
 use crate::clock::Time;
 use crate::crl::RevocationReason;
@@ -20,6 +22,7 @@ use crate::rotation::{
     self, Act, AuthorityKind, Command, Facts, LiveLeaf, Member, Refused, Schedule, Signs, Status,
     Timing, Transition,
 };
+use crate::svid::sha256;
 use crate::token_keys::SIGNER;
 use crate::way_back;
 
@@ -255,6 +258,16 @@ impl Ca {
     /// How the authorities stand, and who blocks what.
     pub fn status(&self, now: Time) -> Status {
         rotation::status(self.authorities.slots(), &self.facts(now), now)
+    }
+
+    /// Whether a chain of the CA's own rests on a tainted issuer though another one signs: members
+    /// hear so from the CA, and nobody tells the CA.
+    pub(crate) fn must_renew(&self, chain: &[CertificateDer<'_>]) -> bool {
+        let tainted: BTreeSet<[u8; 32]> = self.authorities.tainted().collect();
+        let is_tainted = |issuer: &CertificateDer<'_>| tainted.contains(&sha256(issuer));
+        let signer = self.authorities.issuer();
+        let has_successor = signer.is_ok_and(|signer| !is_tainted(signer.certificate()));
+        has_successor && chain.iter().skip(1).any(is_tainted)
     }
 
     /// Whether a leaf was revoked, by itself.
