@@ -27,6 +27,7 @@ use crate::trusted::Trusted;
 
 mod missed_root;
 mod tainted;
+mod told;
 mod way_back;
 mod wire;
 

@@ -265,6 +265,17 @@ impl Issuer {
         crl::sign(&self.signer, number, revoked, this_update, next_update)
     }
 
+    /// The same once more, from its parts.
+    pub(crate) fn copied(&self) -> Result<Self, CaError> {
+        Self::new(
+            &self.trust_domain,
+            self.generation,
+            self.validity,
+            self.key.clone(),
+            self.certificate.clone(),
+        )
+    }
+
     /// Which issuer of its trust domain this is.
     pub const fn generation(&self) -> u64 {
         self.generation

@@ -23,7 +23,9 @@ use crate::bundle::Bundle;
 use crate::conn::{MAX_MESSAGE, MAX_STATE, PeerIdentity};
 use crate::csr::MAX_REQUEST;
 use crate::error::{CaError, IssueRefusal};
+use crate::identity::SpiffeId;
 use crate::issue::{Ca, Entered, Identity};
+use crate::journal::Event;
 use crate::offered::Offered;
 use crate::recover::Comeback;
 use crate::seams::Seams;
@@ -71,6 +73,23 @@ impl IdentityService {
 
     fn ca(&self) -> MutexGuard<'_, Ca> {
         self.ca.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of what a member has put in force, and of whom it let in.
+    fn take_in(&self, member: &SpiffeId, said: &wire::Acknowledgement) {
+        let now = self.seams.clock.now();
+        let mut ca = self.ca();
+        if said.generation > 0 {
+            ca.acknowledge(member, said.generation);
+        }
+        for unlogged in ca.reconcile(member, &said.met, now) {
+            tracing::warn!(met_by = %unlogged.met_by, "a leaf was met that nobody issued");
+            self.seams.journal.note(Event {
+                kind: "unlogged",
+                principal: member.to_string(),
+                ..Event::default()
+            });
+        }
     }
 
     /// Makes what was entered durable by the sync that all share who have their turn now: none
@@ -203,7 +222,7 @@ impl TrustApi for IdentityService {
                 };
                 match said {
                     Some(said) => match said? {
-                        Some(said) => service.ca().acknowledge(&member, said.generation),
+                        Some(said) => service.take_in(&member, &said),
                         None => return,
                     },
                     None => {

@@ -204,6 +204,18 @@ impl Issuances {
         self.leaves.get(leaf_sha256).map(|live| live.index)
     }
 
+    /// Whether the log has a leaf with this hash at all, however long ago it ended. One that is
+    /// remembered is found at once; for any other the whole log is read.
+    pub(crate) fn ever_issued(&self, leaf_sha256: &[u8; 32]) -> bool {
+        let is_known = self.leaves.contains_key(leaf_sha256);
+        if is_known || self.lapsed.contains_key(leaf_sha256) {
+            return true;
+        }
+        let hash = hex(leaf_sha256);
+        let mut entries = self.log.entries(0..self.log.size());
+        entries.any(|entry| Issuance::parse(entry).is_ok_and(|entry| entry.leaf_sha256 == hash))
+    }
+
     /// What the log says about the leaf with this hash, if it was issued here and ended no longer
     /// ago than the grace of the way back.
     pub(crate) fn last_leaf(&self, leaf_sha256: &[u8; 32]) -> Option<Live> {

@@ -38,13 +38,15 @@ use crate::store::{self, State, Store};
 use crate::svid::{self, sha256};
 use crate::tlog::log::Log;
 use crate::tlog::note::{SigningKey, VerifyingKey};
+use crate::unlogged::Unlogged;
 use crate::way_back::{self, Nonces};
 
 const STORE_FILE: &str = "ca/state.redb";
 /// 2^64 divided by the golden ratio.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-const LOG_FOLDER: &str = "ca/issuance";
+/// Where the issuance log is on the CA's disk.
+pub const LOG_FOLDER: &str = "ca/issuance";
 
 /// Root and issuer start this much before they were made: no verifier's clock may be ahead of
 /// them, and a back-dated leaf must fit inside.
@@ -101,6 +103,8 @@ pub struct Ca {
     /// When the last leaf of each of those ends.
     pub(crate) signers: BTreeMap<SpiffeId, Time>,
     pub(crate) issuances: Issuances,
+    /// What members met and nobody issued.
+    pub(crate) unlogged: watch::Sender<Vec<Unlogged>>,
     log_key: VerifyingKey,
     /// Who came back.
     pub(crate) returns: ReturnBook,
@@ -168,6 +172,7 @@ impl Ca {
             signing: BTreeMap::new(),
             signers: BTreeMap::new(),
             issuances,
+            unlogged: watch::Sender::new(Vec::new()),
             log_key,
             returns,
             nonces: Nonces::new()?,

@@ -66,6 +66,7 @@ pub mod tls;
 pub mod token_keys;
 pub mod trusted;
 pub mod turns;
+pub mod unlogged;
 pub mod way_back;
 pub mod work;
 pub mod workload;

@@ -85,6 +85,11 @@ impl LeafFacts {
         crate::nonce::hex(&self.serial)
     }
 
+    /// SHA-256 of its DER, lower-case hexadecimal: what the issuance log knows it by.
+    pub fn leaf_sha256_hex(&self) -> String {
+        crate::nonce::hex(&self.leaf_sha256)
+    }
+
     /// Reads a leaf.
     ///
     /// # Errors

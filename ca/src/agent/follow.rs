@@ -64,12 +64,15 @@ impl Agent {
         let connection = self.within(self.dial(Some(held))).await?;
         let (acknowledge, acknowledgements) = mpsc::channel(1);
         let refused = |status| AgentError::Refused(Box::new(status));
-        let say = async |generation| {
-            let word = Acknowledgement { generation };
+        let say = async |met| {
+            let generation = self.acknowledgeable().unwrap_or_default();
+            let word = Acknowledgement { generation, met };
             acknowledge.send(word).await.map_err(|_| AgentError::Ended)
         };
-        if let Some(generation) = self.acknowledgeable() {
-            say(generation).await?;
+        let mut told = 0;
+        let met = self.met.after(&mut told);
+        if self.acknowledgeable().is_some() || !met.is_empty() {
+            say(met).await?;
         }
         let mut client = TrustClient::new(connection).max_decoding_message_size(MAX_STATE);
         let following = client.follow(ReceiverStream::new(acknowledgements));
@@ -83,8 +86,9 @@ impl Agent {
                 biased;
                 state = states.message() => {
                     self.believe(state.map_err(refused)?.ok_or(AgentError::Ended)?)?;
-                    say(self.own_bundle().generation).await?;
+                    say(Vec::new()).await?;
                 }
+                () = self.met.news(told) => say(self.met.after(&mut told)).await?,
                 () = newer(&mut credential, generation) => return Ok(()),
             }
         }

@@ -13,9 +13,11 @@ mod bearer;
 mod early;
 mod error;
 mod follow;
+mod met;
 mod swap;
 
 pub use bearer::{BEARER_RETRY, Bearer, BearerSource};
+pub use met::{MAX_MET, Met};
 pub use swap::{Swap, danger};
 
 use std::sync::{Arc, Mutex};
@@ -115,6 +117,8 @@ pub struct Agent {
     publish: watch::Sender<Option<Arc<Published>>>,
     /// Rings when something else is believed.
     heard: Notify,
+    /// What is to be told of those who were let in.
+    met: Met,
 }
 
 impl Agent {
@@ -134,6 +138,7 @@ impl Agent {
             bearers,
             publish,
             heard: Notify::new(),
+            met: Met::default(),
         };
         (agent, published)
     }
