@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ca::agent::{Agent, AgentConfig, BearerSource, Published};
+use ca::agent::{Agent, AgentConfig, BearerSource, Met, Published};
 use ca::chain::InvalidChain;
 use ca::conn::{Connection, Deadline, Dialer, Door, PeerIdentity};
 use ca::identity::{SpiffeId, TrustDomain, Untimely};
@@ -43,6 +43,8 @@ pub struct Member {
     pub start: Start,
     /// Its identity as it changes; nothing before the first.
     pub identity: watch::Receiver<Option<Arc<Published>>>,
+    /// Where it is noted whom it let in.
+    pub met: Met,
 }
 
 impl Member {
@@ -52,8 +54,23 @@ impl Member {
             tracing::warn!(node = start.name, dial, value, shipped_by, "exposed");
         }
         let (agent, identity) = Agent::new(start.seams.clone(), start.agent.clone(), bearers);
+        let met = agent.met();
         tokio::spawn(agent.run());
-        Self { start, identity }
+        Self {
+            start,
+            identity,
+            met,
+        }
+    }
+
+    /// A member whose identity comes from elsewhere. It has no agent, and tells the CA nothing.
+    pub fn known(start: Start, identity: watch::Receiver<Option<Arc<Published>>>) -> Self {
+        let met = Met::default();
+        Self {
+            start,
+            identity,
+            met,
+        }
     }
 
     /// Waits for the first identity.

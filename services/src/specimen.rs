@@ -97,7 +97,7 @@ impl Specimen {
         let (beliefs, identity) = watch::channel(Some(Arc::new(published)));
         Self {
             beliefs,
-            member: Member { start, identity },
+            member: Member::known(start, identity),
             tokens: Issuer::new(ISSUER, "k1", &RingKeys.p256().unwrap()).unwrap(),
         }
     }

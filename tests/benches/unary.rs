@@ -342,7 +342,7 @@ fn member(seams: &Seams, durability: Durability, identity: Known) -> Member {
         agent,
         posture,
     };
-    Member { start, identity }
+    Member::known(start, identity)
 }
 
 /// A store with one record.

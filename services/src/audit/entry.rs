@@ -3,7 +3,7 @@
 //! ```json
 //! {"node":"records.south","seq":3,"prev":"5f1c…","request":"mallory-17","principal":"mallory",
 //!  "spiffe_id":"spiffe://clinic.example/user/mallory",
-//!  "leaf":{"serial":"3f0a…","not_after_us":1767225700000000},"action":"read",
+//!  "leaf":{"serial":"3f0a…","sha256":"77b2…","not_after_us":1767225700000000},"action":"read",
 //!  "resource":"r1",
 //!  "decision":"permit","policy_size":7,"policy_root":"e9a0…","as_of_us":1767225609000000,
 //!  "at_us":1767225612200000}
@@ -35,6 +35,10 @@ pub enum Decision {
 pub struct Leaf {
     /// Its serial, lower-case hex: what a revocation goes by.
     pub serial: String,
+    /// SHA-256 of its DER, lower-case hex: what the issuance log knows it by. A serial is whatever
+    /// the signer wrote.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
     /// Its last moment.
     pub not_after_us: u64,
 }

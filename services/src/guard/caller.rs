@@ -77,6 +77,7 @@ impl Caller {
         let facts = &self.peer.as_ref()?.facts;
         Some(Leaf {
             serial: facts.serial_hex(),
+            sha256: facts.leaf_sha256_hex(),
             not_after_us: facts.not_after.as_micros(),
         })
     }

@@ -30,7 +30,7 @@ use crate::policy::danger::Mutation;
 use crate::policy::follow::{Follower, SILENCE};
 use crate::policy::schema_freshness;
 use crate::policy::view::{PolicyView, Verdict, danger::decide_skipping_errors};
-use crate::posture::{Durability, Errors, Freshness, HEARTBEAT, OnStale, Recheck};
+use crate::posture::{Durability, Errors, Freshness, HEARTBEAT, OnStale, Recheck, Reconcile};
 use crate::refusal::Refusal;
 
 /// How long a decision may wait for its place in the log. Who asked has given up by then, and what
@@ -341,8 +341,22 @@ impl Guard {
         let recorded = tokio::time::timeout(RECORD, self.audit.record(draft, durability)).await;
         let late = refusal.is_none() && self.is_overdue(&view, freshness, at);
         match recorded {
-            Ok(Ok(_)) if !late => refusal,
+            Ok(Ok(_)) if !late => {
+                if refusal.is_none() {
+                    self.tell(caller);
+                }
+                refusal
+            }
             _ => Some(Refusal::AuditUnavailable),
+        }
+    }
+
+    /// Tells the CA on which leaf somebody was let in, once the log says so: a chain bears out who
+    /// signed it, and not that anybody issued it.
+    fn tell(&self, caller: &Caller) {
+        let reconcile = self.member.start.posture.issuance.reconcile;
+        if let (Reconcile::On, Some(peer)) = (reconcile, &caller.peer) {
+            self.member.met.note(&peer.facts);
         }
     }
 

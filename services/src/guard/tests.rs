@@ -1,4 +1,5 @@
-//! What a permit is worth when its audit entry is slow, and a token after a log-out: nothing.
+//! What a permit is worth when its audit entry is slow, and a token after a log-out: nothing. And
+//! whom the CA is told of.
 
 use std::io;
 use std::sync::Mutex;
@@ -9,7 +10,7 @@ use ca::work::{Busy, Work};
 
 use super::*;
 use crate::policy::entry::Entry;
-use crate::posture::{Posture, TokenStatus};
+use crate::posture::{Posture, Reconcile, TokenStatus};
 use crate::specimen::{NOW, Specimen};
 
 /// A disk on which every sync lasts `stall` of a node's clock.
@@ -203,4 +204,30 @@ async fn a_log_out_is_judged_by_a_view_that_may_be_asked_or_not_at_all() {
         let stale = logged_out(status, NOW, BOUND * 2).await;
         assert_eq!(stale, Err("policy-stale".to_owned()));
     }
+}
+
+/// How many leaves the CA is told of after a read of the record, `after` the policy's as-of.
+async fn told_of(reconcile: Reconcile, after: Duration) -> usize {
+    let mut posture = Posture::hardened();
+    posture.issuance.reconcile = reconcile;
+    let clock = Arc::new(ManualClock::new(NOW));
+    let own = Arc::<ManualClock>::clone(&clock);
+    let node = Specimen::new(posture, |seams| seams.clock = own);
+    let guard = node.guard();
+    clock.set(NOW + after);
+    let request = node.asks(());
+    let permitted = guard.admit::<Read, _>(&request, "r1", 0).await.is_ok();
+    assert_eq!(permitted, after < BOUND);
+    let told = node.member.met.leaves_sha256();
+    let peer = request.extensions().get::<ca::conn::PeerIdentity>();
+    let leaf = peer.expect("it came with one").facts.leaf_sha256;
+    assert!(told.iter().all(|hash| *hash == leaf));
+    told.len()
+}
+
+#[tokio::test]
+async fn the_ca_is_told_of_whom_was_let_in_and_of_nobody_else() {
+    assert_eq!(told_of(Reconcile::On, Duration::ZERO).await, 1);
+    assert_eq!(told_of(Reconcile::On, BOUND * 2).await, 0, "it was refused");
+    assert_eq!(told_of(Reconcile::Off, Duration::ZERO).await, 0);
 }

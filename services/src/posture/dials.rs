@@ -362,6 +362,17 @@ pub const DIALS: &[Dial] = &[
         refusals: &["data-key-unknown", "secret-unknown"],
         built: &["two", "one"],
     },
+    Dial {
+        name: "issuance.reconcile",
+        form: Form::Words,
+        hardened: "on",
+        exposed: &[exposed(
+            "off",
+            "whoever trusts the chain alone: nearly every private CA, SPIRE, Istio, linkerd",
+        )],
+        refusals: &[],
+        built: &["on", "off"],
+    },
 ];
 
 #[cfg(test)]

@@ -170,6 +170,16 @@ words! {
     }
 }
 
+words! {
+    /// Whether anybody holds the leaves that were let in against the issuance log.
+    Reconcile {
+        /// A node tells the CA whom it let in, and the CA looks them up.
+        On = "on",
+        /// Nobody does: whoever has a chain has a name.
+        Off = "off",
+    }
+}
+
 /// Dials of the transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
@@ -243,6 +253,13 @@ pub struct Audit {
     pub durability: Durability,
 }
 
+/// Dials of issuance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuance {
+    /// Whether leaves that were let in are held against the issuance log.
+    pub reconcile: Reconcile,
+}
+
 /// Every dial of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Posture {
@@ -260,6 +277,8 @@ pub struct Posture {
     pub rotation: Rotation,
     /// Dials of secrets.
     pub secret: SecretDials,
+    /// Dials of issuance.
+    pub issuance: Issuance,
 }
 
 impl Posture {
@@ -303,6 +322,9 @@ impl Posture {
             },
             secret: SecretDials {
                 versions: Versions::Two,
+            },
+            issuance: Issuance {
+                reconcile: Reconcile::On,
             },
         }
     }

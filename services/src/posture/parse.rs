@@ -283,8 +283,8 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
     }
     use super::{
         Activation, Audience, Binding, ConnectionDeadline, Durability, Errors, Keys, Lists, Older,
-        OnStale, Recheck, Retrying, Stale, Swapping, TokenStatus, UnknownKey, Versions, WayBack,
-        Withdrawal,
+        OnStale, Recheck, Reconcile, Retrying, Stale, Swapping, TokenStatus, UnknownKey, Versions,
+        WayBack, Withdrawal,
     };
     let Posture {
         tls,
@@ -294,9 +294,11 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         audit,
         rotation,
         secret,
+        issuance,
     } = posture;
     match dial {
         "audit.durability" => put(&mut audit.durability, Durability::from_word(word)),
+        "issuance.reconcile" => put(&mut issuance.reconcile, Reconcile::from_word(word)),
         "policy.errors" => put(&mut policy.errors, Errors::from_word(word)),
         "policy.on_stale" => put(&mut policy.on_stale, OnStale::from_word(word)),
         "rotation.activate" => put(&mut rotation.activate, Activation::from_word(word)),

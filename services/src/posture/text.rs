@@ -40,6 +40,7 @@ impl Posture {
             "rotation.way_back" => self.rotation.way_back.word(),
             "rotation.swap" => self.rotation.swap.word(),
             "secret.versions" => self.secret.versions.word(),
+            "issuance.reconcile" => self.issuance.reconcile.word(),
             "audit.durability" => self.audit.durability.word(),
             _ => return None,
         };
