@@ -167,6 +167,7 @@ mod tests {
                 "prepare",
                 "replay",
                 "revoke_authority",
+                "rogue_issue",
                 "steal",
                 "taint",
             ]

@@ -212,9 +212,11 @@ pub fn in_words(step: &Step) -> String {
         Act::RevokeLeaf { principal } => format!("revoke the certificates of {principal}"),
         Act::Skew { node, by_ms } => format!("skew {node} by {by_ms} ms"),
         Act::Slow { node, times } => format!("slow {node} to a {times}th of its speed"),
+        Act::Order(order) if order.on_alarm => format!("once there is an alarm, {order}"),
         Act::Order(order) => order.to_string(),
         Act::Steal { as_, what } => match what {
             Booty::SigningKey {} => format!("{as_} steals the signing key"),
+            Booty::Issuer { .. } => format!("{as_} steals the issuer of certificates"),
             Booty::Token { token_of } => format!("{as_} copies the token of {token_of}"),
             Booty::Leaf { leaf_of } => format!("{as_} copies key, certificate, token of {leaf_of}"),
         },
@@ -266,6 +268,9 @@ fn asks(step: &Step, name: &str) -> String {
         Some(Guise::Forged(subject)) => format!("as {subject}, "),
         Some(Guise::Replayed { token_of }) => format!("with the token of {token_of}, "),
         Some(Guise::Copied { leaf_of }) => format!("with all that {leaf_of} had, "),
+        Some(Guise::Rogue { rogue_leaf_of }) => {
+            format!("with a certificate of {rogue_leaf_of} that nobody issued, ")
+        }
     };
     let actions = actions.join(", ");
     format!("{name}{guise}{as_} asks {via} to {actions} {}", times(step))

@@ -25,6 +25,9 @@ pub use request::{Outcome, Request};
 /// A node's whole audit log in order of `seq`, or why it does not verify.
 pub type AuditLog = Result<Vec<Entry>, String>;
 
+/// What the issuance log says, or why it does not verify; nothing if nobody handed it in.
+pub type Issued = Option<Result<BTreeMap<String, u64>, String>>;
+
 /// Everything a verdict may rest on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
@@ -71,6 +74,12 @@ pub struct History {
     pub end_promised: BTreeMap<String, Promise>,
     /// How far honest clocks and the cosignatures' whole seconds may be off, in microseconds.
     pub tolerance_us: u64,
+    /// What it promised about a certificate that nobody issued, by action; empty if nobody in the
+    /// scenario makes any.
+    pub rogue_promised: BTreeMap<String, Promise>,
+    /// When the CA wrote each leaf that it issued into its log, in microseconds on its clock, by
+    /// the SHA-256 of the leaf; or why that log is not to be believed.
+    pub issued: Issued,
     /// Calls made between nodes, users and administrators among them; a stream is one.
     pub rpcs: u64,
     /// Bytes that went over the network, roughly.
@@ -141,6 +150,8 @@ pub enum ActKind {
     LogOut,
     /// A certificate and token that somebody had copied came to their own end.
     Expiry,
+    /// A certificate that nobody had issued opened a door for the first time.
+    Rogue,
 }
 
 impl ActKind {
@@ -156,6 +167,7 @@ impl ActKind {
             Self::Authority => "revoke_authority",
             Self::LogOut => "log_out",
             Self::Expiry => "expiry",
+            Self::Rogue => "rogue_issue",
         }
     }
 }
@@ -178,17 +190,21 @@ pub struct Act {
     pub serials: Vec<String>,
     /// When it was acknowledged (by a quorum of witnesses, or by the CA once it was durable);
     /// `None` while pending, and then it carries no promise. An end is acknowledged in that it
-    /// comes.
+    /// comes, and what nobody had issued in that it is let in.
     pub acknowledged_us: Option<u64>,
     /// Size of the policy log that holds it; 0 for what the CA did.
     pub policy_size: u64,
 }
 
 impl Act {
-    /// Whether somebody is to be let in no more once it is acknowledged.
+    /// Whether somebody is to be let in no more once it is acknowledged, or should never have been.
     pub fn revokes(&self) -> bool {
         match self.kind {
-            ActKind::Revoke | ActKind::Leaf | ActKind::LogOut | ActKind::Expiry => true,
+            ActKind::Revoke
+            | ActKind::Leaf
+            | ActKind::LogOut
+            | ActKind::Expiry
+            | ActKind::Rogue => true,
             ActKind::Policy | ActKind::Entities | ActKind::Authority => !self.principal.is_empty(),
             ActKind::Grant | ActKind::Rotate => false,
         }

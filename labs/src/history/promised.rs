@@ -55,6 +55,12 @@ impl History {
         promise.copied().unwrap_or(Promise::Any)
     }
 
+    /// The promise about a certificate that nobody issued.
+    pub fn rogue_promise(&self, action: &str) -> Promise {
+        let promise = self.rogue_promised.get(action);
+        promise.copied().unwrap_or(Promise::Any)
+    }
+
     /// The promise about what an act of that kind takes.
     pub fn promise_about(&self, kind: ActKind, action: &str) -> Promise {
         match kind {
@@ -62,6 +68,7 @@ impl History {
             ActKind::Authority => self.key_promise(action),
             ActKind::LogOut => self.log_out_promise(action),
             ActKind::Expiry => self.end_promise(action),
+            ActKind::Rogue => self.rogue_promise(action),
             ActKind::Grant
             | ActKind::Revoke
             | ActKind::Policy
@@ -82,6 +89,7 @@ impl History {
             (&self.key_promised, ActKind::Authority),
             (&self.log_out_promised, ActKind::LogOut),
             (&self.end_promised, ActKind::Expiry),
+            (&self.rogue_promised, ActKind::Rogue),
         ];
         let mut only = kinds.into_iter();
         let only = only.find(|(promised, kind)| !promised.is_empty() && all(*kind));
@@ -96,7 +104,9 @@ impl History {
     /// node's, and stretched by what the node itself allows.
     pub fn margin_us(&self, kind: ActKind) -> u64 {
         match kind {
-            ActKind::Leaf | ActKind::Authority => self.tolerance_us.saturating_mul(3),
+            ActKind::Leaf | ActKind::Authority | ActKind::Rogue => {
+                self.tolerance_us.saturating_mul(3)
+            }
             ActKind::Grant
             | ActKind::Revoke
             | ActKind::Policy
@@ -108,11 +118,16 @@ impl History {
     }
 
     /// What exposure is counted from, in words: a revocation, unless all that happened is that
-    /// something ended.
+    /// something ended, or that something came which nobody had issued.
     pub fn taken_by(&self) -> &'static str {
-        let mut revoking = self.acts.iter().filter(|act| act.revokes()).peekable();
-        if revoking.peek().is_some() && revoking.all(|act| act.kind == ActKind::Expiry) {
+        let all = |kind| {
+            let mut revoking = self.acts.iter().filter(|act| act.revokes()).peekable();
+            revoking.peek().is_some() && revoking.all(|act| act.kind == kind)
+        };
+        if all(ActKind::Expiry) {
             "the end"
+        } else if all(ActKind::Rogue) {
+            "its first use"
         } else {
             "the revocation"
         }

@@ -7,15 +7,17 @@ use services::audit::entry::{Decision, Entry, Leaf};
 
 use super::*;
 use crate::invariant::{
-    no_expired_credential, no_forged_token, no_retired_key, no_revoked_credential,
-    seamless_rotation,
+    every_leaf_was_issued, no_expired_credential, no_forged_token, no_retired_key,
+    no_revoked_credential, seamless_rotation,
 };
 
 /// What an honest clock reads at true time 0.
 pub(crate) const EPOCH_US: u64 = 1_767_225_600_000_000;
 
-/// What a world without revoked certificates, keys, secrets and orders has nothing to say of.
-const UNASKED: [&str; 5] = [
+/// What a world without revoked certificates, keys, secrets, orders and issuance log has nothing to
+/// say of.
+const UNASKED: [&str; 6] = [
+    every_leaf_was_issued::NAME,
     no_expired_credential::NAME,
     no_forged_token::NAME,
     no_retired_key::NAME,
@@ -192,6 +194,7 @@ impl Sample {
             spiffe_id: format!("spiffe://clinic.example/user/{principal}"),
             leaf: Some(Leaf {
                 serial: format!("{principal}-1"),
+                sha256: String::new(),
                 not_after_us: EPOCH_US + 100_000_000,
             }),
             action: action.to_owned(),

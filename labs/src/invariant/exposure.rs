@@ -1,11 +1,12 @@
 //! How long somebody revoked is still let in.
 //!
 //! A revocation takes a right from a principal (an act on the policy), the certificate that they
-//! come with, or the tokens that they have; and a certificate and token that somebody copied end of
-//! themselves. Exposure is measured at the deciding node on true time,
-//! from the acknowledgement: by the audit logs, and by a client that was served when nothing was
-//! logged. A pending revocation carries no promise. What was revoked with a certificate is that
-//! certificate, by serial: a principal who has another is nobody's concern here.
+//! come with, or the tokens that they have; a certificate and token that somebody copied end of
+//! themselves; what nobody issued should never have been let in, and counts from its first use.
+//! Exposure is measured at the deciding node on true time, from the acknowledgement: by the audit
+//! logs, and by a client that was served when nothing was logged. A pending revocation carries no
+//! promise. What was revoked with a certificate is that certificate, by serial: a principal who has
+//! another is nobody's concern here.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -5,6 +5,7 @@
 //! judge at all make the verdict unknown, and unknown is not a pass. Checks run over the whole
 //! sorted history at the end, or, with [`check_prefix`], over what had happened by a moment.
 
+pub mod every_leaf_was_issued;
 pub mod exposure;
 pub mod legitimate_users_served;
 pub mod monotone_policy;
@@ -164,7 +165,13 @@ pub struct Invariant {
 }
 
 /// Every invariant there is, in order of name.
-pub const ALL: [Invariant; 10] = [
+pub const ALL: [Invariant; 11] = [
+    Invariant {
+        name: every_leaf_was_issued::NAME,
+        words: "no certificate that no log has opens a door later than was promised",
+        check: every_leaf_was_issued::check,
+        settles_early: false,
+    },
     Invariant {
         name: legitimate_users_served::NAME,
         words: "each group of legitimate users is served above its own floor",

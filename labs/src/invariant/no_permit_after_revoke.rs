@@ -23,7 +23,12 @@ pub fn check(placed: &Placed<'_>) -> Finding {
     let rule = Rule {
         name: NAME,
         concerns: |act| {
-            let others = [ActKind::Leaf, ActKind::Authority, ActKind::Expiry];
+            let others = [
+                ActKind::Leaf,
+                ActKind::Authority,
+                ActKind::Expiry,
+                ActKind::Rogue,
+            ];
             !others.contains(&act.kind)
         },
         nobody: "nobody was revoked",

@@ -7,8 +7,8 @@ use services::audit::entry::Decision;
 
 use super::exposure::{Late, granted_again, possible, revocations};
 use super::{
-    Finding, Violation, no_expired_credential, no_forged_token, no_permit_after_revoke,
-    no_revoked_credential, seconds,
+    Finding, Violation, every_leaf_was_issued, no_expired_credential, no_forged_token,
+    no_permit_after_revoke, no_revoked_credential, seconds,
 };
 use crate::history::{Act, ActKind, History, Placed, Promise};
 
@@ -28,6 +28,7 @@ pub fn rule_of(kind: ActKind) -> &'static str {
         ActKind::Leaf => no_revoked_credential::NAME,
         ActKind::Authority => no_forged_token::NAME,
         ActKind::Expiry => no_expired_credential::NAME,
+        ActKind::Rogue => every_leaf_was_issued::NAME,
         ActKind::Grant
         | ActKind::Revoke
         | ActKind::Policy
@@ -40,6 +41,7 @@ pub fn rule_of(kind: ActKind) -> &'static str {
 /// Whether an invariant of that name is about revocations.
 pub fn is_about_revocation(name: &str) -> bool {
     [
+        every_leaf_was_issued::NAME,
         no_expired_credential::NAME,
         no_forged_token::NAME,
         no_permit_after_revoke::NAME,
@@ -191,6 +193,7 @@ fn violation(history: &History, late: &Late, bound_us: u64) -> Violation {
 pub(crate) const fn since(kind: ActKind) -> &'static str {
     match kind {
         ActKind::Expiry => "what it was let in by had ended",
+        ActKind::Rogue => "what nobody had issued was first let in",
         _ => "the revocation was acknowledged",
     }
 }

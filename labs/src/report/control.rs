@@ -272,10 +272,12 @@ pub(crate) fn was_let_in(history: &History) -> bool {
 }
 
 /// Whether what was revoked may open doors on after every cut: a key set that is kept for a time of
-/// its own outlives the news, and so does a token whose end is all that anybody looks at.
+/// its own outlives the news, and so does a token whose end is all that anybody looks at. What
+/// nobody looks for is never found.
 fn outlives_heals(history: &History) -> bool {
     let mut revoking = exposure::revocations(history);
-    revoking.all(|(act, _)| matches!(act.kind, ActKind::Authority | ActKind::LogOut))
+    let kinds = [ActKind::Authority, ActKind::LogOut, ActKind::Rogue];
+    revoking.all(|(act, _)| kinds.contains(&act.kind))
 }
 
 /// When the cut that hid the revocation ended: the last end of those in force at the first

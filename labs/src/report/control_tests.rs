@@ -66,6 +66,7 @@ fn a_kept_key_set_and_a_copied_token_outlive_the_heal_and_nothing_else_does() {
     assert!(late(ActKind::Revoke));
     assert!(!late(ActKind::Authority));
     assert!(!late(ActKind::LogOut));
+    assert!(!late(ActKind::Rogue));
 }
 
 #[test]

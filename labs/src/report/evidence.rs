@@ -105,6 +105,9 @@ pub(super) fn fields(entry: &Entry) -> Vec<(&'static str, String)> {
     ];
     if let Some(leaf) = &entry.leaf {
         fields.push(("leaf", leaf.serial.clone()));
+        if !leaf.sha256.is_empty() {
+            fields.push(("leaf_sha256", leaf.sha256.clone()));
+        }
         fields.push(("not_after_us", leaf.not_after_us.to_string()));
     }
     fields.extend([

@@ -211,6 +211,10 @@ pub(super) fn act_words(act: &Act) -> String {
         let (at, whose) = (figure::seconds(at_us), &act.principal);
         return format!("{at} the copied {} of {whose} ends", act.role);
     }
+    if let (ActKind::Rogue, Some(at_us)) = (act.kind, act.acknowledged_us) {
+        let (at, whose) = (figure::seconds(at_us), &act.principal);
+        return format!("{at} a certificate of {whose} that nobody issued is let in");
+    }
     let what = match act.kind {
         ActKind::Rotate | ActKind::Authority => act.role.clone(),
         _ => [act.kind.name(), act.principal.as_str()].join(" "),
@@ -246,6 +250,7 @@ pub(super) fn act_lane(act: &Act) -> &'static str {
         | ActKind::Entities
         | ActKind::LogOut => "policy",
         ActKind::Expiry => "end",
+        ActKind::Rogue => "audit",
     }
 }
 

@@ -90,7 +90,10 @@ impl Afflictions {
                 world.post.release(&rule(messages));
             }
             (Act::RevokeLeaf { .. } | Act::Order(_), _) => {
-                operator::ask(&world.heard, &step.act, micros(fabric.elapsed()));
+                // One that waits for an alarm is given when that comes.
+                if !operator::waits_for_alarm(&step.act) {
+                    operator::ask(&world.heard, &step.act, micros(fabric.elapsed()));
+                }
             }
             (Act::Skew { node, by_ms }, false) => fabric.skew(node, by_ms * 1_000),
             (Act::Skew { node, .. }, true) | (Act::Sync { node }, _) => fabric.skew(node, 0),

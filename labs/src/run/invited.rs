@@ -11,6 +11,7 @@ use ca::issue::Ca;
 use ca::net::Address;
 use ca::revocation::Revocation;
 use ca::seams::Seams;
+use ca::tlog::note::VerifyingKey;
 use services::member::Start;
 use services::node::NodeError;
 
@@ -25,6 +26,8 @@ pub(super) struct Invited {
     pub(super) starts: BTreeMap<String, Start>,
     /// The members of the fleet, in order.
     pub(super) fleet: Vec<AgentConfig>,
+    /// What verifies the CA's issuance log.
+    pub(super) issuance_key: VerifyingKey,
 }
 
 /// Opens the CA's disk once, for a join code a member.
@@ -67,6 +70,7 @@ pub(super) fn invite(
     Ok(Invited {
         fleet: fleet.collect::<Result<_, _>>()?,
         starts,
+        issuance_key: ca.log_key().clone(),
     })
 }
 

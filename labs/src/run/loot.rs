@@ -1,4 +1,4 @@
-//! What was stolen: keys that sign tokens, tokens, and whole identities.
+//! What was stolen: keys that sign tokens or certificates, tokens, and whole identities.
 //!
 //! A thief has what a step `steal` gave them at its moment, and nothing that came later: a key's
 //! successor and a token's renewal are not theirs. What was copied stays with thief and victim, and
@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ca::agent::Published;
+use ca::authority::Issuer as CertificateIssuer;
 use ca::identity::SpiffeId;
 use ca::journal::Event;
 use ca::token_keys::TokenKey;
@@ -19,6 +20,7 @@ use services::token::grpc::TTL;
 use services::token::issue::Issuer;
 use tokio::sync::watch;
 
+use super::rogue::Rogue;
 use super::users::{Heard, begin, until};
 use super::world::ISSUER;
 use crate::fabric::EPOCH;
@@ -37,6 +39,10 @@ pub(super) struct Stolen {
     tokens: BTreeMap<(String, String), (Duration, String)>,
     /// Identities, by the same.
     leaves: BTreeMap<(String, String), Arc<Published>>,
+    /// Issuers of certificates, as keys are.
+    issuers: BTreeMap<String, (Duration, Arc<CertificateIssuer>)>,
+    /// What is made with them, by thief and by the name that it bears.
+    rogues: BTreeMap<(String, String), Arc<Rogue>>,
 }
 
 /// One copy of somebody's token.
@@ -71,6 +77,33 @@ pub(super) fn take_key(loot: &Loot, thief: &str, at: Duration, key: TokenKey) ->
     }
     loot.keys.insert(thief.to_owned(), (at, key));
     true
+}
+
+/// A thief has that issuer from now on. Whether it was taken, as of a key.
+pub(super) fn take_issuer(
+    loot: &Loot,
+    thief: &str,
+    at: Duration,
+    issuer: CertificateIssuer,
+) -> bool {
+    let mut loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
+    if loot.issuers.get(thief).is_some_and(|(done, _)| *done >= at) {
+        return false;
+    }
+    loot.issuers
+        .insert(thief.to_owned(), (at, Arc::new(issuer)));
+    true
+}
+
+/// The name that a thief goes by, made of the issuer that they stole; nothing if they did not.
+pub(super) fn rogue(thief: &Member, subject: &str, loot: &Loot) -> Option<Arc<Rogue>> {
+    let mut loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = &thief.start.name;
+    let issuer = Arc::clone(&loot.issuers.get(name)?.1);
+    let of = (name.clone(), subject.to_owned());
+    let rogue = loot.rogues.entry(of);
+    let rogue = rogue.or_insert_with(|| Arc::new(Rogue::new(subject, issuer)));
+    Some(Arc::clone(rogue))
 }
 
 /// Waits for the moment of a theft and lets it happen: what the victim has then, if anything, is
@@ -155,15 +188,33 @@ pub(super) fn copied(thief: &Member, whose: &str, loot: &Loot) -> Option<Member>
     let loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
     let of = (thief.start.name.clone(), whose.to_owned());
     let published = loot.leaves.get(&of).cloned();
-    published.map(|published| Member {
-        start: thief.start.clone(),
+    published.map(|published| {
         // It never changes: what renews it was not copied.
-        identity: watch::channel(Some(published)).1,
+        let identity = watch::channel(Some(published)).1;
+        Member::known(thief.start.clone(), identity)
     })
 }
 
+/// What is shown beside the way's own certificate: a token for a guise, or none where the way has
+/// its own. Nothing if nothing was stolen that could be shown.
+pub(super) async fn shown(
+    guise: Option<&Guise>,
+    asker: &Member,
+    loot: &Loot,
+    jti: &str,
+) -> Option<Option<String>> {
+    match guise {
+        None => Some(None),
+        Some(Guise::Rogue { rogue_leaf_of }) => {
+            let rogue = rogue(asker, rogue_leaf_of, loot)?;
+            rogue.ready(asker).await.then_some(None)
+        }
+        Some(guise) => token(guise, asker, loot, jti).map(Some),
+    }
+}
+
 /// What a thief has to show for a guise; nothing if nothing was stolen.
-pub(super) fn token(guise: &Guise, thief: &Member, loot: &Loot, jti: &str) -> Option<String> {
+fn token(guise: &Guise, thief: &Member, loot: &Loot, jti: &str) -> Option<String> {
     let name = &thief.start.name;
     let loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
     match guise {
@@ -180,6 +231,7 @@ pub(super) fn token(guise: &Guise, thief: &Member, loot: &Loot, jti: &str) -> Op
             let own = loot.leaves.get(&(name.clone(), leaf_of.clone()))?;
             own.bearer.as_ref().map(|bearer| bearer.text.to_string())
         }
+        Guise::Rogue { .. } => None,
     }
 }
 

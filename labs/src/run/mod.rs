@@ -9,6 +9,7 @@ mod lookout;
 mod loot;
 mod operator;
 mod promise;
+mod rogue;
 mod users;
 mod world;
 
@@ -25,7 +26,7 @@ use self::lookout::Lookout;
 use self::world::World;
 use crate::fabric::{EPOCH, TrueTime};
 use crate::history::{AuditLog, Expect, FloorSpec, History, Renewal, When};
-use crate::scenario::{self, ATTACK_TAG, Act, Booty, Scenario};
+use crate::scenario::{self, ATTACK_TAG, Act, Booty, Guise, Scenario};
 use crate::trace::TraceEvent;
 
 pub use self::lookout::Sighting;
@@ -158,6 +159,7 @@ pub fn run_watched(
         acts,
         requests,
         audits,
+        issued: world.issued(),
         clocks: world.clocks(),
         renewals: renewals(&trace),
         rpcs: world.fabric.links.calls(),
@@ -193,6 +195,12 @@ fn facts(request: &RunRequest) -> History {
         };
         matches!(what, Booty::Leaf { .. })
     });
+    let makes_leaves = schedule.iter().any(|step| {
+        let Act::Request { forging, .. } = &step.act else {
+            return false;
+        };
+        matches!(forging, Some(Guise::Rogue { .. }))
+    });
     let life = request.scenario.world.list_life;
     History {
         roles: users
@@ -218,6 +226,11 @@ fn facts(request: &RunRequest) -> History {
         },
         end_promised: if copies_leaves {
             promise::of_ends(&request.posture)
+        } else {
+            BTreeMap::new()
+        },
+        rogue_promised: if makes_leaves {
+            promise::of_rogues(&request.posture, life, request.scenario.world.leaf_life)
         } else {
             BTreeMap::new()
         },

@@ -1,5 +1,6 @@
 //! The operator at the CA's desk: takes certificates back and moves authorities on when the
-//! schedule says so. Whoever steals the signing key stands there too; tokens are with their owners.
+//! schedule says so, or once members met a leaf that nobody issued. Whoever steals a key of the
+//! CA's stands there too; tokens are with their owners.
 //!
 //! An order is given at the CA itself, not over the network: whoever is cut off from the CA is cut
 //! off from the news, never from the deed. It is acknowledged once the CA's record is durable; one
@@ -17,8 +18,9 @@ use ca::journal::Event;
 use ca::rotation::{self, AuthorityKind, Command, Reason};
 use ca::seams::Seams;
 use ca::secrets::SecretName;
+use ca::unlogged::danger::copied_issuer;
 
-use super::loot::{Loot, take_key};
+use super::loot::{Loot, take_issuer, take_key};
 use super::users::{AGAIN, Heard, begin, until};
 use crate::fabric::TrueTime;
 use crate::history::{self, ActKind};
@@ -42,7 +44,7 @@ pub(super) fn orders(scenario: &Scenario) -> Vec<Order> {
             Act::RevokeLeaf { .. }
                 | Act::Order(_)
                 | Act::Steal {
-                    what: Booty::SigningKey {},
+                    what: Booty::SigningKey {} | Booty::Issuer { .. },
                     ..
                 }
         )
@@ -81,8 +83,11 @@ impl Desk {
     pub(super) async fn operate(self, orders: Vec<Order>) -> Infallible {
         for order in orders {
             until(order.at).await;
-            if let Act::Steal { as_, .. } = &order.act {
-                self.steal(as_, order.at);
+            if let Act::Steal { as_, what } = &order.act {
+                self.steal(as_, what, order.at);
+            } else if waits_for_alarm(&order.act) {
+                let desk = self.clone();
+                tokio::spawn(async move { desk.wait_for_alarm(&order).await });
             } else if let Some(number) = open_order(&self.heard, &order.act) {
                 let desk = self.clone();
                 tokio::spawn(async move { desk.insist(&order, number).await });
@@ -91,9 +96,28 @@ impl Desk {
         std::future::pending().await
     }
 
+    /// Gives an order once members met a leaf that nobody issued. Where nobody looks for any, it is
+    /// never given.
+    async fn wait_for_alarm(&self, order: &Order) {
+        let mut unlogged = self.ca().unlogged();
+        // The sender is the CA's, which is served for as long as this runs.
+        let alarm = unlogged.wait_for(|found| !found.is_empty()).await.is_ok();
+        if alarm && !is_done(&self.heard, &order.act) {
+            if open_order(&self.heard, &order.act).is_none() {
+                ask(&self.heard, &order.act, TrueTime::Sim.micros());
+            }
+            if let Some(number) = open_order(&self.heard, &order.act) {
+                self.insist(order, number).await;
+            }
+        }
+    }
+
     /// Tries until the CA has recorded it.
     async fn insist(&self, order: &Order, number: usize) {
-        let waits = |first: &Act| open_order(&self.heard, first).is_some();
+        let waits = |first: &Act| match waits_for_alarm(first) {
+            true => !is_done(&self.heard, first),
+            false => open_order(&self.heard, first).is_some(),
+        };
         while order.after.as_ref().is_some_and(waits) {
             tokio::time::sleep(AGAIN).await;
         }
@@ -165,18 +189,27 @@ impl Desk {
     }
 
     /// What is copied is the key that signs at this moment; later ones stay unknown to the thief.
-    fn steal(&self, thief: &str, at: Duration) {
-        let key = self.ca().announced().borrow().signing.clone();
-        let Some(key) = key else { return };
-        if !take_key(&self.loot, thief, at, key) {
-            return;
+    fn steal(&self, thief: &str, what: &Booty, at: Duration) {
+        let taken = match what {
+            Booty::Issuer { .. } => {
+                let issuer = copied_issuer(&self.ca()).ok();
+                let taken = issuer.is_some_and(|it| take_issuer(&self.loot, thief, at, it));
+                taken.then_some("issuer")
+            }
+            _ => {
+                let key = self.ca().announced().borrow().signing.clone();
+                let taken = key.is_some_and(|key| take_key(&self.loot, thief, at, key));
+                taken.then_some("signing-key")
+            }
+        };
+        if let Some(what) = taken {
+            self.seams.journal.note(Event {
+                kind: "stolen",
+                principal: thief.to_owned(),
+                action: what.to_owned(),
+                ..Event::default()
+            });
         }
-        self.seams.journal.note(Event {
-            kind: "stolen",
-            principal: thief.to_owned(),
-            action: "signing-key".to_owned(),
-            ..Event::default()
-        });
     }
 
     fn ca(&self) -> MutexGuard<'_, Ca> {
@@ -200,6 +233,11 @@ fn named(act: &Act) -> Option<(ActKind, String, String)> {
     }
 }
 
+/// Whether an order is given once there is an alarm, and not before.
+pub(super) const fn waits_for_alarm(act: &Act) -> bool {
+    matches!(act, Act::Order(order) if order.on_alarm)
+}
+
 /// Writes down that it was asked for at that true time, whether the CA is there to hear it or not.
 pub(super) fn ask(heard: &Heard, act: &Act, asked_us: u64) {
     if let Some((kind, principal, role)) = named(act) {
@@ -216,11 +254,24 @@ pub(super) fn ask(heard: &Heard, act: &Act, asked_us: u64) {
 
 /// Where the order is written down, if it is not done yet.
 fn open_order(heard: &Heard, order: &Act) -> Option<usize> {
+    written_down(heard, order, |act| act.acknowledged_us.is_none())
+}
+
+/// Whether the order was carried out.
+fn is_done(heard: &Heard, order: &Act) -> bool {
+    written_down(heard, order, |act| act.acknowledged_us.is_some()).is_some()
+}
+
+/// Where an order is written down that stands so.
+fn written_down(
+    heard: &Heard,
+    order: &Act,
+    stands: impl Fn(&history::Act) -> bool,
+) -> Option<usize> {
     let (kind, principal, role) = named(order)?;
     let said = heard.lock().unwrap_or_else(PoisonError::into_inner);
     let is_it = |act: &history::Act| {
-        (act.kind, &act.principal, &act.role) == (kind, &principal, &role)
-            && act.acknowledged_us.is_none()
+        (act.kind, &act.principal, &act.role) == (kind, &principal, &role) && stands(act)
     };
     said.1.iter().position(is_it)
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use ca::revocation::{Lists, Stale};
 use services::policy::schema_freshness;
-use services::posture::{ACTIONS, Freshness, Keys, OnStale, Posture, Recheck, TokenStatus};
+use services::posture::{
+    ACTIONS, Freshness, Keys, OnStale, Posture, Recheck, Reconcile, TokenStatus, Withdrawal,
+};
 
 use super::TOLERANCE_US;
 use super::afflict::micros;
@@ -81,6 +83,27 @@ pub(super) fn of_ends(posture: &Posture) -> BTreeMap<String, Promise> {
     ACTIONS.into_iter().map(of).collect()
 }
 
+/// After the first use of a certificate that nobody issued. A node tells the CA whom it let in, or
+/// hears nothing from it either, and refuses everybody once it has no fresh list. What is to be
+/// done is ordered at the alarm, with a successor in stock; a revocation that waits for whoever
+/// still lives under the stolen issuer waits for a leaf's life at most, and then it is in a list. A
+/// posture that tells nobody promises nothing.
+pub(super) fn of_rogues(
+    posture: &Posture,
+    list_life: Duration,
+    leaf_life: Duration,
+) -> BTreeMap<String, Promise> {
+    let wait = match posture.rotation.revoke {
+        Withdrawal::Converged => leaf_life,
+        Withdrawal::Immediately => Duration::ZERO,
+    };
+    let mut promised = of_leaves(posture, wait + list_life);
+    if posture.issuance.reconcile == Reconcile::Off {
+        promised.values_mut().for_each(|it| *it = Promise::Any);
+    }
+    promised
+}
+
 /// Whether somebody let in is looked at again before they are let in to that.
 fn looks_again(posture: &Posture, action: &str) -> bool {
     match posture.tls.recheck {
@@ -128,6 +151,18 @@ mod tests {
         posture.tls.recheck = Recheck::Request;
         assert_eq!(of_ends(&posture)["watch"], Promise::Any);
         assert_eq!(of_ends(&posture)["read"], Promise::Within(2_000_000));
+    }
+
+    #[test]
+    fn a_leaf_that_nobody_issued_is_promised_to_be_out_where_somebody_looks_for_it() {
+        let [list, leaf] = [15, 40].map(Duration::from_secs);
+        let mut posture = Posture::hardened();
+        let promised = |posture: &Posture| of_rogues(posture, list, leaf)["read"];
+        assert_eq!(promised(&posture), Promise::Within(55_000_000));
+        posture.rotation.revoke = Withdrawal::Immediately;
+        assert_eq!(promised(&posture), Promise::Within(15_000_000));
+        posture.issuance.reconcile = Reconcile::Off;
+        assert_eq!(promised(&posture), Promise::Any);
     }
 
     #[test]

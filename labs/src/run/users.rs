@@ -17,6 +17,7 @@ use tonic::Code;
 
 use super::RunRequest;
 use super::loot::{self, Loot, Theft, lose};
+use super::rogue::first_use;
 use super::world::is_administration;
 use crate::fabric::TrueTime;
 use crate::history::{self, ActKind, Outcome};
@@ -57,6 +58,9 @@ impl Ask {
     ) -> Arc<User> {
         let copied = match &self.forging {
             Some(Guise::Copied { leaf_of }) => loot::copied(own, leaf_of, loot),
+            Some(Guise::Rogue { rogue_leaf_of }) => {
+                loot::rogue(own, rogue_leaf_of, loot).map(|rogue| rogue.member(own))
+            }
             _ => None,
         };
         let whose = copied.as_ref().map_or("", |_| self.subject(""));
@@ -208,13 +212,12 @@ pub(super) async fn live(
         let (heard, loot) = (Arc::clone(&heard), Arc::clone(&errand.loot));
         tokio::spawn(async move {
             let started_us = TrueTime::Sim.micros();
-            let shown = ask.forging.as_ref();
-            let shown = shown.map(|guise| loot::token(guise, &member, &loot, &ask.id));
+            let shown = loot::shown(ask.forging.as_ref(), &member, &loot, &ask.id).await;
             let answer = match &shown {
                 // Whoever took nothing has nothing to show.
-                Some(None) => Answer::Refused("nothing-stolen".to_owned()),
-                None | Some(Some(_)) => {
-                    let token = shown.as_ref().and_then(Option::as_deref);
+                None => Answer::Refused("nothing-stolen".to_owned()),
+                Some(token) => {
+                    let token = token.as_deref();
                     if ask.action == "watch" {
                         return watch((&user, token), &ask, &member, &region, &heard).await;
                     }
@@ -222,14 +225,15 @@ pub(super) async fn live(
                     asked.await
                 }
             };
-            let said = write_down(&ask, started_us, answer, &member, &region);
-            note(&heard, said);
+            let request = write_down(&ask, started_us, answer, &member, &region);
+            note(&heard, &ask, request);
         });
     }
     std::future::pending().await
 }
 
-fn note(heard: &Heard, request: history::Request) {
+fn note(heard: &Heard, ask: &Ask, request: history::Request) {
+    first_use(heard, ask.forging.as_ref(), &request);
     let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
     heard.0.push(request);
 }
@@ -257,7 +261,7 @@ async fn watch(
         messages += 1;
         let mut request = write_down(&ask, started_us, answer, member, region);
         request.since_us = since_us;
-        note(heard, request);
+        note(heard, &ask, request);
     };
     let end = user.watch_with(&ask.resource, &ask.id, token, &mut hear);
     let end = end.await;

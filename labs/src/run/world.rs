@@ -10,10 +10,13 @@ use std::time::Duration;
 
 use ca::disk::Disk as _;
 use ca::identity::TrustDomain;
-use ca::issue::{Ca, CaConfig};
+use ca::issuance::Issuance;
+use ca::issue::{Ca, CaConfig, LOG_FOLDER};
 use ca::keys::{Keys, RingKeys};
 use ca::seams::Seams;
 use ca::secrets::SecretConfig;
+use ca::tlog::log::verify_folder;
+use ca::tlog::note::VerifyingKey;
 use services::audit;
 use services::member::Start;
 use services::node::{
@@ -48,7 +51,7 @@ const POLICY_LOG: &str = "clinic.example/policy";
 /// Hosts of the single services.
 pub(super) const CA: &str = "ca";
 const POLICY: &str = "policy";
-const TOKEN: &str = "token";
+pub(super) const TOKEN: &str = "token";
 /// Who changes the policy.
 const ADMIN: &str = "admin";
 
@@ -59,7 +62,9 @@ pub(super) struct World {
     /// The region of every host.
     pub(super) regions: BTreeMap<String, String>,
     /// Keys that verify the audit logs, by node.
-    pub(super) audit_keys: BTreeMap<String, ca::tlog::note::VerifyingKey>,
+    pub(super) audit_keys: BTreeMap<String, VerifyingKey>,
+    /// The key that verifies the CA's issuance log, once there is a CA.
+    issuance_key: Option<VerifyingKey>,
     /// What users heard.
     pub(super) heard: Heard,
     /// What thieves hold.
@@ -75,6 +80,7 @@ impl World {
             post: Post::default(),
             regions: BTreeMap::new(),
             audit_keys: BTreeMap::new(),
+            issuance_key: None,
             heard: Arc::default(),
             loot: Arc::default(),
         };
@@ -84,7 +90,12 @@ impl World {
             .map(|host| (host.clone(), world.fabric.place(host).seams))
             .collect();
         let invited = invite(request, &places, &world.post).map_err(broke)?;
-        let Invited { mut starts, fleet } = invited;
+        let Invited {
+            mut starts,
+            fleet,
+            issuance_key,
+        } = invited;
+        world.issuance_key = Some(issuance_key);
         if let Some(place) = places.get(FLEET) {
             world.fabric.host(FLEET, fleet::software(place, fleet));
         }
@@ -257,11 +268,28 @@ impl World {
         clocks.collect()
     }
 
+    /// What the issuance log says, as the CA's disk holds it now and as it verifies.
+    pub(super) fn issued(&self) -> history::Issued {
+        let key = self.issuance_key.as_ref()?;
+        let read = |name: &str| self.file(CA, &format!("{LOG_FOLDER}/{name}"));
+        let entries = verify_folder(&read("entries"), &read("checkpoint"), key);
+        let of = |entry: &Vec<u8>| {
+            // What is no leaf's is the journal's.
+            let leaf = Issuance::parse(entry).ok()?;
+            Some((leaf.leaf_sha256, leaf.at_us))
+        };
+        let entries = entries.map_err(|error| error.to_string());
+        Some(entries.map(|entries| entries.iter().filter_map(of).collect()))
+    }
+
     /// A file of a node's audit log, as its disk holds it now; empty if it is not there.
     pub(super) fn audit_file(&self, node: &str, name: &str) -> Vec<u8> {
+        self.file(node, &format!("{}/{name}", audit::FOLDER))
+    }
+
+    fn file(&self, node: &str, path: &str) -> Vec<u8> {
         let place = self.fabric.at(node);
-        let path = format!("{}/{name}", audit::FOLDER);
-        let content = place.and_then(|place| place.disk.read(&path).ok().flatten());
+        let content = place.and_then(|place| place.disk.read(path).ok().flatten());
         content.unwrap_or_default()
     }
 }

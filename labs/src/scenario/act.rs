@@ -9,7 +9,7 @@ use services::policy::entry::Entity;
 use super::signing::Order;
 
 /// Verbs that do something today, in order of name.
-pub const BUILT_VERBS: [&str; 25] = [
+pub const BUILT_VERBS: [&str; 26] = [
     "activate",
     "crash",
     "forge",
@@ -30,6 +30,7 @@ pub const BUILT_VERBS: [&str; 25] = [
     "revoke",
     "revoke_authority",
     "revoke_leaf",
+    "rogue_issue",
     "skew",
     "slow",
     "steal",
@@ -38,7 +39,7 @@ pub const BUILT_VERBS: [&str; 25] = [
 ];
 
 /// Verbs that are known and whose mechanism is not built yet, in order of name.
-pub const PLANNED_VERBS: [&str; 26] = [
+pub const PLANNED_VERBS: [&str; 25] = [
     "backdate",
     "break_glass",
     "connect",
@@ -59,7 +60,6 @@ pub const PLANNED_VERBS: [&str; 26] = [
     "reorder",
     "resume",
     "retire",
-    "rogue_issue",
     "rollback_feed",
     "settle",
     "stream",
@@ -123,6 +123,11 @@ pub enum Guise {
         /// Whose.
         leaf_of: String,
     },
+    /// A certificate of their own making, signed by a stolen issuer, and a token over it.
+    Rogue {
+        /// In whose name.
+        rogue_leaf_of: String,
+    },
 }
 
 impl Guise {
@@ -131,7 +136,10 @@ impl Guise {
         match self {
             Self::Forged(subject)
             | Self::Replayed { token_of: subject }
-            | Self::Copied { leaf_of: subject } => subject,
+            | Self::Copied { leaf_of: subject }
+            | Self::Rogue {
+                rogue_leaf_of: subject,
+            } => subject,
         }
     }
 
@@ -141,6 +149,7 @@ impl Guise {
             Self::Forged(_) => "key".to_owned(),
             Self::Replayed { token_of } => format!("token of `{token_of}`"),
             Self::Copied { leaf_of } => format!("certificate of `{leaf_of}`"),
+            Self::Rogue { .. } => "issuer".to_owned(),
         }
     }
 }
@@ -161,6 +170,11 @@ pub enum Booty {
     },
     /// The key that signs tokens.
     SigningKey {},
+    /// Key and certificate of the issuer that signs leaves.
+    Issuer {
+        /// Of which kind of authority.
+        authority: String,
+    },
 }
 
 impl Booty {
@@ -168,14 +182,15 @@ impl Booty {
     pub fn of(&self) -> Option<&str> {
         match self {
             Self::Token { token_of: whose } | Self::Leaf { leaf_of: whose } => Some(whose),
-            Self::SigningKey {} => None,
+            Self::SigningKey {} | Self::Issuer { .. } => None,
         }
     }
 
     /// Whether it is what this guise shows.
     pub(super) fn serves(&self, guise: &Guise) -> bool {
         match (self, guise) {
-            (Self::SigningKey {}, Guise::Forged(_)) => true,
+            (Self::SigningKey {}, Guise::Forged(_))
+            | (Self::Issuer { .. }, Guise::Rogue { .. }) => true,
             (Self::Token { token_of: one }, Guise::Replayed { token_of: other })
             | (Self::Leaf { leaf_of: one }, Guise::Copied { leaf_of: other }) => one == other,
             _ => false,
@@ -333,6 +348,7 @@ impl Act {
                 None => "request",
                 Some(Guise::Forged(_)) => "forge",
                 Some(Guise::Replayed { .. } | Guise::Copied { .. }) => "replay",
+                Some(Guise::Rogue { .. }) => "rogue_issue",
             },
             Self::Restart { .. } => "restart",
             Self::Revoke { .. } => "revoke",

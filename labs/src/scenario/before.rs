@@ -2,7 +2,7 @@
 //! there before it is undone, and nobody goes on asking whose tokens were ended, or whose key was
 //! copied with all that goes with it: by which token it was, or who, could not be told.
 
-use super::act::{Act, Booty};
+use super::act::{Act, Booty, Guise};
 use super::signing::Order;
 use super::step::Step;
 use super::world::World;
@@ -51,8 +51,18 @@ fn log_out(step: &Step, whom: &str, schedule: &[Step], world: &World) -> Result<
     }
 }
 
-/// An order may wait for one that was given before it.
+/// An order may wait for one that was given before it, and for an alarm where there is a cause.
 fn ordered(step: &Step, order: &Order, schedule: &[Step]) -> Result<(), String> {
+    let rogue = |other: &Step| {
+        let Act::Request { forging, .. } = &other.act else {
+            return false;
+        };
+        matches!(forging, Some(Guise::Rogue { .. }))
+    };
+    if order.on_alarm && !schedule.iter().any(rogue) {
+        let why = "nobody comes with a certificate that is in no log: there is never an alarm";
+        return Err(why.to_owned());
+    }
     let Some(first) = &order.after else {
         return Ok(());
     };

@@ -17,7 +17,8 @@ use super::step::Step;
 use super::world::World;
 
 /// The invariants that a scenario can name, in order of name.
-pub const INVARIANTS: [&str; 10] = [
+pub const INVARIANTS: [&str; 11] = [
+    "every-leaf-was-issued",
     "legitimate-users-served",
     "monotone-policy",
     "no-expired-credential",

@@ -1,5 +1,5 @@
 //! The verbs about what the CA signs with, and about whoever has stolen it, or what it signed:
-//! `prepare`, `activate`, `taint`, `revoke_authority`, `steal`, `forge`, `replay`.
+//! `prepare`, `activate`, `taint`, `revoke_authority`, `steal`, `forge`, `replay`, `rogue_issue`.
 //!
 //! They say what is ordered and when; the CA's own rules and gates decide, and an order that a gate
 //! holds up waits for it. Invariant: whose name is forged asks for nothing in that name. Whose
@@ -62,6 +62,9 @@ pub struct Order {
     /// The name of the order that must have been carried out first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// Whether it is given once members met a leaf that nobody issued, and no sooner.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub on_alarm: bool,
     /// Why a gate may be skipped.
     pub override_reason: Option<String>,
     /// Whom nothing is permitted any more once this is acknowledged, since all that they come with
@@ -86,21 +89,32 @@ impl fmt::Display for Order {
 /// The fields of a step with one of these verbs; nothing for others.
 pub(super) fn known(verb: &str) -> Option<&'static [&'static str]> {
     Some(match verb {
-        "prepare" => &["name", "at", "do", "authority", "secret", "after"],
+        "prepare" => &["name", "at", "do", "on", "authority", "secret", "after"],
         "activate" => &[
             "name",
             "at",
             "do",
+            "on",
             "authority",
             "secret",
             "after",
             "override",
         ],
-        "taint" => &["name", "at", "do", "authority", "secret", "after", "id"],
+        "taint" => &[
+            "name",
+            "at",
+            "do",
+            "on",
+            "authority",
+            "secret",
+            "after",
+            "id",
+        ],
         "revoke_authority" => &[
             "name",
             "at",
             "do",
+            "on",
             "authority",
             "secret",
             "after",
@@ -109,7 +123,7 @@ pub(super) fn known(verb: &str) -> Option<&'static [&'static str]> {
             "revokes",
         ],
         "steal" => &["name", "at", "do", "as", "what", "of"],
-        "forge" => &[
+        "forge" | "rogue_issue" => &[
             "name", "at", "do", "every", "until", "as", "subject", "via", "actions", "tag",
             "resource",
         ],
@@ -137,6 +151,10 @@ pub(super) fn act(verb: &str, fields: &Fields<'_, '_>, world: &World) -> Placed<
             let subject = user("subject", fields, world)?;
             request(fields, world, Some(Guise::Forged(subject)))?
         }
+        "rogue_issue" => {
+            let rogue_leaf_of = user("subject", fields, world)?;
+            request(fields, world, Some(Guise::Rogue { rogue_leaf_of }))?
+        }
         "replay" => {
             let whose = user("subject", fields, world)?;
             let what = fields.word("what")?;
@@ -154,12 +172,19 @@ pub(super) fn act(verb: &str, fields: &Fields<'_, '_>, world: &World) -> Placed<
 /// What is stolen: of somebody, or the CA's.
 fn loot(thief: &str, fields: &Fields<'_, '_>, world: &World) -> Placed<Booty> {
     let what = fields.needed("what")?;
-    let what = what.known("loot", ["leaf", "signing-key", "token"])?;
+    let what = what.known("loot", ["issuer", "leaf", "signing-key", "token"])?;
     let named = fields.word("of")?;
     match (what.as_str(), named) {
         ("signing-key", None) => Ok(Booty::SigningKey {}),
+        ("issuer", None) => Ok(Booty::Issuer {
+            authority: "x509".to_owned(),
+        }),
         ("signing-key", Some(word)) => {
             let why = "`of` says whose it is: the signing key is nobody's";
+            incoherent(&word.span, why)
+        }
+        ("issuer", Some(word)) => {
+            let why = "`of` says whose it is: the issuer is nobody's";
             incoherent(&word.span, why)
         }
         (what, _) => {
@@ -203,6 +228,12 @@ fn order(deed: Deed, fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
             .word("after")?
             .map(|word| word.name("after"))
             .transpose()?,
+        on_alarm: {
+            let on = fields.word("on")?;
+            on.map(|word| word.known("occasion", ["alarm"]))
+                .transpose()?
+                .is_some()
+        },
         override_reason: fields.word("override")?.map(reason).transpose()?,
         revokes,
     }))
@@ -264,7 +295,7 @@ pub(super) fn check_forged(
         },
         _ => false,
     };
-    let forged = matches!(guise, Guise::Forged(_));
+    let forged = matches!(guise, Guise::Forged(_) | Guise::Rogue { .. });
     if as_ == subject || (forged && schedule.iter().any(in_that_name)) {
         let how = if forged { "forged" } else { "replayed" };
         let why = format!("`{subject}` is {how}, and must be nobody else who asks");

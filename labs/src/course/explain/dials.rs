@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use services::client::IN_HANDSHAKE;
-use services::posture::{Dial, Freshness, OnStale, Posture, Recheck, TokenStatus};
+use services::posture::{
+    Dial, Freshness, OnStale, Posture, Recheck, Reconcile, TokenStatus, Withdrawal,
+};
 use services::refusal::Refusal;
 
 use super::{Cause, Governing, LockedOut, Places, clocks};
-use crate::history::History;
-use crate::invariant::{self, legitimate_users_served as served};
+use crate::history::{ActKind, History};
+use crate::invariant::{self, every_leaf_was_issued, legitimate_users_served as served};
 use crate::report::figure;
 
 /// The dials behind a cause: those of the lab if any govern it, else all that do.
@@ -34,7 +36,15 @@ pub(super) fn governing(
     };
     let unasked = posture.tls.recheck != Recheck::Message && is_message(cause, history);
     let late = clocks::too_late(history, locked_out, posture);
+    let rogue = is_rogue(cause, history);
+    let hasty = strict && is_hasty(history, posture);
     let governs = |dial: &&Dial| {
+        if rogue {
+            return ROGUE.contains(&dial.name);
+        }
+        if hasty && dial.name == HASTE {
+            return true;
+        }
         if unasked {
             return dial.name == "tls.recheck";
         }
@@ -75,6 +85,29 @@ fn refusal<'h>(history: &'h History, posture: &Posture) -> &'h str {
     named
 }
 
+/// The dials behind a certificate that nobody issued: no refusal names it, since whoever lets it in
+/// cannot tell it from another.
+const ROGUE: [&str; 2] = ["issuance.reconcile", "rotation.revoke"];
+
+/// Which of them cuts off those who did nothing.
+const HASTE: &str = "rotation.revoke";
+
+/// Whether the issuer behind such certificates went, and whoever still had one from it.
+fn is_hasty(history: &History, posture: &Posture) -> bool {
+    let rogue = history.acts.iter().any(|act| act.kind == ActKind::Rogue);
+    rogue && posture.rotation.revoke == Withdrawal::Immediately
+}
+
+/// Whether it is about such a certificate.
+fn is_rogue(cause: &Cause, history: &History) -> bool {
+    let about = match cause {
+        Cause::Attack | Cause::NotRefused => true,
+        Cause::Invariant(name) => *name == every_leaf_was_issued::NAME,
+        Cause::NeverLetIn | Cause::Doubt(_) => false,
+    };
+    about && history.acts.iter().any(|act| act.kind == ActKind::Rogue)
+}
+
 /// Whether what was served without an entry is a message of a stream.
 fn is_message(cause: &Cause, history: &History) -> bool {
     let Cause::Invariant("no-unlogged-decision") = cause else {
@@ -98,6 +131,12 @@ fn effect(dial: &str, posture: &Posture, history: &History, strict: bool) -> Str
         "policy.freshness" => too_old(posture, history),
         "policy.on_stale" if posture.policy.on_stale == OnStale::Allow => {
             "a policy that is too old decides all the same".to_owned()
+        }
+        "rotation.revoke" if strict && is_hasty(history, posture) => {
+            "whoever still had a certificate from the stolen issuer went with the thief".to_owned()
+        }
+        "issuance.reconcile" if posture.issuance.reconcile == Reconcile::Off => {
+            "nobody holds whom a node let in against what the CA issued".to_owned()
         }
         _ => String::new(),
     }

@@ -99,14 +99,14 @@ fn nobody(histories: &[&History]) -> String {
 fn let_in(who: &Revoked, runs: &[RunReport], histories: &[&History]) -> String {
     let name = who.name();
     let was = if who.names.len() == 1 { "was" } else { "were" };
-    let ended = histories
-        .first()
-        .is_some_and(|first| first.taken_by() == "the end");
+    let by = histories.first().map(|first| first.taken_by());
     let at = when(runs, histories);
-    let revoked = if ended {
-        format!("What was copied of {name} ended at {at}.")
-    } else {
-        format!("{name} {was} revoked at {at}.")
+    let revoked = match by {
+        Some("the end") => format!("What was copied of {name} ended at {at}."),
+        Some("its first use") => {
+            format!("A certificate of {name} that nobody had issued was let in at {at}.")
+        }
+        _ => format!("{name} {was} revoked at {at}."),
     };
     let Some(action) = told(histories) else {
         return format!("{revoked} Nobody asked for anything after that.");

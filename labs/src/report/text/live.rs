@@ -122,6 +122,7 @@ fn counts(whole: &History, past: &History) -> String {
     };
     let since = since_us.map_or("so far", |_| match past.taken_by() {
         "the end" => "since the end",
+        "its first use" => "since its first use",
         _ => "since revoked",
     });
     let each: Vec<String> = followed(whole).into_iter().map(of).collect();

@@ -1,4 +1,5 @@
-//! Tokens that are copied, replayed and ended: a small scenario, and one change at a time.
+//! Tokens that are copied, replayed and ended, and an issuer that is stolen: a small scenario, and
+//! one change at a time.
 
 use super::super::Scenario;
 use super::super::act::{Act, Booty, Guise};
@@ -264,5 +265,74 @@ fn a_secret_is_ordered_about_by_its_name_and_only_senders_notify() {
     ] {
         let answer = parse(&lab).expect_err(why);
         assert!(answer.contains(why), "{why}: {answer}");
+    }
+}
+
+/// The small lab in which the issuer is stolen, and an order is given once somebody notices.
+fn of_issuer() -> String {
+    let lab = LAB.replacen("what = \"token\"\nof = \"chief\"", "what = \"issuer\"", 1);
+    let lab = lab.replacen("do = \"replay\"", "do = \"rogue_issue\"", 1);
+    let (head, rest) = lab.split_once("[[schedule]]\nat = \"1s\"").unwrap();
+    let (_, rest) = rest.split_once("[[schedule]]").unwrap();
+    let lab = format!("{head}[[schedule]]{rest}");
+    let log_out = "do = \"log_out\"\nprincipal = \"chief\"";
+    let order = "do = \"activate\"\non = \"alarm\"\nauthority = \"x509\"";
+    lab.replacen(log_out, order, 1)
+}
+
+#[test]
+fn an_issuer_is_stolen_a_certificate_made_with_it_and_an_order_waits_for_the_alarm() {
+    let schedule = parse(&of_issuer()).unwrap().schedule;
+    let verbs: Vec<_> = schedule.iter().map(|step| step.act.verb()).collect();
+    assert_eq!(verbs, ["steal", "activate", "rogue_issue"]);
+    let authority = "x509".to_owned();
+    let Act::Steal { what, .. } = &schedule[0].act else {
+        panic!("{:?}", schedule[0]);
+    };
+    assert_eq!(*what, Booty::Issuer { authority });
+    let Act::Request { forging, .. } = &schedule[2].act else {
+        panic!("{:?}", schedule[2]);
+    };
+    let rogue_leaf_of = "chief".to_owned();
+    assert_eq!(*forging, Some(Guise::Rogue { rogue_leaf_of }));
+    assert!(matches!(&schedule[1].act, Act::Order(order) if order.on_alarm));
+    let at_once = of_issuer().replacen("on = \"alarm\"\n", "", 1);
+    let at_once = parse(&at_once).unwrap();
+    assert!(matches!(&at_once.schedule[1].act, Act::Order(order) if !order.on_alarm));
+}
+
+#[test]
+fn nobody_signs_with_what_was_not_stolen_and_no_alarm_comes_of_nothing() {
+    for (old, new, told) in [
+        (
+            "what = \"issuer\"",
+            "what = \"signing-key\"",
+            "`mallory` has stolen no issuer by then",
+        ),
+        (
+            "what = \"issuer\"",
+            "what = \"issuer\"\nof = \"chief\"",
+            "the issuer is nobody's",
+        ),
+        (
+            "on = \"alarm\"",
+            "on = \"alert\"",
+            "unknown occasion `alert`",
+        ),
+        (
+            "do = \"rogue_issue\"\nas = \"mallory\"\nsubject = \"chief\"",
+            "do = \"request\"\nas = \"mallory\"",
+            "there is never an alarm",
+        ),
+        (
+            "subject = \"chief\"",
+            "subject = \"mallory\"",
+            "`mallory` is forged, and must be nobody else who asks",
+        ),
+    ] {
+        let lab = of_issuer();
+        assert!(lab.contains(old), "{old}");
+        let said = parse(&lab.replacen(old, new, 1)).unwrap_err();
+        assert!(said.contains(told), "{new}: {said}");
     }
 }
