@@ -4,6 +4,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::csr::danger;
 use crate::error::CaError;
 use crate::identity::TrustDomain;
 use crate::rotation::{Gates, Heed};
@@ -40,6 +41,15 @@ pub enum Confirm {
 /// The longest grace of [`Confirm::AtOnce`], in lives of a leaf: an issuer lives as long at least.
 pub const AT_ONCE_LEAVES: u32 = 6;
 
+/// Who says whose name a certificate is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// The CA, by the join code or the last leaf. A request that asks for another is refused.
+    Decided,
+    /// The request, if it asks for one.
+    Copied(danger::Copied),
+}
+
 /// The CA's settings. All spans are rounded down to whole seconds in certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaConfig {
@@ -73,6 +83,8 @@ pub struct CaConfig {
     pub gates: Gates,
     /// Who may come back after its leaf has ended.
     pub returns: Returns,
+    /// Who says whose name a certificate is in.
+    pub names: Names,
 }
 
 /// How far clocks may be off where real machines are served, at a CA and its agents alike.
@@ -108,6 +120,7 @@ impl CaConfig {
                 grace: Duration::from_secs(5 * 60),
                 confirm: Confirm::AtOnce,
             },
+            names: Names::Decided,
         }
     }
 

@@ -343,6 +343,17 @@ pub const DIALS: &[Dial] = &[
         refusals: &["certificate-expired"],
         built: &["none", "proof"],
     },
+    Dial {
+        name: "identity.request",
+        form: Form::Words,
+        hardened: "decided",
+        exposed: &[exposed(
+            "copied",
+            "OpenSSL `copy_extensions`, step-ca templates of `.Insecure.CR`",
+        )],
+        refusals: &["certificate-untrusted"],
+        built: &["decided", "copied"],
+    },
 ];
 
 #[cfg(test)]

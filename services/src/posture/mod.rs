@@ -50,8 +50,10 @@ macro_rules! words {
     };
 }
 
+mod identity;
 mod rotation;
 
+pub use identity::{Identity, Naming};
 pub use rotation::{Activation, Retrying, Rotation, Swapping, WayBack, Withdrawal};
 
 words! {
@@ -256,6 +258,8 @@ pub struct Posture {
     pub audit: Audit,
     /// Dials of rotation.
     pub rotation: Rotation,
+    /// Dials of identity.
+    pub identity: Identity,
 }
 
 impl Posture {
@@ -296,6 +300,9 @@ impl Posture {
                 retry: Retrying::Window,
                 swap: Swapping::Whole,
                 way_back: WayBack::None,
+            },
+            identity: Identity {
+                request: Naming::Decided,
             },
         }
     }

@@ -282,8 +282,9 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         value.map(|value| *place = value).is_some()
     }
     use super::{
-        Activation, Audience, Binding, ConnectionDeadline, Durability, Errors, Keys, Lists, Older,
-        OnStale, Recheck, Retrying, Stale, Swapping, TokenStatus, UnknownKey, WayBack, Withdrawal,
+        Activation, Audience, Binding, ConnectionDeadline, Durability, Errors, Keys, Lists, Naming,
+        Older, OnStale, Recheck, Retrying, Stale, Swapping, TokenStatus, UnknownKey, WayBack,
+        Withdrawal,
     };
     let Posture {
         tls,
@@ -292,9 +293,11 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         policy,
         audit,
         rotation,
+        identity,
     } = posture;
     match dial {
         "audit.durability" => put(&mut audit.durability, Durability::from_word(word)),
+        "identity.request" => put(&mut identity.request, Naming::from_word(word)),
         "policy.errors" => put(&mut policy.errors, Errors::from_word(word)),
         "policy.on_stale" => put(&mut policy.on_stale, OnStale::from_word(word)),
         "rotation.activate" => put(&mut rotation.activate, Activation::from_word(word)),

@@ -39,6 +39,7 @@ impl Posture {
             "rotation.retry" => self.rotation.retry.word(),
             "rotation.way_back" => self.rotation.way_back.word(),
             "rotation.swap" => self.rotation.swap.word(),
+            "identity.request" => self.identity.request.word(),
             "audit.durability" => self.audit.durability.word(),
             _ => return None,
         };
