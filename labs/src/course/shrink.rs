@@ -117,9 +117,7 @@ pub fn smallest(
     let requests = &failed.ran.history.requests;
     let asked = requests.iter().find(|it| Some(it.id.as_str()) == request);
     let needed = |step: &Step| match (&step.act, asked) {
-        (Act::Request { as_, tag, .. }, Some(asked)) => {
-            *as_ == asked.principal && *tag == asked.tag
-        }
+        (Act::Request { as_, tag, .. }, Some(asked)) => as_ == asked.sender() && *tag == asked.tag,
         _ => false,
     };
     let group = short(failed).into_iter().next();
@@ -188,6 +186,7 @@ pub fn in_words(step: &Step) -> String {
             };
             format!("crash {node}{how}")
         }
+        Act::Enrol { as_, name } => format!("{as_} joins and asks to be certified as {name}"),
         Act::Grant { principal, role } => format!("grant {role} to {principal}"),
         Act::Heal => "heal".to_owned(),
         Act::Hold(what) => format!("hold {}", messages(what)),
@@ -266,6 +265,7 @@ fn asks(step: &Step, name: &str) -> String {
         Some(Guise::Forged(subject)) => format!("as {subject}, "),
         Some(Guise::Replayed { token_of }) => format!("with the token of {token_of}, "),
         Some(Guise::Copied { leaf_of }) => format!("with all that {leaf_of} had, "),
+        Some(Guise::Named { certified_as }) => format!("as {certified_as}, "),
     };
     let actions = actions.join(", ");
     format!("{name}{guise}{as_} asks {via} to {actions} {}", times(step))

@@ -145,7 +145,8 @@ fn trade(scenario: &mut Scenario, one: &str, other: &str) {
             }
             Act::Partition { between, .. } => between.iter_mut().flatten().for_each(place),
             Act::Request { via, .. } => place(via),
-            Act::Grant { .. }
+            Act::Enrol { .. }
+            | Act::Grant { .. }
             | Act::Heal
             | Act::LogOut { .. }
             | Act::Order(_)

@@ -66,7 +66,8 @@ impl History {
             | ActKind::Revoke
             | ActKind::Policy
             | ActKind::Entities
-            | ActKind::Rotate => self.promise(action),
+            | ActKind::Rotate
+            | ActKind::Enrol => self.promise(action),
         }
     }
 
@@ -103,7 +104,8 @@ impl History {
             | ActKind::Entities
             | ActKind::Rotate
             | ActKind::LogOut
-            | ActKind::Expiry => self.tolerance_us,
+            | ActKind::Expiry
+            | ActKind::Enrol => self.tolerance_us,
         }
     }
 

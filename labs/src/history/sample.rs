@@ -7,15 +7,17 @@ use services::audit::entry::{Decision, Entry, Leaf};
 
 use super::*;
 use crate::invariant::{
-    no_expired_credential, no_forged_token, no_revoked_credential, seamless_rotation,
+    no_expired_credential, no_foreign_identity, no_forged_token, no_revoked_credential,
+    seamless_rotation,
 };
 
 /// What an honest clock reads at true time 0.
 pub(crate) const EPOCH_US: u64 = 1_767_225_600_000_000;
 
-/// What a world without revoked certificates, keys and orders has nothing to say of.
-const UNASKED: [&str; 4] = [
+/// What a world without revoked certificates, keys, orders and others' names has nothing to say of.
+const UNASKED: [&str; 5] = [
     no_expired_credential::NAME,
+    no_foreign_identity::NAME,
     no_forged_token::NAME,
     no_revoked_credential::NAME,
     seamless_rotation::NAME,
@@ -47,6 +49,7 @@ impl Sample {
                 .map(|(a, us)| ((*a).to_owned(), *us))
                 .collect(),
             outage_us: BTreeMap::new(),
+            impersonation: std::collections::BTreeSet::new(),
             invariants: crate::invariant::ALL
                 .iter()
                 .filter(|i| !UNASKED.contains(&i.name))
@@ -111,6 +114,7 @@ impl Sample {
             id: id.to_owned(),
             tag: tag.to_owned(),
             principal: who.to_owned(),
+            posing: None,
             region: "south".to_owned(),
             node: "records.south".to_owned(),
             action: action.to_owned(),
@@ -137,6 +141,12 @@ impl Sample {
         let request = self.last(id);
         request.finished_us = Some(finished_us);
         request.outcome = Outcome::Served { policy_size: 18 };
+    }
+
+    /// The last request with that id was sent by somebody else than whose name it is in.
+    pub(crate) fn sent_by(&mut self, id: &str, by: &str, with_key: bool) {
+        let by = by.to_owned();
+        self.last(id).posing = Some(Posing { by, with_key });
     }
 
     /// Moves the last request with that id to another region.

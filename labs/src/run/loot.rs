@@ -162,6 +162,13 @@ pub(super) fn copied(thief: &Member, whose: &str, loot: &Loot) -> Option<Member>
     })
 }
 
+/// Somebody has an identity in that name from now on, whoever certified it.
+pub(super) fn hold(loot: &Loot, who: &str, name: &str, identity: Published) {
+    let mut loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
+    let of = (who.to_owned(), name.to_owned());
+    loot.leaves.insert(of, Arc::new(identity));
+}
+
 /// What a thief has to show for a guise; nothing if nothing was stolen.
 pub(super) fn token(guise: &Guise, thief: &Member, loot: &Loot, jti: &str) -> Option<String> {
     let name = &thief.start.name;
@@ -176,8 +183,11 @@ pub(super) fn token(guise: &Guise, thief: &Member, loot: &Loot, jti: &str) -> Op
             let held = loot.tokens.get(&(name.clone(), token_of.clone()));
             held.map(|(_, token)| token.clone())
         }
-        Guise::Copied { leaf_of } => {
-            let own = loot.leaves.get(&(name.clone(), leaf_of.clone()))?;
+        Guise::Copied { leaf_of: whose }
+        | Guise::Named {
+            certified_as: whose,
+        } => {
+            let own = loot.leaves.get(&(name.clone(), whose.clone()))?;
             own.bearer.as_ref().map(|bearer| bearer.text.to_string())
         }
     }

@@ -4,6 +4,7 @@
 
 mod afflict;
 mod fleet;
+mod impostor;
 mod invited;
 mod lookout;
 mod loot;
@@ -287,6 +288,7 @@ fn expectations(scenario: &Scenario) -> Expect {
             .iter()
             .map(|(action, span)| (action.clone(), micros(*span)))
             .collect(),
+        impersonation: expect.impersonation.iter().cloned().collect(),
         invariants: expect.invariants.clone(),
         floors: expect.availability.iter().map(floor).collect(),
     }

@@ -15,10 +15,11 @@ use services::token::grpc::TokenSource;
 use tonic::Code;
 
 use super::RunRequest;
+use super::impostor::{self, Pretence};
 use super::loot::{self, Loot, Theft, lose};
 use super::world::is_administration;
 use crate::fabric::TrueTime;
-use crate::history::{self, ActKind, Outcome};
+use crate::history::{self, ActKind, Outcome, Posing};
 use crate::scenario::{self, Guise, PolicyText, Scenario};
 
 /// The record that everyone asks for, unless a step names another.
@@ -55,7 +56,9 @@ impl Ask {
         loot: &Loot,
     ) -> Arc<User> {
         let copied = match &self.forging {
-            Some(Guise::Copied { leaf_of }) => loot::copied(own, leaf_of, loot),
+            Some(Guise::Copied { leaf_of: name } | Guise::Named { certified_as: name }) => {
+                loot::copied(own, name, loot)
+            }
             _ => None,
         };
         let whose = copied.as_ref().map_or("", |_| self.subject(""));
@@ -76,6 +79,8 @@ pub(super) struct Errand {
     pub(super) token_host: String,
     /// When their own token is copied.
     pub(super) thefts: Vec<Theft>,
+    /// When they join in another's name, if they do.
+    pub(super) pretence: Option<Pretence>,
     pub(super) loot: Loot,
 }
 
@@ -189,7 +194,11 @@ pub(super) async fn live(
         host,
         audience,
     };
-    let member = Member::join(start, Some(Arc::new(source)));
+    let source = Arc::new(source);
+    let member = match errand.pretence {
+        None => Member::join(start, Some(source)),
+        Some(pretence) => impostor::arrive(start, source, &pretence, &errand.loot, &heard).await,
+    };
     for theft in errand.thefts {
         let (loot, heard) = (Arc::clone(&errand.loot), Arc::clone(&heard));
         tokio::spawn(lose(member.clone(), theft, loot, heard));
@@ -202,7 +211,9 @@ pub(super) async fn live(
         let (heard, loot) = (Arc::clone(&heard), Arc::clone(&errand.loot));
         tokio::spawn(async move {
             let started_us = TrueTime::Sim.micros();
+            // Who has a certificate in that name has the token that goes with it, or none.
             let shown = ask.forging.as_ref();
+            let shown = shown.filter(|guise| !matches!(guise, Guise::Named { .. }));
             let shown = shown.map(|guise| loot::token(guise, &member, &loot, &ask.id));
             let answer = match &shown {
                 // Whoever took nothing has nothing to show.
@@ -278,6 +289,10 @@ fn write_down(
         Answer::Unknown => (Outcome::Unknown, "unanswered", String::new(), 0),
     };
     let principal = ask.subject(&member.start.name).to_owned();
+    let posing = ask.forging.as_ref().map(|guise| Posing {
+        by: member.start.name.clone(),
+        with_key: guise.has_key(),
+    });
     member.start.seams.journal.note(Event {
         kind: "request",
         principal: principal.clone(),
@@ -292,6 +307,7 @@ fn write_down(
         id: ask.id.clone(),
         tag: ask.tag.clone(),
         principal,
+        posing,
         region: region.to_owned(),
         node: ask.via.clone(),
         action: ask.action.clone(),

@@ -25,6 +25,7 @@ use services::policy::entry::Entry;
 use services::token::grpc::TTL;
 
 use super::fleet;
+use super::impostor;
 use super::invited::{Invited, invite};
 use super::loot::{self, Loot};
 use super::operator::{self, Desk};
@@ -210,11 +211,13 @@ impl World {
                 let errands = users::errands(&request.scenario, &host);
                 let thefts = loot::thefts(&request.scenario, &host);
                 let loot = Arc::clone(&self.loot);
+                let pretence = impostor::pretence(&request.scenario, &host);
                 self.host(start, move |start| {
                     let errand = Errand {
                         region: region.clone(),
                         token_host: TOKEN.to_owned(),
                         thefts: thefts.clone(),
+                        pretence: pretence.clone(),
                         loot: Arc::clone(&loot),
                     };
                     users::live(start, errand, errands.clone(), Arc::clone(&heard))
@@ -267,6 +270,7 @@ pub(super) fn settings(request: &RunRequest) -> Result<CaConfig, ca::identity::I
     settings.tolerance = request.posture.tls.tolerance;
     settings.returns = request.posture.rotation.returns();
     settings.gates = request.posture.rotation.gates();
+    settings.names = request.posture.identity.names();
     settings.leaf_ttl = request.scenario.world.leaf_life;
     // First leaves are of every age up to then: some are renewed at once, and some much later.
     settings.stagger = settings.leaf_ttl / 2 - Duration::from_secs(5);

@@ -9,9 +9,10 @@ use services::policy::entry::Entity;
 use super::signing::Order;
 
 /// Verbs that do something today, in order of name.
-pub const BUILT_VERBS: [&str; 25] = [
+pub const BUILT_VERBS: [&str; 27] = [
     "activate",
     "crash",
+    "enrol",
     "forge",
     "grant",
     "heal",
@@ -19,6 +20,7 @@ pub const BUILT_VERBS: [&str; 25] = [
     "isolate",
     "log_out",
     "partition",
+    "pose",
     "prepare",
     "put_entities",
     "put_policy",
@@ -117,6 +119,12 @@ pub enum Guise {
         /// Whose.
         leaf_of: String,
     },
+    /// A certificate in the other's name over a key of one's own: the CA's if it gives one, or else
+    /// one that is signed by that very key.
+    Named {
+        /// Whose name.
+        certified_as: String,
+    },
 }
 
 impl Guise {
@@ -125,16 +133,29 @@ impl Guise {
         match self {
             Self::Forged(subject)
             | Self::Replayed { token_of: subject }
-            | Self::Copied { leaf_of: subject } => subject,
+            | Self::Copied { leaf_of: subject }
+            | Self::Named {
+                certified_as: subject,
+            } => subject,
         }
     }
 
-    /// What must have been stolen for it.
+    /// Whether it is made with the very key that the name is known by, or one that signs for it, so
+    /// that no node can tell it from the owner's.
+    pub const fn has_key(&self) -> bool {
+        match self {
+            Self::Forged(_) | Self::Copied { .. } => true,
+            Self::Replayed { .. } | Self::Named { .. } => false,
+        }
+    }
+
+    /// What must have been done for it.
     pub(super) fn takes(&self) -> String {
         match self {
-            Self::Forged(_) => "key".to_owned(),
-            Self::Replayed { token_of } => format!("token of `{token_of}`"),
-            Self::Copied { leaf_of } => format!("certificate of `{leaf_of}`"),
+            Self::Forged(_) => "stolen no key".to_owned(),
+            Self::Replayed { token_of } => format!("stolen no token of `{token_of}`"),
+            Self::Copied { leaf_of } => format!("stolen no certificate of `{leaf_of}`"),
+            Self::Named { certified_as } => format!("not enrolled as `{certified_as}`"),
         }
     }
 }
@@ -187,6 +208,14 @@ pub enum Act {
         node: String,
         /// Whether what was not synced is lost.
         power: bool,
+    },
+    /// A user joins with the code that they were given, and asks the CA for another's name.
+    Enrol {
+        /// The user.
+        #[serde(rename = "as")]
+        as_: String,
+        /// Whose name they ask for.
+        name: String,
     },
     /// A principal is given a role.
     Grant {
@@ -312,6 +341,7 @@ impl Act {
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Crash { .. } => "crash",
+            Self::Enrol { .. } => "enrol",
             Self::Grant { .. } => "grant",
             Self::Heal => "heal",
             Self::Hold(_) => "hold",
@@ -327,6 +357,7 @@ impl Act {
                 None => "request",
                 Some(Guise::Forged(_)) => "forge",
                 Some(Guise::Replayed { .. } | Guise::Copied { .. }) => "replay",
+                Some(Guise::Named { .. }) => "pose",
             },
             Self::Restart { .. } => "restart",
             Self::Revoke { .. } => "revoke",

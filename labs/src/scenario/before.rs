@@ -2,7 +2,8 @@
 //! there before it is undone, and nobody goes on asking whose tokens were ended, or whose key was
 //! copied with all that goes with it: by which token it was, or who, could not be told.
 
-use super::act::{Act, Booty};
+use super::act::{Act, Booty, Guise};
+use super::posing;
 use super::signing::Order;
 use super::step::Step;
 use super::world::World;
@@ -93,14 +94,18 @@ pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(),
             forging: Some(guise),
             ..
         } => {
-            let stolen = before(&|act| match act {
-                Act::Steal { as_: thief, what } => thief == as_ && what.serves(guise),
+            let stolen = before(&|act| match (act, guise) {
+                (Act::Steal { as_: thief, what }, _) => thief == as_ && what.serves(guise),
+                (Act::Enrol { as_: who, name }, Guise::Named { certified_as }) => {
+                    who == as_ && name == certified_as
+                }
                 _ => false,
             });
-            let why = format!("`{as_}` has stolen no {} by then", guise.takes());
+            let why = format!("`{as_}` has {} by then", guise.takes());
             return stolen.then_some(()).ok_or(why);
         }
         Act::Order(order) => return ordered(step, order, schedule),
+        Act::Enrol { as_, .. } => return posing::enrolled(as_, schedule),
         Act::LogOut { principal } => return log_out(step, principal, schedule, world),
         Act::Steal {
             what: Booty::Leaf { leaf_of },

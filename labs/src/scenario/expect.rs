@@ -17,10 +17,11 @@ use super::step::Step;
 use super::world::World;
 
 /// The invariants that a scenario can name, in order of name.
-pub const INVARIANTS: [&str; 9] = [
+pub const INVARIANTS: [&str; 10] = [
     "legitimate-users-served",
     "monotone-policy",
     "no-expired-credential",
+    "no-foreign-identity",
     "no-forged-token",
     "no-permit-after-revoke",
     "no-permit-on-stale-policy",
@@ -102,6 +103,10 @@ pub struct Expect {
     /// that somebody is let in.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub outage: BTreeMap<String, Duration>,
+    /// To which actions nobody is let in under a name that is not theirs, in the order of the file.
+    /// Empty where the harm is another.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub impersonation: Vec<String>,
     /// What is kept, in the order of the file.
     pub invariants: Vec<String>,
     /// The dials that the learner may turn; all must stand in the learner's posture.
@@ -127,6 +132,7 @@ impl Expect {
             "refusal",
             "exposure",
             "outage",
+            "impersonation",
             "invariants",
             "dials",
             "optional_dials",
@@ -167,6 +173,7 @@ impl Expect {
             refusal,
             exposure: bounds.exposure,
             outage: bounds.outage,
+            impersonation: bounds.impersonation,
             invariants,
             dials,
             availability,

@@ -13,6 +13,7 @@ mod expect;
 mod fields;
 mod flaw;
 mod own;
+mod posing;
 mod signing;
 mod step;
 mod vary;

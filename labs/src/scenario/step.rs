@@ -13,6 +13,7 @@ use super::administration::{PUT_ENTITIES, PUT_POLICY, put_entities, put_policy, 
 use super::before;
 use super::fields::{Fields, TICK, Word, list, words};
 use super::flaw::{Flaw, Placed, incoherent};
+use super::posing;
 use super::signing;
 use super::world::{ADMINISTRATOR, World};
 
@@ -191,7 +192,7 @@ fn verb(word: &Word<'_>) -> Placed<&'static str> {
 
 /// The fields of a step with that verb.
 fn known(verb: &str) -> &'static [&'static str] {
-    if let Some(known) = signing::known(verb) {
+    if let Some(known) = signing::known(verb).or_else(|| posing::known(verb)) {
         return known;
     }
     match verb {
@@ -220,6 +221,9 @@ fn act(verb: &'static str, fields: &Fields<'_, '_>, world: &World) -> Placed<Act
         "a fault can say how long"
     );
     if let Some(act) = signing::act(verb, fields, world)? {
+        return Ok(act);
+    }
+    if let Some(act) = posing::act(verb, fields, world)? {
         return Ok(act);
     }
     Ok(match verb {

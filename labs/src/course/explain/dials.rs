@@ -7,7 +7,7 @@ use services::posture::{Dial, Freshness, OnStale, Posture, Recheck, TokenStatus}
 use services::refusal::Refusal;
 
 use super::{Cause, Governing, LockedOut, Places, clocks};
-use crate::history::History;
+use crate::history::{Harm, History};
 use crate::invariant::{self, legitimate_users_served as served};
 use crate::report::figure;
 
@@ -40,6 +40,12 @@ pub(super) fn governing(
         }
         let mut own = dial.refusals.iter();
         let behind = strict && dial.name == "tls.tolerance" && !late.is_empty();
+        // Who is taken for whom is decided by these, and where nobody poses they decide nothing.
+        let named = dial.name.starts_with("identity.");
+        let poses = history.expect.harm() == Harm::Impersonation;
+        if named != poses && (named || !strict) {
+            return false;
+        }
         dial.is_built() && (behind || own.any(|refusal| refusals.contains(refusal)))
     };
     let told = services::posture::DIALS.iter().filter(governs).map(|dial| {
