@@ -53,7 +53,7 @@ macro_rules! words {
 mod identity;
 mod rotation;
 
-pub use identity::{Identity, Naming};
+pub use identity::{Forwarding, Heeding, Identity, Naming};
 pub use rotation::{Activation, Retrying, Rotation, Swapping, WayBack, Withdrawal};
 
 words! {
@@ -303,6 +303,8 @@ impl Posture {
             },
             identity: Identity {
                 request: Naming::Decided,
+                header: Heeding::Ignored,
+                forwarding: Forwarding::Replaced,
             },
         }
     }

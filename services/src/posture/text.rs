@@ -40,6 +40,8 @@ impl Posture {
             "rotation.way_back" => self.rotation.way_back.word(),
             "rotation.swap" => self.rotation.swap.word(),
             "identity.request" => self.identity.request.word(),
+            "identity.header" => self.identity.header.word(),
+            "identity.forwarding" => self.identity.forwarding.word(),
             "audit.durability" => self.audit.durability.word(),
             _ => return None,
         };
