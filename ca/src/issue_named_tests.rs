@@ -2,7 +2,7 @@
 //! does.
 
 use super::*;
-use crate::csr::danger;
+use crate::csr::danger::{self, Wish};
 
 fn copying() -> Ca {
     let config = CaConfig {
@@ -13,7 +13,7 @@ fn copying() -> Ca {
 }
 
 fn asking_for(name: &SpiffeId) -> Vec<u8> {
-    danger::request_named(&RingKeys.p256().unwrap(), name).unwrap()
+    danger::request_named(&RingKeys.p256().unwrap(), name, Wish::Name).unwrap()
 }
 
 #[test]
@@ -58,11 +58,8 @@ fn another_trust_domain_and_being_a_ca_are_refused_also_where_names_are_copied()
     let rival = SpiffeId::parse("spiffe://rival.example/user/chief").unwrap();
     let foreign = ca.enroll(code.reveal(), &asking_for(&rival), NOW);
     assert_eq!(refusal(foreign), "name-foreign");
-    let chief = id("/user/chief").to_string();
-    let both = asking(|p| {
-        p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        p.subject_alt_names = vec![uri(&chief)];
-    });
+    let (chief, key) = (id("/user/chief"), RingKeys.p256().unwrap());
+    let both = danger::request_named(&key, &chief, Wish::NameAndCa).unwrap();
     let both = ca.enroll(code.reveal(), &both, NOW);
     assert_eq!(refusal(both), "csr-asks-for-ca");
     assert_eq!(ca.log().size(), FOUNDED, "nothing was issued");

@@ -6,7 +6,7 @@
 //! trust domain. Nothing here is used unless a posture says `identity.request = "copied"`.
 
 use rcgen::string::Ia5String;
-use rcgen::{CertificateParams, DistinguishedName, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, IsCa, SanType};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
@@ -52,16 +52,28 @@ pub(crate) fn asked_for(der: &[u8]) -> Option<SpiffeId> {
     })
 }
 
-/// Makes a request that asks for a name.
+/// What a request asks for besides its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// A name.
+    Name,
+    /// A name, and to be a CA.
+    NameAndCa,
+}
+
+/// Makes a request that asks for a name, and perhaps for more.
 ///
 /// # Errors
 /// When `pkcs8` is no P-256 key.
-pub fn request_named(pkcs8: &[u8], name: &SpiffeId) -> Result<Vec<u8>, CaError> {
+pub fn request_named(pkcs8: &[u8], name: &SpiffeId, wish: Wish) -> Result<Vec<u8>, CaError> {
     let key = P256::from_pkcs8(pkcs8)?;
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     let name = Ia5String::try_from(name.to_string()).map_err(CaError::encoding)?;
     params.subject_alt_names = vec![SanType::URI(name)];
+    if wish == Wish::NameAndCa {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    }
     let csr = params.serialize_request(&key).map_err(CaError::encoding)?;
     Ok(csr.der().to_vec())
 }

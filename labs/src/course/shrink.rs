@@ -186,7 +186,7 @@ pub fn in_words(step: &Step) -> String {
             };
             format!("crash {node}{how}")
         }
-        Act::Enrol { as_, name } => format!("{as_} joins and asks to be certified as {name}"),
+        Act::Enrol { as_, name, .. } => format!("{as_} joins and asks to be certified as {name}"),
         Act::Grant { principal, role } => format!("grant {role} to {principal}"),
         Act::Heal => "heal".to_owned(),
         Act::Hold(what) => format!("hold {}", messages(what)),
@@ -255,20 +255,27 @@ fn asks(step: &Step, name: &str) -> String {
         via,
         actions,
         forging,
+        edge,
         ..
     } = &step.act
     else {
         return String::new();
     };
+    let way = if *edge { ", through the edge," } else { "" };
     let guise = match forging {
         None => String::new(),
         Some(Guise::Forged(subject)) => format!("as {subject}, "),
         Some(Guise::Replayed { token_of }) => format!("with the token of {token_of}, "),
         Some(Guise::Copied { leaf_of }) => format!("with all that {leaf_of} had, "),
         Some(Guise::Named { certified_as }) => format!("as {certified_as}, "),
+        Some(Guise::Namesake { namesake_of }) => format!("as another domain's {namesake_of}, "),
+        Some(Guise::Headed { header_of }) => format!("with token and header of {header_of}, "),
     };
     let actions = actions.join(", ");
-    format!("{name}{guise}{as_} asks {via} to {actions} {}", times(step))
+    format!(
+        "{name}{guise}{as_} asks {via}{way} to {actions} {}",
+        times(step)
+    )
 }
 
 fn times(step: &Step) -> String {

@@ -1,8 +1,8 @@
 //! Who was let in under a name that was not given to them.
 //!
 //! Two witnesses are held against each other: the client's record says who sent a request, and the
-//! audit log of the node that let it in says whom the node took them for. Whoever holds the very key
-//! that a name is known by, or one that signs for it, is left out: a thief of keys cannot be told
+//! audit log of the node that let it in says whom the node took them for. Whoever holds the very
+//! key that a name is known by, or one that signs for it, is left out: a thief of keys cannot be told
 //! from the owner by anybody, and what became of the theft is for the invariants about revocation.
 
 use std::collections::BTreeMap;
@@ -112,13 +112,15 @@ pub fn posed(history: &History) -> BTreeMap<String, Posed> {
     if posed.is_empty() {
         return posed;
     }
-    for request in history.requests.iter().filter(|it| it.posing.is_some()) {
+    let is_attack = |it: &Request| it.posing.is_some() && it.tag == history.expect.attack_tag;
+    for request in history.requests.iter().filter(|it| is_attack(it)) {
         if let Some(of) = posed.get_mut(&request.action) {
             of.asked += 1;
         }
     }
     let placed = history.placed();
-    for imposture in seen(&placed).impostures {
+    let impostures = seen(&placed).impostures.into_iter();
+    for imposture in impostures.filter(|it| is_attack(it.request)) {
         let Some(of) = posed.get_mut(&imposture.request.action) else {
             continue;
         };
@@ -136,6 +138,9 @@ pub fn posed(history: &History) -> BTreeMap<String, Posed> {
 
 /// In whose name the attack asks: the first of them.
 pub fn name(history: &History) -> Option<&str> {
-    let mut posing = history.requests.iter().filter(|it| it.posing.is_some());
-    posing.next().map(|it| it.principal.as_str())
+    let tag = &history.expect.attack_tag;
+    let mut attacks = history.requests.iter().filter(|it| it.tag == *tag);
+    attacks
+        .find(|it| it.posing.is_some())
+        .map(|it| it.principal.as_str())
 }

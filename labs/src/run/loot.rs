@@ -9,12 +9,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca::agent::Published;
 use ca::identity::SpiffeId;
 use ca::journal::Event;
 use ca::token_keys::TokenKey;
+use services::forwarded::Shown;
 use services::member::Member;
 use services::node::AUDIENCE;
+use services::token::claims::Claims;
 use services::token::grpc::TTL;
 use services::token::issue::Issuer;
 use tokio::sync::watch;
@@ -179,18 +183,31 @@ pub(super) fn token(guise: &Guise, thief: &Member, loot: &Loot, jti: &str) -> Op
             drop(loot);
             forge(&key, subject, thief, jti)
         }
-        Guise::Replayed { token_of } => {
-            let held = loot.tokens.get(&(name.clone(), token_of.clone()));
+        Guise::Replayed { token_of: whose } | Guise::Headed { header_of: whose } => {
+            let held = loot.tokens.get(&(name.clone(), whose.clone()));
             held.map(|(_, token)| token.clone())
         }
-        Guise::Copied { leaf_of: whose }
-        | Guise::Named {
-            certified_as: whose,
-        } => {
+        // What it comes with is the certificate's own token, if there is one.
+        Guise::Named { .. } | Guise::Namesake { .. } => None,
+        Guise::Copied { leaf_of: whose } => {
             let own = loot.leaves.get(&(name.clone(), whose.clone()))?;
             own.bearer.as_ref().map(|bearer| bearer.text.to_string())
         }
     }
+}
+
+/// The header that names the certificate that a token is bound to. Nothing in it is secret: whoever
+/// has the token reads it there.
+pub(super) fn header(token: &str) -> Option<String> {
+    let claims = token.split('.').nth(1)?;
+    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    let leaf_sha256 = claims.cnf?.leaf().ok()??;
+    let spiffe_id = claims.sub;
+    let shown = Shown {
+        spiffe_id,
+        leaf_sha256,
+    };
+    Some(shown.to_string())
 }
 
 /// A token in another's name, which whoever stole the key has signed over their own leaf.

@@ -11,6 +11,7 @@ mod loot;
 mod operator;
 mod promise;
 mod users;
+mod watching;
 mod world;
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ca::clock::Time;
 use ca::journal::Event;
-use services::client::{Administrator, DEADLINE, Heard as Answer, User};
+use services::client::{Administrator, DEADLINE, Heard as Answer, Show, User};
 use services::member::{Member, Start};
 use services::node::{AUDIENCE, NodeError};
 use services::policy::entry::Entry;
@@ -17,19 +17,16 @@ use tonic::Code;
 use super::RunRequest;
 use super::impostor::{self, Pretence};
 use super::loot::{self, Loot, Theft, lose};
+use super::watching;
 use super::world::is_administration;
 use crate::fabric::TrueTime;
 use crate::history::{self, ActKind, Outcome, Posing};
-use crate::scenario::{self, Guise, PolicyText, Scenario};
+use crate::scenario::{self, EDGE, Guise, PolicyText, Scenario};
 
 /// The record that everyone asks for, unless a step names another.
 const RECORD: &str = "r1";
 /// Pause before an act that got no answer is asked for again.
 pub(super) const AGAIN: Duration = Duration::from_millis(200);
-
-/// A message arrives no later than this after its decision: one that waits longer for its entry is
-/// not sent, and a connection that is silent for longer is given up.
-const DELIVERY_MAX_US: u64 = 5_000_000;
 
 /// What users and administrators wrote down.
 pub(super) type Heard = Arc<Mutex<(Vec<history::Request>, Vec<history::Act>)>>;
@@ -41,10 +38,12 @@ pub(super) struct Ask {
     via: String,
     tag: String,
     action: String,
-    resource: String,
+    pub(super) resource: String,
+    /// Whether through the edge before that node.
+    edge: bool,
     /// In whose name that is not the asker's, and with what.
     forging: Option<Guise>,
-    id: String,
+    pub(super) id: String,
 }
 
 impl Ask {
@@ -59,12 +58,29 @@ impl Ask {
             Some(Guise::Copied { leaf_of: name } | Guise::Named { certified_as: name }) => {
                 loot::copied(own, name, loot)
             }
+            Some(Guise::Namesake { namesake_of: name }) => {
+                Some(impostor::namesake(own, name, loot))
+            }
             _ => None,
         };
         let whose = copied.as_ref().map_or("", |_| self.subject(""));
-        let way = ways.entry((self.via.clone(), whose.to_owned()));
+        let door = self.door();
+        let way = ways.entry((door.clone(), whose.to_owned()));
         let member = copied.as_ref().unwrap_or(own);
-        Arc::clone(way.or_insert_with(|| Arc::new(User::new(member, &self.via))))
+        Arc::clone(way.or_insert_with(|| Arc::new(User::new(member, &door))))
+    }
+
+    /// Whose connection it is asked over: the records' own, or that of the edge before them.
+    fn door(&self) -> String {
+        match self.via.split_once('.') {
+            Some((_, region)) if self.edge => format!("{EDGE}.{region}"),
+            _ => self.via.clone(),
+        }
+    }
+
+    /// Whether who asks is of another trust domain.
+    pub(super) fn is_strangers(&self) -> bool {
+        matches!(self.forging, Some(Guise::Namesake { .. }))
     }
 
     /// In whose name it is asked: the guise's, or else that of whoever asks.
@@ -91,6 +107,7 @@ pub(super) fn errands(scenario: &Scenario, user: &str) -> Vec<Ask> {
         let scenario::Act::Request {
             as_,
             via,
+            edge,
             actions,
             tag,
             resource,
@@ -109,6 +126,7 @@ pub(super) fn errands(scenario: &Scenario, user: &str) -> Vec<Ask> {
                 asks.push(Ask {
                     at,
                     via,
+                    edge: *edge,
                     tag,
                     action,
                     resource,
@@ -188,17 +206,12 @@ pub(super) async fn live(
     asks: Vec<Ask>,
     heard: Heard,
 ) -> Result<(), NodeError> {
-    let (host, audience) = (errand.token_host, AUDIENCE.to_owned());
     let source = TokenSource {
         start: start.clone(),
-        host,
-        audience,
+        host: errand.token_host.clone(),
+        audience: AUDIENCE.to_owned(),
     };
-    let source = Arc::new(source);
-    let member = match errand.pretence {
-        None => Member::join(start, Some(source)),
-        Some(pretence) => impostor::arrive(start, source, &pretence, &errand.loot, &heard).await,
-    };
+    let member = impostor::join(start, Arc::new(source), &errand, &asks, &heard).await;
     for theft in errand.thefts {
         let (loot, heard) = (Arc::clone(&errand.loot), Arc::clone(&heard));
         tokio::spawn(lose(member.clone(), theft, loot, heard));
@@ -213,7 +226,7 @@ pub(super) async fn live(
             let started_us = TrueTime::Sim.micros();
             // Who has a certificate in that name has the token that goes with it, or none.
             let shown = ask.forging.as_ref();
-            let shown = shown.filter(|guise| !matches!(guise, Guise::Named { .. }));
+            let shown = shown.filter(|guise| guise.shows_token());
             let shown = shown.map(|guise| loot::token(guise, &member, &loot, &ask.id));
             let answer = match &shown {
                 // Whoever took nothing has nothing to show.
@@ -221,9 +234,14 @@ pub(super) async fn live(
                 None | Some(Some(_)) => {
                     let token = shown.as_ref().and_then(Option::as_deref);
                     if ask.action == "watch" {
-                        return watch((&user, token), &ask, &member, &region, &heard).await;
+                        return watching::watch((&user, token), &ask, &member, &region, &heard)
+                            .await;
                     }
-                    let asked = user.ask_with(&ask.action, &ask.resource, &ask.id, token);
+                    let headed = matches!(ask.forging, Some(Guise::Headed { .. }));
+                    let header = token.filter(|_| headed).and_then(loot::header);
+                    let header = header.as_deref();
+                    let show = Show { token, header };
+                    let asked = user.ask_showing(&ask.action, &ask.resource, &ask.id, show);
                     asked.await
                 }
             };
@@ -236,42 +254,12 @@ pub(super) async fn live(
     std::future::pending().await
 }
 
-fn note(heard: &Heard, request: history::Request) {
+pub(super) fn note(heard: &Heard, request: history::Request) {
     let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
     heard.0.push(request);
 }
 
-/// Follows a stream to its end. Each message, and the end, is one line of history: `alice-3`,
-/// `alice-3.1`, `alice-3.2`, named as the node's log names its decisions. The first answers the
-/// question; the others may have been decided, and sent, long before they are heard.
-async fn watch(
-    (user, token): (&User, Option<&str>),
-    ask: &Ask,
-    member: &Member,
-    region: &str,
-    heard: &Heard,
-) {
-    let opened_us = TrueTime::Sim.micros();
-    let mut messages = 0_u64;
-    let mut hear = |answer: Answer| {
-        let mut ask = ask.clone();
-        let (mut started_us, mut since_us) = (opened_us, None);
-        if messages > 0 {
-            ask.id = format!("{}.{messages}", ask.id);
-            started_us = TrueTime::Sim.micros();
-            since_us = Some(opened_us.max(started_us.saturating_sub(DELIVERY_MAX_US)));
-        }
-        messages += 1;
-        let mut request = write_down(&ask, started_us, answer, member, region);
-        request.since_us = since_us;
-        note(heard, request);
-    };
-    let end = user.watch_with(&ask.resource, &ask.id, token, &mut hear);
-    let end = end.await;
-    hear(end);
-}
-
-fn write_down(
+pub(super) fn write_down(
     ask: &Ask,
     started_us: u64,
     answer: Answer,

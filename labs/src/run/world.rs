@@ -16,8 +16,8 @@ use ca::seams::Seams;
 use services::audit;
 use services::member::Start;
 use services::node::{
-    self, NamedKey, POLICY_FOLDER, PolicyKeys, RecordsStart, run_policy, run_records, run_tokens,
-    run_witness,
+    self, NamedKey, POLICY_FOLDER, PolicyKeys, RecordsStart, run_edge, run_policy, run_records,
+    run_tokens, run_witness,
 };
 use services::policy::authority::Authority;
 use services::policy::check;
@@ -34,7 +34,7 @@ use super::{RunError, RunRequest};
 use crate::fabric::post::Post;
 use crate::fabric::sim::{SimFabric, Without};
 use crate::history;
-use crate::scenario::{Act, FLEET};
+use crate::scenario::{Act, EDGE, FLEET};
 
 /// The clinic's trust domain.
 const DOMAIN: &str = "clinic.example";
@@ -119,6 +119,9 @@ impl World {
         for region in &world.regions {
             hosts.push((format!("witness.{region}"), region.clone()));
             hosts.push((format!("records.{region}"), region.clone()));
+            if world.edge {
+                hosts.push((format!("{EDGE}.{region}"), region.clone()));
+            }
         }
         let single = [CA, POLICY, TOKEN, ADMIN];
         hosts.extend(single.map(|host| (host.to_owned(), first.clone())));
@@ -193,6 +196,13 @@ impl World {
             };
             let start = take(starts, &host);
             self.host(start, move |start| run_records(start, own.clone()));
+            if request.scenario.world.edge {
+                let edge = take(starts, &format!("{EDGE}.{region}"));
+                self.host(edge, move |start| {
+                    let records = host.clone();
+                    async move { run_edge(start, &records).await }
+                });
+            }
         }
         Ok(())
     }

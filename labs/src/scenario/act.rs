@@ -6,6 +6,7 @@
 use serde::Serialize;
 use services::policy::entry::Entity;
 
+pub use super::guise::Guise;
 use super::signing::Order;
 
 /// Verbs that do something today, in order of name.
@@ -103,63 +104,6 @@ pub enum PolicyText {
     Added(String),
 }
 
-/// Whose name somebody asks in that is not their own, and what they have to show for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Guise {
-    /// A token of their own making, signed by a stolen key.
-    Forged(String),
-    /// The other's own token, copied as it is.
-    Replayed {
-        /// Whose.
-        token_of: String,
-    },
-    /// The other's key, certificate and token, all copied: nothing tells it from the original.
-    Copied {
-        /// Whose.
-        leaf_of: String,
-    },
-    /// A certificate in the other's name over a key of one's own: the CA's if it gives one, or else
-    /// one that is signed by that very key.
-    Named {
-        /// Whose name.
-        certified_as: String,
-    },
-}
-
-impl Guise {
-    /// In whose name it is.
-    pub fn subject(&self) -> &str {
-        match self {
-            Self::Forged(subject)
-            | Self::Replayed { token_of: subject }
-            | Self::Copied { leaf_of: subject }
-            | Self::Named {
-                certified_as: subject,
-            } => subject,
-        }
-    }
-
-    /// Whether it is made with the very key that the name is known by, or one that signs for it, so
-    /// that no node can tell it from the owner's.
-    pub const fn has_key(&self) -> bool {
-        match self {
-            Self::Forged(_) | Self::Copied { .. } => true,
-            Self::Replayed { .. } | Self::Named { .. } => false,
-        }
-    }
-
-    /// What must have been done for it.
-    pub(super) fn takes(&self) -> String {
-        match self {
-            Self::Forged(_) => "stolen no key".to_owned(),
-            Self::Replayed { token_of } => format!("stolen no token of `{token_of}`"),
-            Self::Copied { leaf_of } => format!("stolen no certificate of `{leaf_of}`"),
-            Self::Named { certified_as } => format!("not enrolled as `{certified_as}`"),
-        }
-    }
-}
-
 /// What somebody copies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -192,6 +136,7 @@ impl Booty {
         match (self, guise) {
             (Self::SigningKey {}, Guise::Forged(_)) => true,
             (Self::Token { token_of: one }, Guise::Replayed { token_of: other })
+            | (Self::Token { token_of: one }, Guise::Headed { header_of: other })
             | (Self::Leaf { leaf_of: one }, Guise::Copied { leaf_of: other }) => one == other,
             _ => false,
         }
@@ -216,6 +161,9 @@ pub enum Act {
         as_: String,
         /// Whose name they ask for.
         name: String,
+        /// Whether they try first to have it as a CA's.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        ca: bool,
     },
     /// A principal is given a role.
     Grant {
@@ -279,6 +227,9 @@ pub enum Act {
         as_: String,
         /// The node that is asked, `records.<region>`.
         via: String,
+        /// Whether it is asked through its region's edge.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        edge: bool,
         /// What is asked for each time, one request an action.
         actions: Vec<String>,
         /// The group that the requests are counted in.
@@ -357,7 +308,7 @@ impl Act {
                 None => "request",
                 Some(Guise::Forged(_)) => "forge",
                 Some(Guise::Replayed { .. } | Guise::Copied { .. }) => "replay",
-                Some(Guise::Named { .. }) => "pose",
+                Some(_) => "pose",
             },
             Self::Restart { .. } => "restart",
             Self::Revoke { .. } => "revoke",

@@ -12,10 +12,10 @@ use super::world::World;
 /// The fields of a step with one of these verbs; nothing for others.
 pub(super) fn known(verb: &str) -> Option<&'static [&'static str]> {
     Some(match verb {
-        "enrol" => &["name", "at", "do", "as", "subject"],
+        "enrol" => &["name", "at", "do", "as", "subject", "ca"],
         "pose" => &[
             "name", "at", "do", "every", "until", "as", "subject", "via", "actions", "tag",
-            "resource",
+            "resource", "what", "edge",
         ],
         _ => return None,
     })
@@ -30,14 +30,44 @@ pub(super) fn act(verb: &str, fields: &Fields<'_, '_>, world: &World) -> Placed<
                 let why = format!("`{name}` is the asker's own name");
                 return incoherent(fields.span(), why);
             }
-            Act::Enrol { as_, name }
+            let ca = fields.flag("ca")?;
+            Act::Enrol { as_, name, ca }
         }
         "pose" => {
-            let certified_as = user("subject", fields, world)?;
-            request(fields, world, Some(Guise::Named { certified_as }))?
+            let whose = user("subject", fields, world)?;
+            let what = fields.word("what")?;
+            let what =
+                what.map(|word| word.known("disguise", ["certificate", "header", "namesake"]));
+            let guise = match what.transpose()?.as_deref() {
+                Some("header") => Guise::Headed { header_of: whose },
+                Some("namesake") => Guise::Namesake { namesake_of: whose },
+                _ => Guise::Named {
+                    certified_as: whose,
+                },
+            };
+            let is_headed = matches!(guise, Guise::Headed { .. });
+            let act = request(fields, world, Some(guise))?;
+            match &act {
+                Act::Request { actions, .. }
+                    if is_headed && actions.iter().any(|it| it == "watch") =>
+                {
+                    return incoherent(fields.span(), "with a header nobody watches");
+                }
+                _ => act,
+            }
         }
         _ => return Ok(None),
     }))
+}
+
+/// Whether a request goes through an edge, in a world that has any.
+pub(super) fn through_edge(fields: &Fields<'_, '_>, world: &World) -> Placed<bool> {
+    let edge = fields.flag("edge")?;
+    if edge && !world.edge {
+        let why = "this world has no edges: `[world] edge = true`";
+        return incoherent(fields.span(), why);
+    }
+    Ok(edge)
 }
 
 /// Whoever enrols does so once, and asks for nothing in a name of their own.

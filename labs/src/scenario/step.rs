@@ -207,7 +207,7 @@ fn known(verb: &str) -> &'static [&'static str] {
         "put_entities" => PUT_ENTITIES,
         "put_policy" => PUT_POLICY,
         "request" => &[
-            "name", "at", "do", "every", "until", "as", "via", "actions", "tag", "resource",
+            "name", "at", "do", "every", "until", "as", "via", "actions", "tag", "resource", "edge",
         ],
         "skew" => &["name", "at", "do", "for", "node", "by"],
         "slow" => &["name", "at", "do", "for", "node", "times"],
@@ -220,11 +220,10 @@ fn act(verb: &'static str, fields: &Fields<'_, '_>, world: &World) -> Placed<Act
         known(verb).contains(&"for") == lasts(verb),
         "a fault can say how long"
     );
-    if let Some(act) = signing::act(verb, fields, world)? {
-        return Ok(act);
-    }
-    if let Some(act) = posing::act(verb, fields, world)? {
-        return Ok(act);
+    for act in [signing::act, posing::act] {
+        if let Some(act) = act(verb, fields, world)? {
+            return Ok(act);
+        }
     }
     Ok(match verb {
         "crash" => Act::Crash {
@@ -372,6 +371,7 @@ pub(super) fn request(
     }
     let via = fields.needed("via")?;
     Ok(Act::Request {
+        edge: posing::through_edge(fields, world)?,
         as_: user("as", fields, world)?,
         via: via.known("records service", doors.iter().map(String::as_str))?,
         actions,

@@ -38,6 +38,9 @@ const MAX_FLEET: u32 = 500;
 /// Services that each region has one of; their nodes are `<service>.<region>`.
 pub const REGIONAL_SERVICES: [&str; 2] = ["records", "witness"];
 
+/// The service that each region of a world with edges has one of besides.
+pub(crate) const EDGE: &str = "edge";
+
 /// Nodes that a world has one of.
 pub const SINGLE_NODES: [&str; 3] = ["ca", "policy", "token"];
 
@@ -70,6 +73,9 @@ pub struct World {
     /// Members besides the nodes and users, who ask for nothing but their leaves.
     #[serde(skip_serializing_if = "is_none")]
     pub fleet: u32,
+    /// Whether each region has an edge, which ends connections before its records.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub edge: bool,
 }
 
 fn is_none(fleet: &u32) -> bool {
@@ -113,7 +119,8 @@ impl World {
 
     /// Every node that a step can name, services of regions first.
     pub fn nodes(&self) -> Vec<String> {
-        let regional = REGIONAL_SERVICES.iter().flat_map(|service| {
+        let edge = self.edge.then_some(&EDGE);
+        let regional = REGIONAL_SERVICES.iter().chain(edge).flat_map(|service| {
             self.regions
                 .iter()
                 .map(move |region| format!("{service}.{region}"))
@@ -134,6 +141,7 @@ impl World {
                 "list_life",
                 "leaf_life",
                 "fleet",
+                "edge",
             ],
         )?;
         let mut regions: Vec<String> = Vec::new();
@@ -172,6 +180,7 @@ impl World {
             list_life,
             leaf_life,
             fleet,
+            edge: fields.flag("edge")?,
         };
         for value in fields.list("users", MAX_USERS)? {
             let user = world.read_user(value)?;

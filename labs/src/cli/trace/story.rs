@@ -38,6 +38,9 @@ pub(super) struct Story {
 pub(super) struct Asked {
     pub(super) at_us: u64,
     pub(super) principal: String,
+    /// Who asked, if that is not whose name it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) by: Option<String>,
     pub(super) region: String,
     pub(super) node: String,
     pub(super) action: String,
@@ -142,6 +145,7 @@ fn asked(request: &Request) -> Asked {
     Asked {
         at_us: request.started_us,
         principal: request.principal.clone(),
+        by: request.posing.as_ref().map(|posing| posing.by.clone()),
         region: request.region.clone(),
         node: request.node.clone(),
         action: request.action.clone(),
