@@ -1,10 +1,10 @@
 //! The CA: first leaves for join codes, next leaves for those who have one.
 //!
 //! It has no network and takes the time as an argument. A caller's identity comes from a code or
-//! from a verified leaf, never from the signing request, unless the settings say so. Invariants: a code's use is durable
-//! before its certificate leaves, and so is the certificate's entry in the issuance log. If the
-//! log fails after a code was used, the code stays used and the workload needs another: a code
-//! that came back to life could be used twice.
+//! from a verified leaf, never from the signing request, unless the settings say so. Invariants: a
+//! code's use is durable before its certificate leaves, and so is the certificate's entry in the
+//! issuance log. If the log fails after a code was used, the code stays used and the workload needs
+//! another: a code that came back to life could be used twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -159,7 +159,7 @@ mod tests {
         assert!(template.contains("at most 2 steps") && template.contains("20 s"));
         for verb in BUILT_VERBS {
             let is_theirs = ["grant", "put_entities", "put_policy", "request"].contains(&verb);
-            // What thieves and impostors do, and what is done about it, needs a lab that is about them.
+            // What thieves and impostors do, and what is done about it, needs a lab about them.
             let is_of_theft = [
                 "activate",
                 "enrol",

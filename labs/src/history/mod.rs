@@ -171,8 +171,8 @@ pub struct Act {
     /// Whom it is about; for [`ActKind::Policy`], [`ActKind::Entities`] and [`ActKind::Authority`]
     /// whom it revokes, as the scenario says, and empty if nobody.
     pub principal: String,
-    /// Which role; what was ordered of which authority; which of the two ended first; whose name was
-    /// asked for; empty if it is about none.
+    /// Which role; what was ordered of which authority; which of the two ended first; whose name
+    /// was asked for; empty if it is about none.
     pub role: String,
     /// When it was asked for, in true microseconds.
     pub asked_us: u64,

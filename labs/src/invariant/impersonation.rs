@@ -2,8 +2,9 @@
 //!
 //! Two witnesses are held against each other: the client's record says who sent a request, and the
 //! audit log of the node that let it in says whom the node took them for. Whoever holds the very
-//! key that a name is known by, or one that signs for it, is left out: a thief of keys cannot be told
-//! from the owner by anybody, and what became of the theft is for the invariants about revocation.
+//! key that a name is known by, or one that signs for it, is left out: a thief of keys cannot be
+//! told from the owner by anybody, and what became of the theft is for the invariants about
+//! revocation.
 
 use std::collections::BTreeMap;
 

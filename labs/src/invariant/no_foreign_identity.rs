@@ -1,9 +1,9 @@
 //! `no-foreign-identity`: nobody is let in under a name that was not given to them.
 //!
-//! Judged from what clients kept of who sent a request, and from whom the node's audit log says that
-//! it let in ([`super::impersonation`]). It takes no node's word for who somebody is, and leaves out
-//! what no node could see: the use of a stolen key. A token without the key that it is bound to is no
-//! such thing: who has only that is an impostor.
+//! Judged from what clients kept of who sent a request, and from whom the node's audit log says
+//! that it let in ([`super::impersonation`]). It takes no node's word for who somebody is, and
+//! leaves out what no node could see: the use of a stolen key. A token without the key that it is
+//! bound to is no such thing: who has only that is an impostor.
 
 use super::impersonation::{Seen, seen};
 use super::{Finding, Violation, unverified};

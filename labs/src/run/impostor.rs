@@ -2,9 +2,9 @@
 //!
 //! The request for a certificate that goes with the code names somebody else. If the CA certifies
 //! that, the impostor has a key, a certificate and a token in that name, all genuine. If it does
-//! not, the code is not used up: they join as who they are, and what they show in the other's name is a
-//! certificate that they signed themselves. Beside them there are strangers, whose certificate is
-//! genuine, and another trust domain's.
+//! not, the code is not used up: they join as who they are, and what they show in the other's name
+//! is a certificate that they signed themselves. Beside them there are strangers, whose certificate
+//! is genuine, and another trust domain's.
 
 use std::sync::Arc;
 use std::time::Duration;

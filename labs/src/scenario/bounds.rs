@@ -1,9 +1,9 @@
 //! How much harm a good posture allows, by action: how late somebody revoked is let in, or for how
 //! long somebody who is owed an answer goes without.
 //!
-//! A scenario is about one thing: where somebody attacks who is revoked, it says `exposure`; where an
-//! administrator's own deed is what hurts, it says `outage`, and nobody attacks. Where somebody asks
-//! in a name that is not theirs it says `impersonation`, and of that nothing is ever allowed.
+//! A scenario is about one thing: where somebody attacks who is revoked, it says `exposure`; where
+//! an administrator's own deed is what hurts, it says `outage`, and nobody attacks. Where somebody
+//! asks in a name that is not theirs it says `impersonation`, and of that nothing is ever allowed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
