@@ -4,6 +4,8 @@
 //! else it asks for is refused by name when it is not what the CA would give anyway; its subject
 //! is ignored. Invariant: a [`Request`] is proof of possession of a P-256 key.
 
+pub mod danger;
+
 use rcgen::{CertificateParams, DistinguishedName};
 use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;

@@ -1,10 +1,10 @@
 //! The CA: first leaves for join codes, next leaves for those who have one.
 //!
 //! It has no network and takes the time as an argument. A caller's identity comes from a code or
-//! from a verified leaf, never from the signing request. Invariants: a code's use is durable
-//! before its certificate leaves, and so is the certificate's entry in the issuance log. If the
-//! log fails after a code was used, the code stays used and the workload needs another: a code
-//! that came back to life could be used twice.
+//! from a verified leaf, never from the signing request, unless the settings say so. Invariants: a
+//! code's use is durable before its certificate leaves, and so is the certificate's entry in the
+//! issuance log. If the log fails after a code was used, the code stays used and the workload needs
+//! another: a code that came back to life could be used twice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::authorities::Authorities;
 use crate::authority::{Issued, Issuer};
 use crate::bundle::Bundle;
 use crate::clock::Time;
-use crate::csr::{self, Request};
+use crate::csr::{self, Request, danger};
 use crate::dns::DnsNames;
 use crate::error::{CaError, IssueRefusal};
 use crate::federation::Federation;
@@ -32,7 +32,8 @@ use crate::root_keys::{RootKeyFiles, RootKeys};
 use crate::seams::Seams;
 use crate::secrets::Secrets;
 pub use crate::settings::{
-    AT_ONCE_LEAVES, CaConfig, Confirm, LISTS_A_LIFE, Returns, WORKING_LEAF_TTL_S, WORKING_TOLERANCE,
+    AT_ONCE_LEAVES, CaConfig, Confirm, LISTS_A_LIFE, Names, Returns, WORKING_LEAF_TTL_S,
+    WORKING_TOLERANCE,
 };
 use crate::store::{self, State, Store};
 use crate::svid::{self, sha256};
@@ -334,7 +335,7 @@ impl Ca {
         now: Time,
     ) -> Result<Entered, CaError> {
         let facts = LeafFacts::from_der(&leaf)?;
-        let request = Request::verify(csr, &record.spiffe_id);
+        let request = Request::verify(csr, &self.named(csr, &record.spiffe_id));
         let request = request.map_err(|_| IssueRefusal::JoinCodeUsed)?;
         let same = svid::public_key(&leaf).as_deref() == Some(request.key.as_bytes());
         let lives = facts.timely(now, self.config.tolerance).is_ok();
@@ -443,6 +444,15 @@ impl Ca {
         Validity::lasting(from - self.config.backdate, self.config.leaf_ttl)
     }
 
+    /// Whose name a certificate for that caller is in.
+    fn named(&self, csr: &[u8], caller: &SpiffeId) -> SpiffeId {
+        let asked = match self.config.names {
+            Names::Decided => None,
+            Names::Copied(danger::Copied) => danger::asked_for(csr),
+        };
+        asked.unwrap_or_else(|| caller.clone())
+    }
+
     pub(crate) fn sign(
         &self,
         csr: &[u8],
@@ -452,7 +462,7 @@ impl Ca {
         now: Time,
     ) -> Result<Issued, CaError> {
         let issuer = self.authorities.issuer()?;
-        let issued = issuer.issue_named(csr, id, names, validity, now)?;
+        let issued = issuer.issue_named(csr, &self.named(csr, id), names, validity, now)?;
         if self.issuances.has_key(&issued.key_sha256) {
             return Err(IssueRefusal::CsrKeyReused.into());
         }

@@ -22,6 +22,8 @@ use crate::rng::SeededRng;
 
 #[path = "issue_group_tests.rs"]
 mod group;
+#[path = "issue_named_tests.rs"]
+mod named;
 
 const NOW: Time = Time::from_secs(1_800_000_000);
 /// Entries of the log before the first certificate: root and issuer are prepared, then active.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::csr::danger;
 use crate::error::CaError;
 use crate::identity::TrustDomain;
 use crate::rotation::{Gates, Heed};
@@ -41,6 +42,15 @@ pub enum Confirm {
 
 /// The longest grace of [`Confirm::AtOnce`], in lives of a leaf: an issuer lives as long at least.
 pub const AT_ONCE_LEAVES: u32 = 6;
+
+/// Who says whose name a certificate is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// The CA, by the join code or the last leaf. A request that asks for another is refused.
+    Decided,
+    /// The request, if it asks for one.
+    Copied(danger::Copied),
+}
 
 /// The CA's settings. All spans are rounded down to whole seconds in certificates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +89,8 @@ pub struct CaConfig {
     pub cross_sign: bool,
     /// The secrets that it makes and hands out; there may be none.
     pub secrets: Vec<SecretConfig>,
+    /// Who says whose name a certificate is in.
+    pub names: Names,
 }
 
 /// How far clocks may be off where real machines are served, at a CA and its agents alike.
@@ -117,6 +129,7 @@ impl CaConfig {
             // What a laboratory shows of roots is what happens without it.
             cross_sign: false,
             secrets: Vec::new(),
+            names: Names::Decided,
         }
     }
 

@@ -11,6 +11,7 @@ use proto::records::v1::{ReadRequest, ShareRequest, WatchRequest, WriteRequest};
 use tonic::{Code, Request, Status};
 
 use crate::courier::{Delivery, Message};
+use crate::forwarded::HEADER;
 use crate::guard::REFUSAL;
 use crate::member::{Member, connect};
 use crate::policy::entry::Entry;
@@ -40,6 +41,15 @@ pub enum Heard {
     Refused(String),
     /// Nothing in time: it may have happened or not.
     Unknown,
+}
+
+/// What a request shows beside the connection's certificate.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Show<'a> {
+    /// Another token than the connection's own.
+    pub token: Option<&'a str>,
+    /// A word about whose certificate it comes with.
+    pub header: Option<&'a str>,
 }
 
 /// One user's way to one region's records.
@@ -88,7 +98,20 @@ impl User {
         request: &str,
         token: Option<&str>,
     ) -> Heard {
-        let attempt = self.attempt(action, resource, request, token);
+        let header = None;
+        self.ask_showing(action, resource, request, Show { token, header })
+            .await
+    }
+
+    /// As [`Self::ask`], showing that.
+    pub async fn ask_showing(
+        &self,
+        action: &str,
+        resource: &str,
+        request: &str,
+        show: Show<'_>,
+    ) -> Heard {
+        let attempt = self.attempt(action, resource, request, show);
         match tokio::time::timeout(self.deadline, attempt).await {
             Ok(Ok(policy_size)) => Heard::Served { policy_size },
             Ok(Err(status)) => heard(&status),
@@ -117,7 +140,7 @@ impl User {
             let client = RecordsClient::<Connection>::new(connection);
             let mut client = client.max_decoding_message_size(MAX_MESSAGE);
             let (id, at_least) = (resource.to_owned(), 0);
-            let ask = signed(WatchRequest { id, at_least }, bearer, request)?;
+            let ask = signed(WatchRequest { id, at_least }, (bearer, None), request)?;
             Ok::<_, Status>(client.watch(ask).await?.into_inner())
         };
         let mut stream = match tokio::time::timeout(DEADLINE, open).await {
@@ -141,7 +164,7 @@ impl User {
         action: &str,
         resource: &str,
         request: &str,
-        token: Option<&str>,
+        show: Show<'_>,
     ) -> Result<u64, Status> {
         let (from, to) = (self.member.start.name.clone(), self.host.clone());
         match self
@@ -161,7 +184,7 @@ impl User {
         let connection = connect(&self.dialer)
             .await
             .map_err(|_| Status::unavailable(""))?;
-        let asked = self.asked(connection.clone(), (action, resource), request, token);
+        let asked = self.asked(connection.clone(), (action, resource), request, show);
         asked.await.map_err(|status| told(status, &connection))
     }
 
@@ -191,29 +214,30 @@ impl User {
         connection: Connection,
         (action, resource): (&str, &str),
         request: &str,
-        token: Option<&str>,
+        show: Show<'_>,
     ) -> Result<u64, Status> {
         if action == "notify" {
             return self.deliver(connection, resource, request).await;
         }
         let own = connection.bearer.clone();
-        let bearer = token.or(own.as_ref().map(|bearer| &*bearer.text));
+        let bearer = show.token.or(own.as_ref().map(|bearer| &*bearer.text));
+        let shown = (bearer, show.header);
         let client = RecordsClient::<Connection>::new(connection);
         let mut client = client.max_decoding_message_size(MAX_MESSAGE);
         let (id, at_least) = (resource.to_owned(), 0);
         let size = match action {
             "write" => {
                 let text = format!("{request} was here");
-                let ask = signed(WriteRequest { id, text, at_least }, bearer, request)?;
+                let ask = signed(WriteRequest { id, text, at_least }, shown, request)?;
                 client.write(ask).await?.into_inner().policy_size
             }
             "share" => {
                 let with = "registry".to_owned();
-                let ask = signed(ShareRequest { id, with, at_least }, bearer, request)?;
+                let ask = signed(ShareRequest { id, with, at_least }, shown, request)?;
                 client.share(ask).await?.into_inner().policy_size
             }
             _ => {
-                let ask = signed(ReadRequest { id, at_least }, bearer, request)?;
+                let ask = signed(ReadRequest { id, at_least }, shown, request)?;
                 client.read(ask).await?.into_inner().policy_size
             }
         };
@@ -221,12 +245,20 @@ impl User {
     }
 }
 
-fn signed<T>(message: T, bearer: Option<&str>, request: &str) -> Result<Request<T>, Status> {
+fn signed<T>(
+    message: T,
+    (bearer, header): (Option<&str>, Option<&str>),
+    request: &str,
+) -> Result<Request<T>, Status> {
     let mut asked = Request::new(message);
     let bad = |_| Status::internal("not a header");
     if let Some(bearer) = bearer {
         let value = format!("Bearer {bearer}").parse().map_err(bad)?;
         asked.metadata_mut().insert("authorization", value);
+    }
+    if let Some(header) = header {
+        let value = header.parse().map_err(bad)?;
+        asked.metadata_mut().insert(HEADER, value);
     }
     asked
         .metadata_mut()

@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod client;
 pub mod courier;
+pub mod edge;
+pub mod forwarded;
 pub mod guard;
 pub mod member;
 pub mod node;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::audit::group::AuditWriter;
 use crate::audit::writer::AuditLog;
+use crate::edge::Edge;
 use crate::guard::{Guard, Identifier};
 use crate::member::{Member, PORT, Start};
 use crate::policy::attest::WitnessService;
@@ -98,6 +99,16 @@ pub async fn run_tokens(start: Start, issuer: &str, ttl: Duration) -> Result<(),
         .door()
         .serve(PORT, Offered::of(service.server()))
         .await?)
+}
+
+/// Runs the edge before the records on `records_host`.
+///
+/// # Errors
+/// When the port is taken.
+pub async fn run_edge(start: Start, records_host: &str) -> Result<(), NodeError> {
+    let member = Member::join(start, None);
+    let edge = Edge::new(&member, records_host);
+    Ok(member.door().serve(PORT, Offered::of(edge)).await?)
 }
 
 /// Runs a witness of the policy log.

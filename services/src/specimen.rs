@@ -141,14 +141,20 @@ impl Specimen {
         self.followed().0
     }
 
+    /// What judges its callers.
+    pub(crate) fn identifier(&self) -> Identifier {
+        let identifier = Identifier::new(&self.member, AUDIENCE, ISSUER, "nowhere");
+        let keys = issue::jwks([&self.tokens]);
+        identifier.take_keys(KeySet::parse(keys.as_bytes()).unwrap());
+        identifier
+    }
+
     /// Its guard, its replica under way, and the authority of its policy.
     pub(crate) fn followed(&self) -> (Arc<Guard>, Follower, Authority) {
         let seams = &self.member.start.seams;
         let log = AuditLog::open(&seams.disk, NODE, signing(&audit::origin(NODE)));
         let audit = AuditWriter::start(log.unwrap().0, seams);
-        let identifier = Identifier::new(&self.member, AUDIENCE, ISSUER, "nowhere");
-        let keys = issue::jwks([&self.tokens]);
-        identifier.take_keys(KeySet::parse(keys.as_bytes()).unwrap());
+        let identifier = self.identifier();
         let (replica, authority) = self.replica();
         let follower = Follower::start(&self.member, replica, "nowhere");
         let (member, bug) = (&self.member, Mutation::None);

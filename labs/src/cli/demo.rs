@@ -18,7 +18,7 @@ use super::{Exit, Place, archive, show};
 use crate::course::drawn;
 use crate::course::variant::{self, SHOWN_SEED};
 use crate::history::History;
-use crate::invariant::{Verdict, revocation};
+use crate::invariant::{self, Verdict};
 use crate::report::html::{self, Extras};
 use crate::report::text::Style;
 use crate::report::{DemoFacts, DemoReport, RunFacts, RunReport, json, text};
@@ -216,7 +216,7 @@ pub(super) fn follow(kept: &Path, histories: &[&History], place: &Place) -> Opti
     let name = kept.file_name()?.to_str()?;
     let first = histories
         .iter()
-        .find_map(|history| revocation::first_violation(&history.placed()))?;
+        .find_map(|history| invariant::first_wrongful(&history.placed()))?;
     let words = ["trace", first.request.as_deref()?, "--run", name];
     Some(place.invocation.command(&words))
 }

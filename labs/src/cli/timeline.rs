@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::origin::Text;
 use super::stop::Stop;
-use crate::history::{Outcome, Request};
+use crate::history::{Outcome, Posing, Request};
 use crate::trace::TraceEvent;
 
 /// The longest file of lines that is read back, in bytes.
@@ -118,6 +118,8 @@ struct RequestLine<'a> {
     id: Cow<'a, str>,
     tag: Cow<'a, str>,
     principal: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    posing: Option<PosingLine<'a>>,
     region: Cow<'a, str>,
     node: Cow<'a, str>,
     action: Cow<'a, str>,
@@ -127,6 +129,14 @@ struct RequestLine<'a> {
     since_us: Option<u64>,
     finished_us: Option<u64>,
     heard: Heard,
+}
+
+/// Who asked in another's name.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PosingLine<'a> {
+    by: Cow<'a, str>,
+    with_key: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -145,6 +155,10 @@ pub(super) fn requests(run: &str, requests: &[Request]) -> String {
             id: request.id.as_str().into(),
             tag: request.tag.as_str().into(),
             principal: request.principal.as_str().into(),
+            posing: request.posing.as_ref().map(|posing| PosingLine {
+                by: posing.by.as_str().into(),
+                with_key: posing.with_key,
+            }),
             region: request.region.as_str().into(),
             node: request.node.as_str().into(),
             action: request.action.as_str().into(),
@@ -173,6 +187,10 @@ pub(super) fn read_requests(text: &Text) -> Result<BTreeMap<String, Vec<Request>
             id: line.id.into_owned(),
             tag: line.tag.into_owned(),
             principal: line.principal.into_owned(),
+            posing: line.posing.map(|posing| Posing {
+                by: posing.by.into_owned(),
+                with_key: posing.with_key,
+            }),
             region: line.region.into_owned(),
             node: line.node.into_owned(),
             action: line.action.into_owned(),

@@ -12,6 +12,7 @@ use super::trial::{Entrant, Trial};
 use super::{untried, variant};
 use crate::history::Harm;
 use crate::invariant::Verdict;
+use crate::invariant::impersonation::name;
 use crate::report::balance::longest_wait;
 use crate::report::figure;
 use crate::report::text::{Page, Style, Tone};
@@ -33,6 +34,10 @@ pub struct Seeded {
     /// Of a lab that measures outages, the longest by action, in ms, rounded up.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub outage_ms: BTreeMap<String, u64>,
+    /// Of a lab that measures impersonation, from the first request that was let in under another's
+    /// name to the last, by action, in ms, rounded up.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub impersonation_ms: BTreeMap<String, u64>,
     /// How often clients heard each refusal.
     pub refusals: BTreeMap<String, u64>,
     /// The hash of the run's trace.
@@ -196,17 +201,18 @@ fn seeded(scenario: &Scenario, trial: &Trial) -> Seeded {
     let verdict = trial.verdict().verdict;
     let broken = explain::causes(trial).into_iter().map(|cause| match cause {
         Cause::Attack => match trial.report.harm() {
-            Harm::Exposure => "the attack succeeded".to_owned(),
+            Harm::Exposure | Harm::Impersonation => "the attack succeeded".to_owned(),
             Harm::Outage => "an outage".to_owned(),
         },
         Cause::Invariant(name) => name.to_owned(),
         Cause::NotRefused => match trial.report.harm() {
-            Harm::Exposure => "not refused by name".to_owned(),
+            Harm::Exposure | Harm::Impersonation => "not refused by name".to_owned(),
             Harm::Outage => "an order that waits for ever".to_owned(),
         },
         Cause::NeverLetIn => match trial.report.harm() {
             Harm::Exposure => "the attacker was never let in".to_owned(),
             Harm::Outage => "nobody was ever served".to_owned(),
+            Harm::Impersonation => "whoever is posed as was never let in".to_owned(),
         },
         Cause::Doubt(doubt) => doubt,
     });
@@ -215,6 +221,7 @@ fn seeded(scenario: &Scenario, trial: &Trial) -> Seeded {
         verdict,
         exposure_ms: trial.report.exposure_ms.clone(),
         outage_ms: trial.report.outage_ms.clone(),
+        impersonation_ms: trial.report.impersonation_ms.clone(),
         refusals: trial.report.refusals.clone(),
         trace_hash: trial.report.trace_hash.clone(),
         variant: variant::in_words(scenario, &trial.scenario),
@@ -278,6 +285,14 @@ fn sentence(trials: &[Trial]) -> String {
             "Kept on {}:{waited} the longest outage was {}{owed}.",
             seeds_of(trials.len()),
             latest.collect::<Vec<_>>().join(", "),
+        );
+    }
+    if let (Harm::Impersonation, Some(name)) = (first.report.harm(), name(history)) {
+        let refusal = &history.expect.refusal;
+        let seeds = seeds_of(trials.len());
+        return format!(
+            "Kept on {seeds}: {who} was refused ({refusal}) on every one, not once let in as \
+             {name}{owed}."
         );
     }
     format!(

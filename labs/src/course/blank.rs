@@ -159,11 +159,13 @@ mod tests {
         assert!(template.contains("at most 2 steps") && template.contains("20 s"));
         for verb in BUILT_VERBS {
             let is_theirs = ["grant", "put_entities", "put_policy", "request"].contains(&verb);
-            // What thieves do, and what is done about it, needs a lab that is about them.
+            // What thieves and impostors do, and what is done about it, needs a lab about them.
             let is_of_theft = [
                 "activate",
+                "enrol",
                 "forge",
                 "log_out",
+                "pose",
                 "prepare",
                 "replay",
                 "revoke_authority",

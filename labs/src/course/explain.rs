@@ -20,7 +20,9 @@ pub use self::told::{Explanation, Governing, LockedOut, Moment, Smallest};
 use super::trial::Trial;
 use crate::history::{Harm, History, Outcome, Request};
 use crate::invariant::exposure::{self, Late};
-use crate::invariant::{self, Violation, legitimate_users_served as served, outage, revocation};
+use crate::invariant::{
+    self, Violation, legitimate_users_served as served, no_foreign_identity, outage, revocation,
+};
 use crate::report::control::{self, Attack};
 use crate::report::figure;
 
@@ -126,6 +128,9 @@ fn rule(cause: &Cause, history: &History) -> (String, String) {
             let words = format!("every order is carried out by the end: {what} was not");
             ("order".to_owned(), words)
         }
+        Cause::Attack if history.expect.harm() == Harm::Impersonation => {
+            named(no_foreign_identity::NAME)
+        }
         Cause::Attack => {
             let kind = first_late(history).map(|late| late.kind);
             named(revocation::rule_of(kind.unwrap_or_default()))
@@ -142,6 +147,10 @@ fn rule(cause: &Cause, history: &History) -> (String, String) {
                      not"
                 }
                 Harm::Outage => "whoever is owed an answer once had one: nobody had",
+                Harm::Impersonation => {
+                    "who is posed as is let in themselves, to all that is tried in their name: \
+                     this policy does not"
+                }
             };
             ("attack".to_owned(), words.to_owned())
         }
@@ -153,6 +162,9 @@ fn first(cause: &Cause, trial: &Trial) -> Option<Moment> {
     let history = &trial.ran.history;
     let violation = match cause {
         Cause::Attack if history.expect.harm() == Harm::Outage => went_without(history)?,
+        Cause::Attack if history.expect.harm() == Harm::Impersonation => {
+            invariant::first_wrongful(&history.placed())?
+        }
         Cause::Attack => too_late(history)?,
         Cause::Invariant(name) => {
             let check = invariant::by_name(name)?.check;
@@ -266,7 +278,11 @@ fn went_without(history: &History) -> Option<Violation> {
 
 /// The first attack after the revocation, and what it heard instead.
 fn not_refused(history: &History) -> Option<Violation> {
-    let since = exposure::revocations(history).map(|(_, at)| at).min()?;
+    let since = exposure::revocations(history).map(|(_, at)| at).min();
+    let (since, after) = match history.expect.harm() {
+        Harm::Impersonation => (0, String::new()),
+        Harm::Exposure | Harm::Outage => (since?, format!(" after {}", history.taken_by())),
+    };
     let asked = attacks(history).find(|request| request.started_us >= since)?;
     let heard = heard(&asked.outcome);
     Some(Violation {
@@ -275,9 +291,8 @@ fn not_refused(history: &History) -> Option<Violation> {
         request: Some(asked.id.clone()),
         seq: None,
         evidence: format!(
-            "no attack was ever answered {}; the first after {} was {heard}",
+            "no attack was ever answered {}; the first{after} was {heard}",
             history.expect.refusal,
-            history.taken_by()
         ),
     })
 }
@@ -304,7 +319,9 @@ fn moment(history: &History, violation: Violation) -> Moment {
         let (asked, heard) = (figure::seconds(it.started_us), heard(&it.outcome));
         format!(
             "{} asked {} of {} at {asked}: {heard}",
-            it.principal, it.action, it.resource
+            it.who(),
+            it.action,
+            it.resource
         )
     });
     let log = history

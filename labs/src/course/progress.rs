@@ -125,13 +125,9 @@ impl Fact {
                 measured_ms: number(measured)?,
             },
             ["guess", "declined"] => Self::Unguessed { lab },
-            ["attacked", harm @ ("exposure" | "outage"), ms, "ms"] => Self::Attacked {
+            ["attacked", harm, ms, "ms"] => Self::Attacked {
                 lab,
-                harm: if *harm == Harm::Outage.word() {
-                    Harm::Outage
-                } else {
-                    Harm::Exposure
-                },
+                harm: Harm::ALL.into_iter().find(|it| it.word() == *harm)?,
                 ms: number(ms)?,
             },
             ["reached", "exposure", exposure, "ms"] => Self::Reached {

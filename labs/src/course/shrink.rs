@@ -117,9 +117,7 @@ pub fn smallest(
     let requests = &failed.ran.history.requests;
     let asked = requests.iter().find(|it| Some(it.id.as_str()) == request);
     let needed = |step: &Step| match (&step.act, asked) {
-        (Act::Request { as_, tag, .. }, Some(asked)) => {
-            *as_ == asked.principal && *tag == asked.tag
-        }
+        (Act::Request { as_, tag, .. }, Some(asked)) => as_ == asked.sender() && *tag == asked.tag,
         _ => false,
     };
     let group = short(failed).into_iter().next();
@@ -188,6 +186,7 @@ pub fn in_words(step: &Step) -> String {
             };
             format!("crash {node}{how}")
         }
+        Act::Enrol { as_, name, .. } => format!("{as_} joins and asks to be certified as {name}"),
         Act::Grant { principal, role } => format!("grant {role} to {principal}"),
         Act::Heal => "heal".to_owned(),
         Act::Hold(what) => format!("hold {}", messages(what)),
@@ -258,11 +257,13 @@ fn asks(step: &Step, name: &str) -> String {
         via,
         actions,
         forging,
+        edge,
         ..
     } = &step.act
     else {
         return String::new();
     };
+    let way = if *edge { ", through the edge," } else { "" };
     let guise = match forging {
         None => String::new(),
         Some(Guise::Forged(subject)) => format!("as {subject}, "),
@@ -271,9 +272,15 @@ fn asks(step: &Step, name: &str) -> String {
         Some(Guise::Rogue { rogue_leaf_of }) => {
             format!("with a certificate of {rogue_leaf_of} that nobody issued, ")
         }
+        Some(Guise::Named { certified_as }) => format!("as {certified_as}, "),
+        Some(Guise::Namesake { namesake_of }) => format!("as another domain's {namesake_of}, "),
+        Some(Guise::Headed { header_of }) => format!("with token and header of {header_of}, "),
     };
     let actions = actions.join(", ");
-    format!("{name}{guise}{as_} asks {via} to {actions} {}", times(step))
+    format!(
+        "{name}{guise}{as_} asks {via}{way} to {actions} {}",
+        times(step)
+    )
 }
 
 fn times(step: &Step) -> String {

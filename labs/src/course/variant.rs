@@ -153,7 +153,8 @@ fn trade(scenario: &mut Scenario, one: &str, other: &str) {
             Act::Partition { between, .. } => between.iter_mut().flatten().for_each(place),
             Act::Request { via, .. } => place(via),
             Act::Order(order) => order.secret.iter_mut().for_each(data_key),
-            Act::Grant { .. }
+            Act::Enrol { .. }
+            | Act::Grant { .. }
             | Act::Heal
             | Act::LogOut { .. }
             | Act::PutEntities { .. }

@@ -1,6 +1,6 @@
 //! The judge's half of a scenario: what a good posture does, and what it allows to nobody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a scenario measures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,14 +9,20 @@ pub enum Harm {
     Exposure,
     /// Somebody who is owed an answer goes without.
     Outage,
+    /// Somebody is let in under a name that is not theirs.
+    Impersonation,
 }
 
 impl Harm {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Exposure, Self::Outage, Self::Impersonation];
+
     /// Its word.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Exposure => "exposure",
             Self::Outage => "outage",
+            Self::Impersonation => "impersonation",
         }
     }
 }
@@ -24,7 +30,9 @@ impl Harm {
 impl Expect {
     /// What the scenario measures.
     pub fn harm(&self) -> Harm {
-        if self.outage_us.is_empty() {
+        if !self.impersonation.is_empty() {
+            Harm::Impersonation
+        } else if self.outage_us.is_empty() {
             Harm::Exposure
         } else {
             Harm::Outage
@@ -44,6 +52,9 @@ pub struct Expect {
     /// Nobody who is owed it goes without for longer, in microseconds, by action; empty unless
     /// that is what the scenario is about.
     pub outage_us: BTreeMap<String, u64>,
+    /// The actions to which nobody is let in under a name that is not theirs; empty unless that is
+    /// what the scenario is about.
+    pub impersonation: BTreeSet<String>,
     /// The invariants that must be kept; `legitimate-users-served` always is.
     pub invariants: Vec<String>,
     /// What is owed to whom.

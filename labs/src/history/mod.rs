@@ -20,7 +20,7 @@ use services::audit::entry::Entry;
 pub use expect::{Expect, FloorSpec, Harm, When};
 pub use placement::{Decided, PLACEMENT_SLACK_US, Placed};
 pub use promised::Promise;
-pub use request::{Outcome, Request};
+pub use request::{Outcome, Posing, Request};
 
 /// A node's whole audit log in order of `seq`, or why it does not verify.
 pub type AuditLog = Result<Vec<Entry>, String>;
@@ -152,6 +152,8 @@ pub enum ActKind {
     Expiry,
     /// A certificate that nobody had issued opened a door for the first time.
     Rogue,
+    /// Somebody asked the CA for a certificate in another's name.
+    Enrol,
 }
 
 impl ActKind {
@@ -168,6 +170,7 @@ impl ActKind {
             Self::LogOut => "log_out",
             Self::Expiry => "expiry",
             Self::Rogue => "rogue_issue",
+            Self::Enrol => "enrol",
         }
     }
 }
@@ -180,8 +183,8 @@ pub struct Act {
     /// Whom it is about; for [`ActKind::Policy`], [`ActKind::Entities`] and [`ActKind::Authority`]
     /// whom it revokes, as the scenario says, and empty if nobody.
     pub principal: String,
-    /// Which role; what was ordered of which authority; which of the two ended first; empty if it
-    /// is about none.
+    /// Which role; what was ordered of which authority; which of the two ended first; whose name
+    /// was asked for; empty if it is about none.
     pub role: String,
     /// When it was asked for, in true microseconds.
     pub asked_us: u64,
@@ -190,7 +193,7 @@ pub struct Act {
     pub serials: Vec<String>,
     /// When it was acknowledged (by a quorum of witnesses, or by the CA once it was durable);
     /// `None` while pending, and then it carries no promise. An end is acknowledged in that it
-    /// comes, and what nobody had issued in that it is let in.
+    /// comes, what nobody had issued in that it is let in, and a name in that the CA certifies it.
     pub acknowledged_us: Option<u64>,
     /// Size of the policy log that holds it; 0 for what the CA did.
     pub policy_size: u64,
@@ -206,7 +209,7 @@ impl Act {
             | ActKind::Expiry
             | ActKind::Rogue => true,
             ActKind::Policy | ActKind::Entities | ActKind::Authority => !self.principal.is_empty(),
-            ActKind::Grant | ActKind::Rotate => false,
+            ActKind::Grant | ActKind::Rotate | ActKind::Enrol => false,
         }
     }
 }
@@ -246,6 +249,15 @@ impl Fault {
 }
 
 impl History {
+    /// Whose lane a request is drawn in: the one in whose name it was asked; or, where what is
+    /// measured is that the two are not the same, whoever sent it.
+    pub fn lane<'r>(&self, request: &'r Request) -> &'r str {
+        match self.expect.harm() {
+            Harm::Impersonation => request.sender(),
+            Harm::Exposure | Harm::Outage => &request.principal,
+        }
+    }
+
     /// That node's clock error at that true time, in microseconds, positive when it is ahead.
     pub fn skew_us(&self, node: &str, true_us: u64) -> i64 {
         let steps = self.clocks.get(node).map_or(&[][..], Vec::as_slice);

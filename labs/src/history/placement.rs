@@ -3,8 +3,8 @@
 //! A node writes its own clock's time. Removing the node's known skew gives one true time, or,
 //! when the clock was stepped back, several: the client's own interval and the order of the log
 //! narrow them. What cannot be narrowed stays a span, and a verdict that hangs on it is unknown. A
-//! request's id is its client's own choice: an entry belongs to it only if node and principal are
-//! the same as well.
+//! request's id is its client's own choice: an entry belongs to it only if the node is the same as
+//! well, and it names the principal, or whoever asked in that name.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -95,7 +95,8 @@ impl History {
         asked: &[&'a Request],
     ) -> Option<&'a Request> {
         let of = |request: &&&Request| {
-            entry.principal.is_empty() || entry.principal == request.principal
+            let named = [&*request.principal, request.sender(), ""];
+            named.contains(&&*entry.principal)
         };
         let times = self.true_times(node, entry.at_us);
         let mut own = asked.iter().filter(of);

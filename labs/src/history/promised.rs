@@ -73,7 +73,8 @@ impl History {
             | ActKind::Revoke
             | ActKind::Policy
             | ActKind::Entities
-            | ActKind::Rotate => self.promise(action),
+            | ActKind::Rotate
+            | ActKind::Enrol => self.promise(action),
         }
     }
 
@@ -113,7 +114,8 @@ impl History {
             | ActKind::Entities
             | ActKind::Rotate
             | ActKind::LogOut
-            | ActKind::Expiry => self.tolerance_us,
+            | ActKind::Expiry
+            | ActKind::Enrol => self.tolerance_us,
         }
     }
 

@@ -10,8 +10,10 @@ pub struct Request {
     pub id: String,
     /// The scenario's name for this kind of traffic.
     pub tag: String,
-    /// Who asked.
+    /// In whose name it was asked.
     pub principal: String,
+    /// Who asked, if that is not whose name it is.
+    pub posing: Option<Posing>,
     /// Where the user is.
     pub region: String,
     /// Which node was asked.
@@ -31,6 +33,16 @@ pub struct Request {
     pub outcome: Outcome,
 }
 
+/// Somebody who asks in a name that was not given to them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posing {
+    /// Who, by the name that they were given.
+    pub by: String,
+    /// Whether they hold the very key that the name is known by, or one that speaks for it: no node
+    /// can tell such a request from the owner's.
+    pub with_key: bool,
+}
+
 /// What a client heard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Outcome {
@@ -47,6 +59,19 @@ pub enum Outcome {
 }
 
 impl Request {
+    /// Who sent it, by the name that they were given.
+    pub fn sender(&self) -> &str {
+        self.posing.as_ref().map_or(&self.principal, |it| &it.by)
+    }
+
+    /// Who asked, and in whose name if it is not theirs.
+    pub fn who(&self) -> String {
+        match &self.posing {
+            Some(posing) if !posing.with_key => format!("{} as {}", posing.by, self.principal),
+            Some(_) | None => self.principal.clone(),
+        }
+    }
+
     /// What answers it was decided at this true time or later, in microseconds.
     pub fn asked_us(&self) -> u64 {
         self.since_us.unwrap_or(self.started_us)

@@ -7,18 +7,19 @@ use services::audit::entry::{Decision, Entry, Leaf};
 
 use super::*;
 use crate::invariant::{
-    every_leaf_was_issued, no_expired_credential, no_forged_token, no_retired_key,
-    no_revoked_credential, seamless_rotation,
+    every_leaf_was_issued, no_expired_credential, no_foreign_identity, no_forged_token,
+    no_retired_key, no_revoked_credential, seamless_rotation,
 };
 
 /// What an honest clock reads at true time 0.
 pub(crate) const EPOCH_US: u64 = 1_767_225_600_000_000;
 
-/// What a world without revoked certificates, keys, secrets, orders and issuance log has nothing to
-/// say of.
-const UNASKED: [&str; 6] = [
+/// What a world without revoked certificates, keys, secrets, orders, others' names and issuance log
+/// has nothing to say of.
+const UNASKED: [&str; 7] = [
     every_leaf_was_issued::NAME,
     no_expired_credential::NAME,
+    no_foreign_identity::NAME,
     no_forged_token::NAME,
     no_retired_key::NAME,
     no_revoked_credential::NAME,
@@ -51,6 +52,7 @@ impl Sample {
                 .map(|(a, us)| ((*a).to_owned(), *us))
                 .collect(),
             outage_us: BTreeMap::new(),
+            impersonation: std::collections::BTreeSet::new(),
             invariants: crate::invariant::ALL
                 .iter()
                 .filter(|i| !UNASKED.contains(&i.name))
@@ -115,6 +117,7 @@ impl Sample {
             id: id.to_owned(),
             tag: tag.to_owned(),
             principal: who.to_owned(),
+            posing: None,
             region: "south".to_owned(),
             node: "records.south".to_owned(),
             action: action.to_owned(),
@@ -141,6 +144,12 @@ impl Sample {
         let request = self.last(id);
         request.finished_us = Some(finished_us);
         request.outcome = Outcome::Served { policy_size: 18 };
+    }
+
+    /// The last request with that id was sent by somebody else than whose name it is in.
+    pub(crate) fn sent_by(&mut self, id: &str, by: &str, with_key: bool) {
+        let by = by.to_owned();
+        self.last(id).posing = Some(Posing { by, with_key });
     }
 
     /// Moves the last request with that id to another region.

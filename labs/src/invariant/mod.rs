@@ -7,9 +7,11 @@
 
 pub mod every_leaf_was_issued;
 pub mod exposure;
+pub mod impersonation;
 pub mod legitimate_users_served;
 pub mod monotone_policy;
 pub mod no_expired_credential;
+pub mod no_foreign_identity;
 pub mod no_forged_token;
 pub mod no_permit_after_revoke;
 pub mod no_permit_on_stale_policy;
@@ -165,7 +167,7 @@ pub struct Invariant {
 }
 
 /// Every invariant there is, in order of name.
-pub const ALL: [Invariant; 11] = [
+pub const ALL: [Invariant; 12] = [
     Invariant {
         name: every_leaf_was_issued::NAME,
         words: "no certificate that no log has opens a door later than was promised",
@@ -188,6 +190,12 @@ pub const ALL: [Invariant; 11] = [
         name: no_expired_credential::NAME,
         words: "no expired certificate or token opens a door later than was promised",
         check: no_expired_credential::check,
+        settles_early: true,
+    },
+    Invariant {
+        name: no_foreign_identity::NAME,
+        words: "nobody is let in under a name that was not given to them",
+        check: no_foreign_identity::check,
         settles_early: true,
     },
     Invariant {
@@ -265,6 +273,18 @@ pub fn is_the_harm(history: &History, name: &str) -> bool {
     match history.expect.harm() {
         Harm::Exposure => revocation::is_about_revocation(name),
         Harm::Outage => [legitimate_users_served::NAME, seamless_rotation::NAME].contains(&name),
+        Harm::Impersonation => name == no_foreign_identity::NAME,
+    }
+}
+
+/// The first permit that should not have been, by what the scenario measures.
+pub fn first_wrongful(placed: &Placed<'_>) -> Option<Violation> {
+    match placed.history.expect.harm() {
+        Harm::Exposure | Harm::Outage => revocation::first_violation(placed),
+        Harm::Impersonation => no_foreign_identity::check(placed)
+            .violations
+            .into_iter()
+            .next(),
     }
 }
 

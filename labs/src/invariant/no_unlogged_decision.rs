@@ -89,7 +89,7 @@ impl Heard {
 
 fn unlogged(request: &Request, heard: Heard, entries: &[&Entry]) -> Option<Violation> {
     let same = |entry: &&&Entry| {
-        let who = entry.principal == request.principal
+        let who = [&*request.principal, request.sender()].contains(&&*entry.principal)
             || (entry.principal.is_empty() && entry.decision == Decision::Refuse);
         let what = entry.action == request.action
             || (entry.action.is_empty() && entry.decision == Decision::Refuse);

@@ -34,7 +34,8 @@ pub fn rule_of(kind: ActKind) -> &'static str {
         | ActKind::Policy
         | ActKind::Entities
         | ActKind::Rotate
-        | ActKind::LogOut => no_permit_after_revoke::NAME,
+        | ActKind::LogOut
+        | ActKind::Enrol => no_permit_after_revoke::NAME,
     }
 }
 

@@ -11,17 +11,26 @@ use super::measure::{self, Price};
 use super::timeline;
 use crate::history::{Harm, History, Promise};
 use crate::invariant::exposure::exposure_us;
-use crate::invariant::outage;
+use crate::invariant::{impersonation, outage};
 
 /// One action in one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Row {
     pub(super) action: String,
     /// From the acknowledgement to the last success, in microseconds, if it was measured; where
-    /// outages are, the longest.
+    /// outages are, the longest; where impersonation is, from the first to the last.
     pub(super) harm_us: Option<u64>,
-    pub(super) promise: Promise,
+    pub(super) held_to: HeldTo,
     pub(super) price: Cost,
+}
+
+/// What stands beside a harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeldTo {
+    /// What was promised of it, or is allowed.
+    Promise(Promise),
+    /// Nothing ever is: how many requests were let in under another's name, of how many.
+    Count(u64, u64),
 }
 
 /// What a defence cost.
@@ -42,12 +51,23 @@ pub(super) fn rows(history: &History, user: Option<&str>) -> Vec<Row> {
     let prices = user
         .map(|user| measure::price(history, user))
         .unwrap_or_default();
-    let exposure = exposure_us(history);
+    let posed = impersonation::posed(history);
+    let exposure = match history.expect.harm() {
+        Harm::Impersonation => {
+            let of = posed.iter();
+            of.map(|(action, of)| (action.clone(), of.lasted_us()))
+                .collect()
+        }
+        Harm::Exposure | Harm::Outage => exposure_us(history),
+    };
     let actions: BTreeSet<&String> = exposure.keys().chain(prices.keys()).collect();
     let row = |action: &String| Row {
         action: action.clone(),
         harm_us: exposure.get(action).copied(),
-        promise: history.shown_promise(action),
+        held_to: match posed.get(action) {
+            Some(of) => HeldTo::Count(of.let_in, of.asked),
+            None => HeldTo::Promise(history.shown_promise(action)),
+        },
         price: Cost::Unserved(prices.get(action).copied()),
     };
     actions.into_iter().map(row).collect()
@@ -58,7 +78,7 @@ fn outage_rows(history: &History) -> Vec<Row> {
     let mut waited = longest_wait(history);
     let allowed = &history.expect.outage_us;
     let row = |(action, us): (String, u64)| Row {
-        promise: Promise::Within(allowed.get(&action).copied().unwrap_or(0)),
+        held_to: HeldTo::Promise(Promise::Within(allowed.get(&action).copied().unwrap_or(0))),
         action,
         harm_us: Some(us),
         price: Cost::Waited(waited.take()),
@@ -97,8 +117,14 @@ pub(super) fn heads(histories: &[&History]) -> (String, String) {
     let paid = user
         .zip(first)
         .map(|(user, first)| format!("price: {user} ({}) unserved", timeline::region(first, user)));
-    let since = first.map_or("the revocation", |first| first.taken_by());
-    let left = format!("{who} let in after {since}");
+    let posing = first.filter(|first| first.expect.harm() == Harm::Impersonation);
+    let left = match posing.and_then(|first| impersonation::name(first)) {
+        Some(name) => format!("{who} let in as {name}"),
+        None => {
+            let since = first.map_or("the revocation", |first| first.taken_by());
+            format!("{who} let in after {since}")
+        }
+    };
     (left, paid.unwrap_or_else(|| "the price".to_owned()))
 }
 
@@ -117,10 +143,11 @@ impl Row {
     }
 
     pub(super) fn promise_words(&self) -> String {
-        match self.promise {
-            Promise::Any => "none promised".to_owned(),
-            Promise::Within(us) => format!("of {}", seconds(us)),
-            Promise::Latest => "of latest".to_owned(),
+        match self.held_to {
+            HeldTo::Promise(Promise::Any) => "none promised".to_owned(),
+            HeldTo::Promise(Promise::Within(us)) => format!("of {}", seconds(us)),
+            HeldTo::Promise(Promise::Latest) => "of latest".to_owned(),
+            HeldTo::Count(let_in, asked) => format!("{let_in} of {asked}"),
         }
     }
 

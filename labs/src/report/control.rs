@@ -1,5 +1,6 @@
-//! The control: an attack that must work exposed and must be refused with the solution; or an
-//! outage that must come about exposed, and not with the solution.
+//! The control: an attack that must work exposed and must be refused with the solution, whoever is
+//! let in too late by it or under whose name; or an outage that must come about exposed, and not
+//! with the solution.
 //!
 //! A lab whose attack stopped working is as broken as one whose defence did. What cannot be told
 //! is unknown, never kept.
@@ -11,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::RunReport;
 use super::figure::seconds;
 use crate::history::{ActKind, Harm, History, Request};
-use crate::invariant::{self, Verdict, exposure, outage, revocation};
+use crate::invariant::{
+    self, Verdict, exposure, impersonation, no_foreign_identity, outage, revocation,
+};
 
 /// How near to the heal the exposed run's last success must lie, in microseconds.
 pub const HEAL_MARGIN_US: u64 = 1_500_000;
@@ -20,8 +23,8 @@ pub const HEAL_MARGIN_US: u64 = 1_500_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Attack {
-    /// A success later than the scenario's exposure and the tolerance; an outage longer than it
-    /// allows.
+    /// A success later than the scenario's exposure and the tolerance; one under another's name; an
+    /// outage longer than it allows.
     Succeeded,
     /// No such success, and the named refusal was heard; no such outage, and what was ordered was
     /// carried out.
@@ -53,8 +56,10 @@ pub struct Control {
 /// How the attack on this run ended.
 pub fn attack(history: &History) -> Attack {
     let expect = &history.expect;
-    if expect.harm() == Harm::Outage {
-        return mishap(history);
+    match expect.harm() {
+        Harm::Exposure => {}
+        Harm::Outage => return mishap(history),
+        Harm::Impersonation => return posing(history),
     }
     let attacks = || {
         history
@@ -91,6 +96,35 @@ pub fn attack(history: &History) -> Attack {
     }
 }
 
+/// Whether an attacker went under a name that is not theirs.
+fn posing(history: &History) -> Attack {
+    let expect = &history.expect;
+    let placed = history.placed();
+    let seen = impersonation::seen(&placed);
+    let is_attack = |request: &Request| {
+        request.tag == expect.attack_tag && expect.impersonation.contains(&request.action)
+    };
+    if seen.impostures.iter().any(|it| is_attack(it.request)) {
+        return Attack::Succeeded;
+    }
+    if !no_foreign_identity::check(&placed).doubts.is_empty() {
+        return Attack::Unknown;
+    }
+    let refused = history
+        .requests
+        .iter()
+        .filter(|it| is_attack(it))
+        .any(|it| {
+            let refusal = it.outcome.named();
+            refusal.is_some_and(|refusal| refusal.name() == expect.refusal)
+        });
+    if refused {
+        Attack::Refused
+    } else {
+        Attack::Unknown
+    }
+}
+
 /// Whether somebody went without for too long. Who never does what was ordered turns nobody away,
 /// and shows nothing.
 fn mishap(history: &History) -> Attack {
@@ -103,8 +137,13 @@ fn mishap(history: &History) -> Attack {
     }
 }
 
-/// Whether it cannot be told if somebody revoked was let in.
+/// Whether it cannot be told if somebody was let in who should not have been.
 fn in_doubt(history: &History) -> bool {
+    if history.expect.harm() == Harm::Impersonation {
+        return !no_foreign_identity::check(&history.placed())
+            .doubts
+            .is_empty();
+    }
     let findings = revocation::findings(&history.placed());
     findings.iter().any(|finding| !finding.doubts.is_empty())
 }
@@ -152,6 +191,7 @@ fn offence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
             let what = match history.expect.harm() {
                 Harm::Exposure => "the attack no longer works",
                 Harm::Outage => "there is no outage any more",
+                Harm::Impersonation => "nobody goes under another's name any more",
             };
             return broken.push(format!("{posture}: {what}"));
         }
@@ -165,6 +205,9 @@ fn offence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
         if !history.requests.iter().any(heard) {
             broken.push(format!("{posture}: nobody heard {named}"));
         }
+        return;
+    }
+    if history.expect.harm() == Harm::Impersonation {
         return;
     }
     let lates = exposure::successes(history);
@@ -232,6 +275,9 @@ fn defence(run: &RunReport, history: &History, broken: &mut Vec<String>, doubts:
             Harm::Outage => "something that is owed was never served before the first order: of \
                              that there is no outage"
                 .to_owned(),
+            Harm::Impersonation => "whoever is posed as was never let in to something of the \
+                                    attack: it was refused whoever asked"
+                .to_owned(),
         };
         broken.push(format!("{posture}: {why}"));
     }
@@ -250,8 +296,12 @@ fn unshown(history: &History) -> String {
 }
 
 /// Whether the attack once worked by right, before anybody was revoked: each action of it that was
-/// tried by then. Of an outage, whether what is owed was served before the first order.
+/// tried by then. Of an outage, whether what is owed was served before the first order; of an
+/// impersonation, whether it is given to those whose name it is in.
 pub(crate) fn was_let_in(history: &History) -> bool {
+    if history.expect.harm() == Harm::Impersonation {
+        return owner_is_let_in(history);
+    }
     let is_outage = history.expect.harm() == Harm::Outage;
     let first = history.acts.iter().filter(|act| is_outage || act.revokes());
     let first_us = first.map(|act| act.asked_us).min().unwrap_or(u64::MAX);
@@ -269,6 +319,22 @@ pub(crate) fn was_let_in(history: &History) -> bool {
         *let_in.entry(&request.action).or_default() |= request.outcome.is_served();
     }
     !let_in.is_empty() && let_in.into_values().all(|served| served)
+}
+
+/// Whether each action of the attack was once served to somebody who is posed as, and asked for it
+/// in their own name.
+fn owner_is_let_in(history: &History) -> bool {
+    let expect = &history.expect;
+    let attacks = history
+        .requests
+        .iter()
+        .filter(|r| r.tag == expect.attack_tag);
+    let names: BTreeSet<&str> = attacks.map(|r| r.principal.as_str()).collect();
+    let own = |r: &&Request| r.posing.is_none() && names.contains(&*r.principal);
+    let served = history.requests.iter().filter(own);
+    let served = served.filter(|r| r.outcome.is_served());
+    let served: BTreeSet<&String> = served.map(|r| &r.action).collect();
+    expect.impersonation.iter().all(|it| served.contains(it))
 }
 
 /// Whether what was revoked may open doors on after every cut: a key set that is kept for a time of

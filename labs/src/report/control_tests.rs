@@ -203,3 +203,106 @@ fn who_was_never_served_has_no_outage() {
     assert_eq!(verdict, Verdict::Broken);
     assert!(why.contains("never served before the first order"), "{why}");
 }
+
+/// A run in which mallory asks as chief from 10 s on, and is let in so or refused in the handshake.
+fn posing(taken_for_chief: bool) -> Sample {
+    let mut sample = Sample::new(60);
+    let expect = &mut sample.history.expect;
+    expect.exposure_us.clear();
+    expect.impersonation = ["read".to_owned()].into();
+    expect.refusal = "certificate-untrusted".to_owned();
+    expect.invariants = vec!["no-foreign-identity".to_owned()];
+    expect.floors.truncate(1);
+    expect.floors[0].when = crate::history::When::Throughout;
+    for second in 1..30 {
+        let id = format!("c-{second}");
+        sample.served(&id, "legit", "chief", "read", second * 1_000_000);
+    }
+    for second in 10..30 {
+        let (id, at_us) = (format!("m-{second}"), second * 1_000_000 + 500_000);
+        if taken_for_chief {
+            sample.served(&id, "attack", "chief", "read", at_us);
+        } else {
+            sample.ask(&id, "attack", "chief", "read", at_us);
+            sample.answered(&id, at_us + 20_000);
+            let last = sample.history.requests.last_mut().unwrap();
+            last.outcome = Outcome::Refused("handshake: certificate-untrusted".to_owned());
+        }
+        sample.sent_by(&id, "mallory", false);
+    }
+    sample
+}
+
+#[test]
+fn who_goes_as_another_must_do_so_exposed_and_not_with_the_solution() {
+    let (posed, refused) = (posing(true), posing(false));
+    assert_eq!(attack(&posed.history), Attack::Succeeded);
+    assert_eq!(attack(&refused.history), Attack::Refused);
+    assert_eq!(verdict(&[&posed, &refused]), (Verdict::Kept, String::new()));
+    let (again, why) = verdict(&[&posed, &posed]);
+    assert_eq!(
+        (again, &*why),
+        (Verdict::Broken, "solution: the attack succeeded")
+    );
+    let (gone, why) = verdict(&[&refused, &refused]);
+    assert_eq!(gone, Verdict::Broken);
+    assert!(
+        why.contains("nobody goes under another's name any more"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_name_that_nobody_is_served_under_is_no_prize() {
+    let mut shut = posing(false);
+    for request in &mut shut.history.requests {
+        if request.posing.is_none() {
+            request.outcome = Outcome::Refused("policy-denied".to_owned());
+        }
+    }
+    shut.history.expect.floors.clear();
+    let (verdict, why) = verdict(&[&posing(true), &shut]);
+    assert_eq!(verdict, Verdict::Broken);
+    assert!(why.contains("it was refused whoever asked"), "{why}");
+}
+
+#[test]
+fn who_was_let_in_as_whom_cannot_be_told_from_a_log_that_does_not_verify() {
+    let mut torn = posing(false);
+    let log: AuditLog = Err("entry 9 is cut".to_owned());
+    torn.history.audits.insert("records.south".to_owned(), log);
+    assert_eq!(attack(&torn.history), Attack::Unknown);
+}
+
+#[test]
+fn an_impersonation_is_told_by_how_long_and_how_often_wherever_it_is_shown() {
+    use crate::report::text::sample::demo;
+    use crate::report::text::{Style, render};
+    let (posed, refused) = (posing(true), posing(false));
+    let histories = [&posed.history, &refused.history];
+    let report = demo(&histories);
+    assert_eq!(report.runs[0].impersonation_ms["read"], 19_020);
+    assert_eq!(report.runs[0].impersonations["read"], 20);
+    assert_eq!(report.runs[1].impersonation_ms["read"], 0);
+    let text = render(&report, &histories, &Style::default());
+    for words in [
+        "mallory let in as chief",
+        "19.0 s   20 of 20",
+        "0.0 s   0 of 20",
+        "exposed: mallory was let in to read as chief (audit entry",
+        "read of r1 by mallory as chief (south)",
+    ] {
+        assert!(text.contains(words), "{words} is not in\n{text}");
+    }
+    let extras = crate::report::html::Extras::default();
+    let page = crate::report::html::render(&report, &histories, &extras);
+    for words in [
+        "With the exposed settings the south took mallory for chief, 20 times in 19.0 s; with the \
+         solution nobody was let in under a name that is not theirs.",
+        "let in as chief 20 times, in 19.0 s",
+        "not let in once as chief",
+        "requests let in",
+    ] {
+        assert!(page.contains(words), "{words} is not on the page");
+    }
+}

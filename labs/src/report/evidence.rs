@@ -10,7 +10,7 @@ use super::RunReport;
 use super::figure;
 use crate::history::{Decided, History, Outcome, Request};
 use crate::invariant::legitimate_users_served::{self, Group};
-use crate::invariant::{self, Finding, Verdict, Violation, revocation};
+use crate::invariant::{self, Finding, Verdict, Violation};
 
 /// The first wrongful permit of the first run that had one.
 pub(super) struct Wrongful<'a> {
@@ -29,7 +29,7 @@ pub(super) fn wrongful<'a>(
 ) -> Option<Wrongful<'a>> {
     runs.iter().zip(histories).find_map(|(run, history)| {
         let placed = history.placed();
-        let violation = revocation::first_violation(&placed)?;
+        let violation = invariant::first_wrongful(&placed)?;
         let id = violation.request.as_deref();
         let behind = |decided: &Decided<'_>| {
             decided.node == violation.node && Some(decided.entry.seq) == violation.seq
@@ -66,7 +66,7 @@ impl Wrongful<'_> {
             request.id,
             request.action,
             request.resource,
-            request.principal,
+            request.who(),
             request.region,
             request.node,
             exact(request.started_us),

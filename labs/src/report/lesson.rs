@@ -28,7 +28,7 @@ pub(super) fn lesson(runs: &[RunReport], histories: &[&History]) -> (Verdict, St
 /// What came of the first run.
 fn worked(run: &RunReport) -> String {
     match run.harm() {
-        Harm::Exposure => format!("the attack worked {}", run.posture),
+        Harm::Exposure | Harm::Impersonation => format!("the attack worked {}", run.posture),
         Harm::Outage => {
             let longest = run.outage_ms.values().max().copied().unwrap_or(0);
             let longest = figure::seconds(longest.saturating_mul(1_000));

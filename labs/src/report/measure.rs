@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figure;
 use crate::history::{History, Outcome, Request};
-use crate::invariant::{exposure, legitimate_users_served, outage};
+use crate::invariant::{exposure, impersonation, legitimate_users_served, outage};
 
 /// How a group of users fared against its floor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,6 +116,21 @@ pub fn outage_ms(history: &History) -> BTreeMap<String, u64> {
         .collect()
 }
 
+/// How long somebody went under another's name by action in milliseconds, rounded up; empty where
+/// that is not what the scenario measures.
+pub fn impersonation_ms(history: &History) -> BTreeMap<String, u64> {
+    let posed = impersonation::posed(history).into_iter();
+    posed
+        .map(|(action, of)| (action, of.lasted_us().div_ceil(1_000)))
+        .collect()
+}
+
+/// How many requests were let in so, by action.
+pub fn impersonations(history: &History) -> BTreeMap<String, u64> {
+    let posed = impersonation::posed(history).into_iter();
+    posed.map(|(action, of)| (action, of.let_in)).collect()
+}
+
 /// What the posture promised by action in milliseconds.
 pub fn promised_ms(history: &History) -> BTreeMap<String, u64> {
     let bounds = history.promised.keys().filter_map(|action| {
@@ -205,7 +220,7 @@ fn asked<'a>(history: &'a History, principal: &str) -> BTreeMap<&'a str, Vec<&'a
     for request in history
         .requests
         .iter()
-        .filter(|request| request.principal == principal)
+        .filter(|request| history.lane(request) == principal)
     {
         asked.entry(&request.action).or_default().push(request);
     }

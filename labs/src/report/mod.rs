@@ -76,6 +76,13 @@ pub struct RunReport {
     /// Of a scenario that measures outages, the longest by action, in ms, rounded up.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub outage_ms: BTreeMap<String, u64>,
+    /// Of a scenario that measures impersonation, from the first request that was let in under
+    /// another's name to the answer to the last, by action, in ms, rounded up.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub impersonation_ms: BTreeMap<String, u64>,
+    /// How many were let in so, by action.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub impersonations: BTreeMap<String, u64>,
     /// What the posture promised, by action, in ms; an action without promise is absent.
     pub promised_ms: BTreeMap<String, u64>,
     /// Broken if the attack succeeded or any invariant was broken.
@@ -171,6 +178,8 @@ impl RunReport {
             refusals: measure::refusals(history),
             exposure_ms: measure::exposure_ms(history),
             outage_ms: measure::outage_ms(history),
+            impersonation_ms: measure::impersonation_ms(history),
+            impersonations: measure::impersonations(history),
             promised_ms: measure::promised_ms(history),
             verdict,
             violations: violations.collect(),
@@ -194,12 +203,15 @@ impl RunReport {
         match self.harm() {
             Harm::Exposure => &self.exposure_ms,
             Harm::Outage => &self.outage_ms,
+            Harm::Impersonation => &self.impersonation_ms,
         }
     }
 
-    /// Which of the two that is.
+    /// Which of the three that is.
     pub fn harm(&self) -> Harm {
-        if self.outage_ms.is_empty() {
+        if !self.impersonation_ms.is_empty() {
+            Harm::Impersonation
+        } else if self.outage_ms.is_empty() {
             Harm::Exposure
         } else {
             Harm::Outage

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::figure;
 use crate::history::{Act, ActKind, Fault, Harm, History, Outcome, Request};
-use crate::invariant::exposure;
+use crate::invariant::{exposure, impersonation};
 
 /// Cells from one label of the axis to the next.
 pub(super) const AXIS_STEP: usize = 10;
@@ -68,7 +68,8 @@ pub(super) struct Heard {
     pub(super) permitted: u64,
     pub(super) refused: u64,
     pub(super) silent: u64,
-    /// Of the permitted: those after the revocation of who asked was acknowledged.
+    /// Of the permitted: those after the revocation of who asked was acknowledged, or under a name
+    /// that is not theirs.
     pub(super) after_revoke: u64,
 }
 
@@ -109,7 +110,8 @@ impl Heard {
         }
     }
 
-    /// Whether what was permitted here was mostly permitted to someone already revoked.
+    /// Whether what was permitted here was mostly permitted to someone already revoked, or to
+    /// somebody else than it was meant for.
     pub(super) const fn is_late(self) -> bool {
         self.after_revoke * 2 > self.permitted
     }
@@ -122,18 +124,22 @@ pub(super) fn heard(
     who: &str,
     action: Option<&str>,
 ) -> Vec<Heard> {
-    let lates = exposure::successes(history);
-    let late: BTreeSet<&str> = lates
-        .iter()
-        .filter(|late| late.principal == who)
-        .map(|late| late.request.as_str())
-        .collect();
+    let late: BTreeSet<String> = if history.expect.harm() == Harm::Impersonation {
+        let placed = history.placed();
+        let all = impersonation::seen(&placed).impostures.into_iter();
+        let of = all.filter(|it| it.request.sender() == who);
+        of.map(|it| it.request.id.clone()).collect()
+    } else {
+        let lates = exposure::successes(history).into_iter();
+        let of = lates.filter(|late| late.principal == who);
+        of.map(|late| late.request).collect()
+    };
     let asked = history.requests.iter().filter(|request| {
-        request.principal == who && action.is_none_or(|action| action == request.action)
+        history.lane(request) == who && action.is_none_or(|action| action == request.action)
     });
     let mut cells = vec![Heard::default(); scale.cells];
     for request in asked {
-        cells[scale.cell(request.started_us)].count(request, late.contains(request.id.as_str()));
+        cells[scale.cell(request.started_us)].count(request, late.contains(&request.id));
     }
     cells
 }
@@ -144,7 +150,7 @@ pub(crate) fn attacker(history: &History) -> Option<&str> {
         .requests
         .iter()
         .filter(|r| r.tag == history.expect.attack_tag);
-    attacks.map(|request| request.principal.as_str()).min()
+    attacks.map(|request| history.lane(request)).min()
 }
 
 /// A legitimate user to follow: one in a cut-off region if there is one, the first by name. Where
@@ -158,7 +164,7 @@ pub(super) fn legitimate(history: &History) -> Option<&str> {
     let cut = |region: &String| history.faults.iter().any(|f| f.cut_off().contains(region));
     let users = history.requests.iter().filter(|request| owed(&request.tag));
     users
-        .map(|request| (!cut(&request.region), request.principal.as_str()))
+        .map(|request| (!cut(&request.region), history.lane(request)))
         .min()
         .map(|(_, principal)| principal)
 }
@@ -166,7 +172,7 @@ pub(super) fn legitimate(history: &History) -> Option<&str> {
 /// Whose lanes are drawn: the attacker and a legitimate user. Where nobody attacks, those who are
 /// owed something: whoever is cut off first, then by name.
 pub(super) fn followed(history: &History) -> Vec<&str> {
-    if history.expect.harm() == Harm::Exposure {
+    if history.expect.harm() != Harm::Outage {
         let both = [attacker(history), legitimate(history)];
         return both.into_iter().flatten().collect();
     }
@@ -185,7 +191,7 @@ pub(super) fn region<'a>(history: &'a History, principal: &str) -> &'a str {
     let asked = history
         .requests
         .iter()
-        .find(|request| request.principal == principal);
+        .find(|request| history.lane(request) == principal);
     asked.map_or("", |request| &request.region)
 }
 
@@ -215,6 +221,19 @@ pub(super) fn act_words(act: &Act) -> String {
         let (at, whose) = (figure::seconds(at_us), &act.principal);
         return format!("{at} a certificate of {whose} that nobody issued is let in");
     }
+    if act.kind == ActKind::Enrol {
+        let (who, name) = (&act.principal, &act.role);
+        return match act.acknowledged_us {
+            Some(at_us) => {
+                let at = figure::seconds(at_us);
+                format!("{at} the CA certifies {who} as {name}")
+            }
+            None => {
+                let at = figure::seconds(act.asked_us);
+                format!("{at} the CA does not certify {who} as {name}")
+            }
+        };
+    }
     let what = match act.kind {
         ActKind::Rotate | ActKind::Authority => act.role.clone(),
         _ => [act.kind.name(), act.principal.as_str()].join(" "),
@@ -243,7 +262,7 @@ pub(super) fn act_words(act: &Act) -> String {
 /// Whose act it is: of whoever keeps the policy, or of the CA.
 pub(super) fn act_lane(act: &Act) -> &'static str {
     match act.kind {
-        ActKind::Leaf | ActKind::Rotate | ActKind::Authority => "ca",
+        ActKind::Leaf | ActKind::Rotate | ActKind::Authority | ActKind::Enrol => "ca",
         ActKind::Grant
         | ActKind::Revoke
         | ActKind::Policy

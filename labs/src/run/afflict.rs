@@ -108,7 +108,8 @@ impl Afflictions {
                 self.up(world, node);
             }
             (
-                Act::Grant { .. }
+                Act::Enrol { .. }
+                | Act::Grant { .. }
                 | Act::LogOut { .. }
                 | Act::PutEntities { .. }
                 | Act::PutPolicy { .. }

@@ -9,13 +9,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ca::agent::Published;
 use ca::authority::Issuer as CertificateIssuer;
 use ca::identity::SpiffeId;
 use ca::journal::Event;
 use ca::token_keys::TokenKey;
+use services::forwarded::Shown;
 use services::member::Member;
 use services::node::AUDIENCE;
+use services::token::claims::Claims;
 use services::token::grpc::TTL;
 use services::token::issue::Issuer;
 use tokio::sync::watch;
@@ -209,8 +213,17 @@ pub(super) async fn shown(
             let rogue = rogue(asker, rogue_leaf_of, loot)?;
             rogue.ready(asker).await.then_some(None)
         }
+        // Who has a certificate in that name has the token that goes with it, or none.
+        Some(guise) if !guise.shows_token() => Some(None),
         Some(guise) => token(guise, asker, loot, jti).map(Some),
     }
+}
+
+/// Somebody has an identity in that name from now on, whoever certified it.
+pub(super) fn hold(loot: &Loot, who: &str, name: &str, identity: Published) {
+    let mut loot = loot.lock().unwrap_or_else(PoisonError::into_inner);
+    let of = (who.to_owned(), name.to_owned());
+    loot.leaves.insert(of, Arc::new(identity));
 }
 
 /// What a thief has to show for a guise; nothing if nothing was stolen.
@@ -223,16 +236,32 @@ fn token(guise: &Guise, thief: &Member, loot: &Loot, jti: &str) -> Option<String
             drop(loot);
             forge(&key, subject, thief, jti)
         }
-        Guise::Replayed { token_of } => {
-            let held = loot.tokens.get(&(name.clone(), token_of.clone()));
+        Guise::Replayed { token_of: whose } | Guise::Headed { header_of: whose } => {
+            let held = loot.tokens.get(&(name.clone(), whose.clone()));
             held.map(|(_, token)| token.clone())
         }
-        Guise::Copied { leaf_of } => {
-            let own = loot.leaves.get(&(name.clone(), leaf_of.clone()))?;
+        // What it comes with is the certificate's own token, if there is one.
+        Guise::Named { .. } | Guise::Namesake { .. } => None,
+        Guise::Copied { leaf_of: whose } => {
+            let own = loot.leaves.get(&(name.clone(), whose.clone()))?;
             own.bearer.as_ref().map(|bearer| bearer.text.to_string())
         }
         Guise::Rogue { .. } => None,
     }
+}
+
+/// The header that names the certificate that a token is bound to. Nothing in it is secret: whoever
+/// has the token reads it there.
+pub(super) fn header(token: &str) -> Option<String> {
+    let claims = token.split('.').nth(1)?;
+    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+    let leaf_sha256 = claims.cnf?.leaf().ok()??;
+    let spiffe_id = claims.sub;
+    let shown = Shown {
+        spiffe_id,
+        leaf_sha256,
+    };
+    Some(shown.to_string())
 }
 
 /// A token in another's name, which whoever stole the key has signed over their own leaf.

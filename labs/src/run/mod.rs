@@ -4,6 +4,7 @@
 
 mod afflict;
 mod fleet;
+mod impostor;
 mod invited;
 mod lookout;
 mod loot;
@@ -11,6 +12,7 @@ mod operator;
 mod promise;
 mod rogue;
 mod users;
+mod watching;
 mod world;
 
 use std::collections::BTreeMap;
@@ -300,6 +302,7 @@ fn expectations(scenario: &Scenario) -> Expect {
             .iter()
             .map(|(action, span)| (action.clone(), micros(*span)))
             .collect(),
+        impersonation: expect.impersonation.iter().cloned().collect(),
         invariants: expect.invariants.clone(),
         floors: expect.availability.iter().map(floor).collect(),
     }

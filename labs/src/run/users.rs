@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ca::clock::Time;
 use ca::journal::Event;
-use services::client::{Administrator, DEADLINE, Heard as Answer, User};
+use services::client::{Administrator, DEADLINE, Heard as Answer, Show, User};
 use services::member::{Member, Start};
 use services::node::{AUDIENCE, NodeError};
 use services::policy::entry::Entry;
@@ -16,21 +16,19 @@ use services::token::grpc::TokenSource;
 use tonic::Code;
 
 use super::RunRequest;
+use super::impostor::{self, Pretence};
 use super::loot::{self, Loot, Theft, lose};
 use super::rogue::first_use;
+use super::watching;
 use super::world::is_administration;
 use crate::fabric::TrueTime;
-use crate::history::{self, ActKind, Outcome};
-use crate::scenario::{self, Guise, PolicyText, Scenario};
+use crate::history::{self, ActKind, Outcome, Posing};
+use crate::scenario::{self, EDGE, Guise, PolicyText, Scenario};
 
 /// The record that everyone asks for, unless a step names another.
 const RECORD: &str = "r1";
 /// Pause before an act that got no answer is asked for again.
 pub(super) const AGAIN: Duration = Duration::from_millis(200);
-
-/// A message arrives no later than this after its decision: one that waits longer for its entry is
-/// not sent, and a connection that is silent for longer is given up.
-const DELIVERY_MAX_US: u64 = 5_000_000;
 
 /// What users and administrators wrote down.
 pub(super) type Heard = Arc<Mutex<(Vec<history::Request>, Vec<history::Act>)>>;
@@ -42,10 +40,12 @@ pub(super) struct Ask {
     via: String,
     tag: String,
     action: String,
-    resource: String,
+    pub(super) resource: String,
+    /// Whether through the edge before that node.
+    edge: bool,
     /// In whose name that is not the asker's, and with what.
     forging: Option<Guise>,
-    id: String,
+    pub(super) id: String,
 }
 
 impl Ask {
@@ -57,17 +57,36 @@ impl Ask {
         (loot, secrets): (&Loot, Option<&Secrets>),
     ) -> Arc<User> {
         let copied = match &self.forging {
-            Some(Guise::Copied { leaf_of }) => loot::copied(own, leaf_of, loot),
             Some(Guise::Rogue { rogue_leaf_of }) => {
                 loot::rogue(own, rogue_leaf_of, loot).map(|rogue| rogue.member(own))
+            }
+            Some(Guise::Copied { leaf_of: name } | Guise::Named { certified_as: name }) => {
+                loot::copied(own, name, loot)
+            }
+            Some(Guise::Namesake { namesake_of: name }) => {
+                Some(impostor::namesake(own, name, loot))
             }
             _ => None,
         };
         let whose = copied.as_ref().map_or("", |_| self.subject(""));
-        let way = ways.entry((self.via.clone(), whose.to_owned()));
+        let door = self.door();
+        let way = ways.entry((door.clone(), whose.to_owned()));
         let member = copied.as_ref().unwrap_or(own);
-        let new = || Arc::new(User::new(member, &self.via).signing(secrets.cloned()));
+        let new = || Arc::new(User::new(member, &door).signing(secrets.cloned()));
         Arc::clone(way.or_insert_with(new))
+    }
+
+    /// Whose connection it is asked over: the records' own, or that of the edge before them.
+    fn door(&self) -> String {
+        match self.via.split_once('.') {
+            Some((_, region)) if self.edge => format!("{EDGE}.{region}"),
+            _ => self.via.clone(),
+        }
+    }
+
+    /// Whether who asks is of another trust domain.
+    pub(super) fn is_strangers(&self) -> bool {
+        matches!(self.forging, Some(Guise::Namesake { .. }))
     }
 
     /// In whose name it is asked: the guise's, or else that of whoever asks.
@@ -84,6 +103,8 @@ pub(super) struct Errand {
     pub(super) sends: bool,
     /// When their own token is copied.
     pub(super) thefts: Vec<Theft>,
+    /// When they join in another's name, if they do.
+    pub(super) pretence: Option<Pretence>,
     pub(super) loot: Loot,
 }
 
@@ -94,6 +115,7 @@ pub(super) fn errands(scenario: &Scenario, user: &str) -> Vec<Ask> {
         let scenario::Act::Request {
             as_,
             via,
+            edge,
             actions,
             tag,
             resource,
@@ -112,6 +134,7 @@ pub(super) fn errands(scenario: &Scenario, user: &str) -> Vec<Ask> {
                 asks.push(Ask {
                     at,
                     via,
+                    edge: *edge,
                     tag,
                     action,
                     resource,
@@ -191,13 +214,12 @@ pub(super) async fn live(
     asks: Vec<Ask>,
     heard: Heard,
 ) -> Result<(), NodeError> {
-    let (host, audience) = (errand.token_host, AUDIENCE.to_owned());
     let source = TokenSource {
         start: start.clone(),
-        host,
-        audience,
+        host: errand.token_host.clone(),
+        audience: AUDIENCE.to_owned(),
     };
-    let member = Member::join(start, Some(Arc::new(source)));
+    let member = impostor::join(start, Arc::new(source), &errand, &asks, &heard).await;
     for theft in errand.thefts {
         let (loot, heard) = (Arc::clone(&errand.loot), Arc::clone(&heard));
         tokio::spawn(lose(member.clone(), theft, loot, heard));
@@ -219,9 +241,14 @@ pub(super) async fn live(
                 Some(token) => {
                     let token = token.as_deref();
                     if ask.action == "watch" {
-                        return watch((&user, token), &ask, &member, &region, &heard).await;
+                        return watching::watch((&user, token), &ask, &member, &region, &heard)
+                            .await;
                     }
-                    let asked = user.ask_with(&ask.action, &ask.resource, &ask.id, token);
+                    let headed = matches!(ask.forging, Some(Guise::Headed { .. }));
+                    let header = token.filter(|_| headed).and_then(loot::header);
+                    let header = header.as_deref();
+                    let show = Show { token, header };
+                    let asked = user.ask_showing(&ask.action, &ask.resource, &ask.id, show);
                     asked.await
                 }
             };
@@ -232,43 +259,13 @@ pub(super) async fn live(
     std::future::pending().await
 }
 
-fn note(heard: &Heard, ask: &Ask, request: history::Request) {
+pub(super) fn note(heard: &Heard, ask: &Ask, request: history::Request) {
     first_use(heard, ask.forging.as_ref(), &request);
     let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
     heard.0.push(request);
 }
 
-/// Follows a stream to its end. Each message, and the end, is one line of history: `alice-3`,
-/// `alice-3.1`, `alice-3.2`, named as the node's log names its decisions. The first answers the
-/// question; the others may have been decided, and sent, long before they are heard.
-async fn watch(
-    (user, token): (&User, Option<&str>),
-    ask: &Ask,
-    member: &Member,
-    region: &str,
-    heard: &Heard,
-) {
-    let opened_us = TrueTime::Sim.micros();
-    let mut messages = 0_u64;
-    let mut hear = |answer: Answer| {
-        let mut ask = ask.clone();
-        let (mut started_us, mut since_us) = (opened_us, None);
-        if messages > 0 {
-            ask.id = format!("{}.{messages}", ask.id);
-            started_us = TrueTime::Sim.micros();
-            since_us = Some(opened_us.max(started_us.saturating_sub(DELIVERY_MAX_US)));
-        }
-        messages += 1;
-        let mut request = write_down(&ask, started_us, answer, member, region);
-        request.since_us = since_us;
-        note(heard, &ask, request);
-    };
-    let end = user.watch_with(&ask.resource, &ask.id, token, &mut hear);
-    let end = end.await;
-    hear(end);
-}
-
-fn write_down(
+pub(super) fn write_down(
     ask: &Ask,
     started_us: u64,
     answer: Answer,
@@ -286,6 +283,10 @@ fn write_down(
         Answer::Unknown => (Outcome::Unknown, "unanswered", String::new(), 0),
     };
     let principal = ask.subject(&member.start.name).to_owned();
+    let posing = ask.forging.as_ref().map(|guise| Posing {
+        by: member.start.name.clone(),
+        with_key: guise.has_key(),
+    });
     member.start.seams.journal.note(Event {
         kind: "request",
         principal: principal.clone(),
@@ -300,6 +301,7 @@ fn write_down(
         id: ask.id.clone(),
         tag: ask.tag.clone(),
         principal,
+        posing,
         region: region.to_owned(),
         node: ask.via.clone(),
         action: ask.action.clone(),

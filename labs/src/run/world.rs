@@ -20,8 +20,8 @@ use ca::tlog::note::VerifyingKey;
 use services::audit;
 use services::member::Start;
 use services::node::{
-    self, NamedKey, POLICY_FOLDER, PolicyKeys, RecordsStart, run_policy, run_records, run_tokens,
-    run_witness,
+    self, NamedKey, POLICY_FOLDER, PolicyKeys, RecordsStart, run_edge, run_policy, run_records,
+    run_tokens, run_witness,
 };
 use services::policy::authority::Authority;
 use services::policy::check;
@@ -30,6 +30,7 @@ use services::secret::{NOTICE_LIFE, at_rest, webhook};
 use services::token::grpc::TTL;
 
 use super::fleet;
+use super::impostor;
 use super::invited::{Invited, invite};
 use super::loot::{self, Loot};
 use super::operator::{self, Desk};
@@ -38,7 +39,7 @@ use super::{RunError, RunRequest};
 use crate::fabric::post::Post;
 use crate::fabric::sim::{SimFabric, Without};
 use crate::history;
-use crate::scenario::{self, Act, FLEET};
+use crate::scenario::{self, Act, EDGE, FLEET};
 
 /// The clinic's trust domain.
 const DOMAIN: &str = "clinic.example";
@@ -131,6 +132,9 @@ impl World {
         for region in &world.regions {
             hosts.push((format!("witness.{region}"), region.clone()));
             hosts.push((format!("records.{region}"), region.clone()));
+            if world.edge {
+                hosts.push((format!("{EDGE}.{region}"), region.clone()));
+            }
         }
         let single = [CA, POLICY, TOKEN, ADMIN];
         hosts.extend(single.map(|host| (host.to_owned(), first.clone())));
@@ -206,6 +210,13 @@ impl World {
             };
             let start = take(starts, &host);
             self.host(start, move |start| run_records(start, own.clone()));
+            if request.scenario.world.edge {
+                let edge = take(starts, &format!("{EDGE}.{region}"));
+                self.host(edge, move |start| {
+                    let records = host.clone();
+                    async move { run_edge(start, &records).await }
+                });
+            }
         }
         Ok(())
     }
@@ -225,12 +236,14 @@ impl World {
                 let thefts = loot::thefts(&request.scenario, &host);
                 let loot = Arc::clone(&self.loot);
                 let sends = request.scenario.world.senders.contains(&host);
+                let pretence = impostor::pretence(&request.scenario, &host);
                 self.host(start, move |start| {
                     let errand = Errand {
                         sends,
                         region: region.clone(),
                         token_host: TOKEN.to_owned(),
                         thefts: thefts.clone(),
+                        pretence: pretence.clone(),
                         loot: Arc::clone(&loot),
                     };
                     users::live(start, errand, errands.clone(), Arc::clone(&heard))
@@ -300,6 +313,7 @@ pub(super) fn settings(request: &RunRequest) -> Result<CaConfig, ca::identity::I
     settings.tolerance = request.posture.tls.tolerance;
     settings.returns = request.posture.rotation.returns();
     settings.gates = request.posture.rotation.gates();
+    settings.names = request.posture.identity.names();
     settings.leaf_ttl = request.scenario.world.leaf_life;
     // First leaves are of every age up to then: some are renewed at once, and some much later.
     settings.stagger = settings.leaf_ttl / 2 - Duration::from_secs(5);

@@ -6,12 +6,14 @@
 use serde::Serialize;
 use services::policy::entry::Entity;
 
+pub use super::guise::Guise;
 use super::signing::Order;
 
 /// Verbs that do something today, in order of name.
-pub const BUILT_VERBS: [&str; 26] = [
+pub const BUILT_VERBS: [&str; 28] = [
     "activate",
     "crash",
+    "enrol",
     "forge",
     "grant",
     "heal",
@@ -19,6 +21,7 @@ pub const BUILT_VERBS: [&str; 26] = [
     "isolate",
     "log_out",
     "partition",
+    "pose",
     "prepare",
     "put_entities",
     "put_policy",
@@ -107,53 +110,6 @@ pub enum PolicyText {
     Added(String),
 }
 
-/// Whose name somebody asks in that is not their own, and what they have to show for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Guise {
-    /// A token of their own making, signed by a stolen key.
-    Forged(String),
-    /// The other's own token, copied as it is.
-    Replayed {
-        /// Whose.
-        token_of: String,
-    },
-    /// The other's key, certificate and token, all copied: nothing tells it from the original.
-    Copied {
-        /// Whose.
-        leaf_of: String,
-    },
-    /// A certificate of their own making, signed by a stolen issuer, and a token over it.
-    Rogue {
-        /// In whose name.
-        rogue_leaf_of: String,
-    },
-}
-
-impl Guise {
-    /// In whose name it is.
-    pub fn subject(&self) -> &str {
-        match self {
-            Self::Forged(subject)
-            | Self::Replayed { token_of: subject }
-            | Self::Copied { leaf_of: subject }
-            | Self::Rogue {
-                rogue_leaf_of: subject,
-            } => subject,
-        }
-    }
-
-    /// What must have been stolen for it.
-    pub(super) fn takes(&self) -> String {
-        match self {
-            Self::Forged(_) => "key".to_owned(),
-            Self::Replayed { token_of } => format!("token of `{token_of}`"),
-            Self::Copied { leaf_of } => format!("certificate of `{leaf_of}`"),
-            Self::Rogue { .. } => "issuer".to_owned(),
-        }
-    }
-}
-
 /// What somebody copies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -192,6 +148,7 @@ impl Booty {
             (Self::SigningKey {}, Guise::Forged(_))
             | (Self::Issuer { .. }, Guise::Rogue { .. }) => true,
             (Self::Token { token_of: one }, Guise::Replayed { token_of: other })
+            | (Self::Token { token_of: one }, Guise::Headed { header_of: other })
             | (Self::Leaf { leaf_of: one }, Guise::Copied { leaf_of: other }) => one == other,
             _ => false,
         }
@@ -208,6 +165,17 @@ pub enum Act {
         node: String,
         /// Whether what was not synced is lost.
         power: bool,
+    },
+    /// A user joins with the code that they were given, and asks the CA for another's name.
+    Enrol {
+        /// The user.
+        #[serde(rename = "as")]
+        as_: String,
+        /// Whose name they ask for.
+        name: String,
+        /// Whether they try first to have it as a CA's.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        ca: bool,
     },
     /// A principal is given a role.
     Grant {
@@ -271,6 +239,9 @@ pub enum Act {
         as_: String,
         /// The node that is asked, `records.<region>`.
         via: String,
+        /// Whether it is asked through its region's edge.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        edge: bool,
         /// What is asked for each time, one request an action.
         actions: Vec<String>,
         /// The group that the requests are counted in.
@@ -333,6 +304,7 @@ impl Act {
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Crash { .. } => "crash",
+            Self::Enrol { .. } => "enrol",
             Self::Grant { .. } => "grant",
             Self::Heal => "heal",
             Self::Hold(_) => "hold",
@@ -349,6 +321,7 @@ impl Act {
                 Some(Guise::Forged(_)) => "forge",
                 Some(Guise::Replayed { .. } | Guise::Copied { .. }) => "replay",
                 Some(Guise::Rogue { .. }) => "rogue_issue",
+                Some(_) => "pose",
             },
             Self::Restart { .. } => "restart",
             Self::Revoke { .. } => "revoke",

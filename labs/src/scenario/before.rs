@@ -3,6 +3,7 @@
 //! copied with all that goes with it: by which token it was, or who, could not be told.
 
 use super::act::{Act, Booty, Guise};
+use super::posing;
 use super::signing::Order;
 use super::step::Step;
 use super::world::World;
@@ -74,6 +75,23 @@ fn ordered(step: &Step, order: &Order, schedule: &[Step]) -> Result<(), String> 
     schedule.iter().any(is_it).then_some(()).ok_or(why)
 }
 
+/// Whoever asks in another's name has made or copied what they show for it. A namesake has it by
+/// right.
+fn disguised(step: &Step, (who, guise): (&str, &Guise), schedule: &[Step]) -> Result<(), String> {
+    let has = |act: &Act| match (act, guise) {
+        (Act::Steal { as_, what }, _) => as_ == who && what.serves(guise),
+        (Act::Enrol { as_, name, .. }, Guise::Named { certified_as }) => {
+            as_ == who && name == certified_as
+        }
+        _ => false,
+    };
+    let namesake = matches!(guise, Guise::Namesake { .. });
+    let earlier = schedule.iter().filter(|other| other.at < step.at);
+    let has = namesake || earlier.map(|other| &other.act).any(has);
+    has.then_some(())
+        .ok_or_else(|| format!("`{who}` has {} by then", guise.takes()))
+}
+
 /// What must have happened before a step makes sense.
 pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(), String> {
     let before = |act: &dyn Fn(&Act) -> bool| {
@@ -102,15 +120,9 @@ pub(super) fn check(step: &Step, schedule: &[Step], world: &World) -> Result<(),
             as_,
             forging: Some(guise),
             ..
-        } => {
-            let stolen = before(&|act| match act {
-                Act::Steal { as_: thief, what } => thief == as_ && what.serves(guise),
-                _ => false,
-            });
-            let why = format!("`{as_}` has stolen no {} by then", guise.takes());
-            return stolen.then_some(()).ok_or(why);
-        }
+        } => return disguised(step, (as_, guise), schedule),
         Act::Order(order) => return ordered(step, order, schedule),
+        Act::Enrol { as_, .. } => return posing::enrolled(as_, schedule),
         Act::LogOut { principal } => return log_out(step, principal, schedule, world),
         Act::Steal {
             what: Booty::Leaf { leaf_of },

@@ -1,23 +1,26 @@
 //! How much harm a good posture allows, by action: how late somebody revoked is let in, or for how
 //! long somebody who is owed an answer goes without.
 //!
-//! A scenario is about the one or the other: where somebody attacks, it says `exposure`; where an
-//! administrator's own deed is what hurts, it says `outage`, and nobody attacks.
+//! A scenario is about one thing: where somebody attacks who is revoked, it says `exposure`; where
+//! an administrator's own deed is what hurts, it says `outage`, and nobody attacks. Where somebody
+//! asks in a name that is not theirs it says `impersonation`, and of that nothing is ever allowed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::act::{ASKED, Act};
+use super::act::{ASKED, Act, Guise};
 use super::expect::{ATTACK_TAG, Floor};
 use super::fields::{Fields, word};
 use super::flaw::{Placed, incoherent};
 use super::step::Step;
 use super::world::MAX_DURATION;
 
-/// One of the two is empty.
+/// All but one are empty.
+#[derive(Default)]
 pub(super) struct Bounds {
     pub(super) exposure: BTreeMap<String, Duration>,
     pub(super) outage: BTreeMap<String, Duration>,
+    pub(super) impersonation: Vec<String>,
 }
 
 impl Bounds {
@@ -27,6 +30,9 @@ impl Bounds {
         floors: &[Floor],
     ) -> Placed<Self> {
         let attacked = asked(schedule, &[ATTACK_TAG]);
+        if fields.get("impersonation").is_some() {
+            return Self::impersonation(fields, schedule, &attacked);
+        }
         if let Some(value) = fields.get("outage") {
             if let Some(exposure) = fields.get("exposure") {
                 let why = "a scenario is about `exposure` or about `outage`, not about both";
@@ -53,8 +59,10 @@ impl Bounds {
                 let why = format!("`{action}` is owed by a floor, and its outage has no bound");
                 return incoherent(&value.span(), why);
             }
-            let exposure = BTreeMap::new();
-            return Ok(Self { exposure, outage });
+            return Ok(Self {
+                outage,
+                ..Self::default()
+            });
         }
         let value = fields.need("exposure", fields.get("exposure"))?;
         let exposure = bounds("exposure", fields)?;
@@ -70,8 +78,59 @@ impl Bounds {
             };
             return incoherent(&value.span(), why);
         }
-        let outage = BTreeMap::new();
-        Ok(Self { exposure, outage })
+        Ok(Self {
+            exposure,
+            ..Self::default()
+        })
+    }
+
+    /// Every action of the attack is named, and every attack is in a name that is not the asker's.
+    fn impersonation(
+        fields: &Fields<'_, '_>,
+        schedule: &[Step],
+        attacked: &[&str],
+    ) -> Placed<Self> {
+        let value = fields.need("impersonation", fields.get("impersonation"))?;
+        for other in ["exposure", "outage"] {
+            if let Some(other_value) = fields.get(other) {
+                let why = format!("a scenario is about `impersonation` or about `{other}`");
+                return incoherent(&other_value.span(), why);
+            }
+        }
+        let mut impersonation: Vec<String> = Vec::new();
+        for word in fields.words("impersonation")? {
+            let action = word.known("action", ASKED)?;
+            if !attacked.contains(&action.as_str()) {
+                let why = format!("the attack never tries `{action}`");
+                return incoherent(&word.span, why);
+            }
+            if impersonation.contains(&action) {
+                return incoherent(&word.span, format!("`{action}` is named twice"));
+            }
+            impersonation.push(action);
+        }
+        if let Some(action) = attacked
+            .iter()
+            .find(|it| !impersonation.iter().any(|named| named == **it))
+        {
+            let why = format!("the attack tries `{action}`, which is not named");
+            return incoherent(&value.span(), why);
+        }
+        let own = |step: &Step| match &step.act {
+            Act::Request { tag, forging, .. } => {
+                tag == ATTACK_TAG && forging.as_ref().is_none_or(Guise::has_key)
+            }
+            _ => false,
+        };
+        if schedule.iter().any(own) {
+            let why = "an attack is in the asker's own name, or with the owner's own key: nobody \
+                       could tell that it is an impostor's";
+            return incoherent(&value.span(), why);
+        }
+        Ok(Self {
+            impersonation,
+            ..Self::default()
+        })
     }
 }
 

@@ -1,4 +1,5 @@
-//! Claims about scenarios that measure an outage: what they say instead, and what they may not.
+//! Claims about scenarios that measure an outage or an impersonation: what they say instead, and
+//! what they may not.
 
 use std::time::Duration;
 
@@ -107,4 +108,92 @@ fn a_leaf_lives_long_enough_to_be_renewed() {
         answer.contains("a leaf lives from 30 s to 10 min"),
         "{answer}"
     );
+}
+
+/// The same world, in which somebody goes under another's name.
+fn posing() -> String {
+    let users = r#"users = [{ name = "alice", role = "doctor", region = "south" }"#;
+    let more = format!("{users}, {{ name = \"mallory\", role = \"visitor\", region = \"south\" }}");
+    let steps = r#"[[schedule]]
+at = "2s"
+do = "enrol"
+as = "mallory"
+subject = "alice"
+[[schedule]]
+at = "3s"
+do = "pose"
+as = "mallory"
+subject = "alice"
+via = "records.south"
+actions = ["read"]
+tag = "attack"
+[expect]"#;
+    LAB.replace(users, &more)
+        .replace("[expect]", steps)
+        .replace("outage = { read = \"3s\" }", "impersonation = [\"read\"]")
+}
+
+#[test]
+fn of_an_impersonation_nothing_is_allowed_and_every_action_of_the_attack_is_named() {
+    let scenario = parse(&posing()).unwrap();
+    assert_eq!(scenario.expect.impersonation, ["read"]);
+    assert!(scenario.expect.exposure.is_empty() && scenario.expect.outage.is_empty());
+    let refused = |old: &str, new: &str| {
+        assert!(posing().contains(old), "{old}");
+        parse(&posing().replacen(old, new, 1)).expect_err(new)
+    };
+    let named = "impersonation = [\"read\"]";
+    for (new, why) in [
+        (
+            "impersonation = []",
+            "the attack tries `read`, which is not named",
+        ),
+        (
+            "impersonation = [\"write\"]",
+            "the attack never tries `write`",
+        ),
+        (
+            "impersonation = [\"read\"]\noutage = { read = \"3s\" }",
+            "about `impersonation` or about `outage`",
+        ),
+    ] {
+        let told = refused(named, new);
+        assert!(told.contains(why), "{told}");
+    }
+    let own = refused(
+        "do = \"pose\"\nas = \"mallory\"\nsubject = \"alice\"",
+        "do = \"request\"\nas = \"alice\"",
+    );
+    assert!(own.contains("in the asker's own name"), "{own}");
+}
+
+#[test]
+fn who_enrols_in_anothers_name_does_so_before_and_once_and_asks_for_nothing_in_their_own() {
+    let refused = |old: &str, new: &str| {
+        assert!(posing().contains(old), "{old}");
+        parse(&posing().replacen(old, new, 1)).expect_err(new)
+    };
+    let late = refused("at = \"2s\"\ndo = \"enrol\"", "at = \"9s\"\ndo = \"enrol\"");
+    assert!(
+        late.contains("`mallory` has not enrolled as `alice` by then"),
+        "{late}"
+    );
+    let enrol =
+        "[[schedule]]\nat = \"2s\"\ndo = \"enrol\"\nas = \"mallory\"\nsubject = \"alice\"\n";
+    let twice = refused(enrol, &enrol.repeat(2));
+    assert!(twice.contains("a join code is good once"), "{twice}");
+    let own = "[[schedule]]\nat = \"9s\"\ndo = \"request\"\nas = \"mallory\"\n\
+               via = \"records.south\"\nactions = [\"read\"]\ntag = \"own\"\n";
+    let own = refused(enrol, &format!("{enrol}{own}"));
+    assert!(
+        own.contains("whose request it was could not be told"),
+        "{own}"
+    );
+    let same = refused(
+        "do = \"enrol\"\nas = \"mallory\"",
+        "do = \"enrol\"\nas = \"alice\"",
+    );
+    assert!(same.contains("`alice` is the asker's own name"), "{same}");
+    let edge = refused("do = \"pose\"", "do = \"pose\"\nedge = true");
+    assert!(edge.contains("this world has no edges"), "{edge}");
 }

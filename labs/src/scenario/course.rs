@@ -22,7 +22,7 @@ const LETTERS: [&str; 4] = ["a", "b", "c", "d"];
 pub struct Predict {
     /// The question.
     pub ask: String,
-    /// The figure: `exposure` or `outage`, whichever the lab measures.
+    /// The figure: `exposure`, `outage` or `impersonation`, whichever the lab measures.
     pub answer: String,
 }
 
@@ -55,7 +55,7 @@ impl Predict {
             ask: fields.needed("ask")?.text.into(),
             answer: fields
                 .needed("answer")?
-                .known("figure", ["exposure", "outage"])?,
+                .known("figure", ["exposure", "outage", "impersonation"])?,
         })
     }
 }

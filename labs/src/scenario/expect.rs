@@ -17,11 +17,12 @@ use super::step::Step;
 use super::world::World;
 
 /// The invariants that a scenario can name, in order of name.
-pub const INVARIANTS: [&str; 11] = [
+pub const INVARIANTS: [&str; 12] = [
     "every-leaf-was-issued",
     "legitimate-users-served",
     "monotone-policy",
     "no-expired-credential",
+    "no-foreign-identity",
     "no-forged-token",
     "no-permit-after-revoke",
     "no-permit-on-stale-policy",
@@ -104,6 +105,10 @@ pub struct Expect {
     /// that somebody is let in.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub outage: BTreeMap<String, Duration>,
+    /// To which actions nobody is let in under a name that is not theirs, in the order of the file.
+    /// Empty where the harm is another.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub impersonation: Vec<String>,
     /// What is kept, in the order of the file.
     pub invariants: Vec<String>,
     /// The dials that the learner may turn; all must stand in the learner's posture.
@@ -129,6 +134,7 @@ impl Expect {
             "refusal",
             "exposure",
             "outage",
+            "impersonation",
             "invariants",
             "dials",
             "optional_dials",
@@ -169,6 +175,7 @@ impl Expect {
             refusal,
             exposure: bounds.exposure,
             outage: bounds.outage,
+            impersonation: bounds.impersonation,
             invariants,
             dials,
             availability,

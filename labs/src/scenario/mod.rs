@@ -12,7 +12,9 @@ mod course;
 mod expect;
 mod fields;
 mod flaw;
+mod guise;
 mod own;
+mod posing;
 mod signing;
 mod step;
 mod vary;
@@ -34,8 +36,7 @@ pub use flaw::{Flaw, ScenarioError};
 pub use signing::{Deed, Order};
 pub use step::{MAX_REQUESTS, MAX_STEPS, Step};
 pub use vary::{Part, Vary};
-pub(crate) use world::AT_REST;
-pub(crate) use world::FLEET;
+pub(crate) use world::{AT_REST, EDGE, FLEET};
 pub use world::{MAX_DURATION, MAX_USERS, REGIONAL_SERVICES, REGIONS, SINGLE_NODES, User, World};
 
 /// A scenario file is at most this long, in bytes.

@@ -14,6 +14,7 @@ use super::administration::{PUT_ENTITIES, PUT_POLICY, put_entities, put_policy, 
 use super::before;
 use super::fields::{Fields, TICK, Word, list, words};
 use super::flaw::{Flaw, Placed, incoherent};
+use super::posing;
 use super::signing;
 use super::world::{ADMINISTRATOR, World};
 
@@ -192,7 +193,7 @@ fn verb(word: &Word<'_>) -> Placed<&'static str> {
 
 /// The fields of a step with that verb.
 fn known(verb: &str) -> &'static [&'static str] {
-    if let Some(known) = signing::known(verb) {
+    if let Some(known) = signing::known(verb).or_else(|| posing::known(verb)) {
         return known;
     }
     match verb {
@@ -207,7 +208,7 @@ fn known(verb: &str) -> &'static [&'static str] {
         "put_entities" => PUT_ENTITIES,
         "put_policy" => PUT_POLICY,
         "request" => &[
-            "name", "at", "do", "every", "until", "as", "via", "actions", "tag", "resource",
+            "name", "at", "do", "every", "until", "as", "via", "actions", "tag", "resource", "edge",
         ],
         "skew" => &["name", "at", "do", "for", "node", "by"],
         "slow" => &["name", "at", "do", "for", "node", "times"],
@@ -220,8 +221,10 @@ fn act(verb: &'static str, fields: &Fields<'_, '_>, world: &World) -> Placed<Act
         known(verb).contains(&"for") == lasts(verb),
         "a fault can say how long"
     );
-    if let Some(act) = signing::act(verb, fields, world)? {
-        return Ok(act);
+    for act in [signing::act, posing::act] {
+        if let Some(act) = act(verb, fields, world)? {
+            return Ok(act);
+        }
     }
     Ok(match verb {
         "crash" => Act::Crash {
@@ -373,6 +376,7 @@ pub(super) fn request(
     }
     let via = fields.needed("via")?;
     Ok(Act::Request {
+        edge: posing::through_edge(fields, world)?,
         as_,
         via: via.known("records service", doors.iter().map(String::as_str))?,
         actions,

@@ -40,6 +40,8 @@ pub const REGIONAL_SERVICES: [&str; 2] = ["records", "witness"];
 
 /// What the name of a region's data key begins with.
 pub(crate) const AT_REST: &str = "records-at-rest/";
+/// The service that each region of a world with edges has one of besides.
+pub(crate) const EDGE: &str = "edge";
 
 /// Nodes that a world has one of.
 pub const SINGLE_NODES: [&str; 3] = ["ca", "policy", "token"];
@@ -77,6 +79,9 @@ pub struct World {
     /// with the records services, and a data key a region, under which its records lie.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub senders: Vec<String>,
+    /// Whether each region has an edge, which ends connections before its records.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub edge: bool,
 }
 
 fn is_none(fleet: &u32) -> bool {
@@ -130,7 +135,8 @@ impl World {
 
     /// Every node that a step can name, services of regions first.
     pub fn nodes(&self) -> Vec<String> {
-        let regional = REGIONAL_SERVICES.iter().flat_map(|service| {
+        let edge = self.edge.then_some(&EDGE);
+        let regional = REGIONAL_SERVICES.iter().chain(edge).flat_map(|service| {
             self.regions
                 .iter()
                 .map(move |region| format!("{service}.{region}"))
@@ -152,6 +158,7 @@ impl World {
                 "leaf_life",
                 "fleet",
                 "senders",
+                "edge",
             ],
         )?;
         let mut regions: Vec<String> = Vec::new();
@@ -191,6 +198,7 @@ impl World {
             leaf_life,
             fleet,
             senders: Vec::new(),
+            edge: fields.flag("edge")?,
         };
         for value in fields.list("users", MAX_USERS)? {
             let user = world.read_user(value)?;

@@ -1,18 +1,20 @@
 //! Who is calling: the connection's leaf and the token together, judged on this node's clock.
+//! Behind an edge it is the leaf that the edge was shown, where the posture takes its word.
 
 use std::sync::{Mutex, PoisonError};
 
 use ca::clock::Time;
 use ca::conn::PeerIdentity;
-use ca::identity::{LeafFacts, SpiffeId};
+use ca::identity::SpiffeId;
 use ca::work::Kind;
 use tonic::metadata::MetadataMap;
 
 use super::keys::KeySource;
 use crate::audit::entry::Leaf;
+use crate::forwarded::{HEADER, Shown, danger, is_edge};
 use crate::member::Member;
 use crate::policy::view::PolicyView;
-use crate::posture::{Audience, Binding, Keys, TokenStatus, UnknownKey};
+use crate::posture::{Audience, Binding, Heeding, Keys, TokenStatus, UnknownKey};
 use crate::refusal::Refusal;
 use crate::token::cache::Cache;
 use crate::token::keys::KeySet;
@@ -131,7 +133,7 @@ impl Identifier {
     ) -> Result<Verified, Refusal> {
         let peer = caller.peer.clone().ok_or(Refusal::TokenNotBound)?;
         self.member.recheck(&peer)?;
-        let leaf = peer.facts;
+        let leaf = self.shown(&peer, metadata)?;
         let token = bearer(metadata)?;
         self.keys.refresh().await;
         let verified = match self.verify(token, &leaf).await {
@@ -177,11 +179,25 @@ impl Identifier {
             && caller.token_issued.is_none_or(ended)
     }
 
+    /// The leaf that the caller counts as having shown.
+    fn shown(&self, peer: &PeerIdentity, metadata: &MetadataMap) -> Result<Shown, Refusal> {
+        let counts = match self.member.start.posture.identity.header {
+            Heeding::Ignored => false,
+            Heeding::Attested => is_edge(&peer.facts.spiffe_id),
+            Heeding::Believed => danger::counts_from_anybody(),
+        };
+        let Some(said) = metadata.get(HEADER).filter(|_| counts) else {
+            return Ok(Shown::of(&peer.facts));
+        };
+        let said = said.to_str().ok().and_then(Shown::parse);
+        said.ok_or(Refusal::TokenNotBound)
+    }
+
     fn binds(&self) -> bool {
         self.member.start.posture.token.binding == Binding::Certificate
     }
 
-    async fn verify(&self, token: &str, leaf: &LeafFacts) -> Result<Verified, Refusal> {
+    async fn verify(&self, token: &str, leaf: &Shown) -> Result<Verified, Refusal> {
         let dials = &self.member.start.posture.token;
         let demand = Demand {
             issuer: Some(&self.issuer),
@@ -232,6 +248,53 @@ fn bearer(metadata: &MetadataMap) -> Result<&str, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::posture::Posture;
+    use crate::specimen::{Specimen, from, leaf};
+
+    /// What becomes of alice's token over the connection of somebody else, with a header that names
+    /// her leaf.
+    fn headed(heeding: Heeding, connection: &str, header: &str) -> Result<String, Refusal> {
+        let mut posture = Posture::hardened();
+        posture.identity.header = heeding;
+        let node = Specimen::new(posture, |_| {});
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(async {
+            let mut request = from(leaf(connection), ());
+            *request.metadata_mut() = node.asks(()).metadata().clone();
+            request
+                .metadata_mut()
+                .insert(HEADER, header.parse().unwrap());
+            let mut facts = leaf(connection);
+            facts.leaf_sha256 = [8; 32];
+            let mut peer = request.extensions().get::<PeerIdentity>().cloned().unwrap();
+            peer.facts = facts;
+            request.extensions_mut().insert(peer);
+            let mut caller = Caller::of(&request, String::new);
+            let identifier = node.identifier();
+            identifier.identify(&mut caller, request.metadata()).await?;
+            Ok(caller.principal)
+        })
+    }
+
+    #[test]
+    fn a_header_counts_from_nobody_from_an_edge_or_from_anybody() {
+        let alice = Shown::of(&leaf("/user/alice")).to_string();
+        let (edge, mallory) = ("/edge.south", "/user/mallory");
+        let refused = Err(Refusal::TokenNotBound);
+        let let_in = Ok("alice".to_owned());
+        for (heeding, by_edge, by_mallory) in [
+            (Heeding::Ignored, &refused, &refused),
+            (Heeding::Attested, &let_in, &refused),
+            (Heeding::Believed, &let_in, &let_in),
+        ] {
+            assert_eq!(headed(heeding, edge, &alice), *by_edge, "{heeding:?}");
+            assert_eq!(headed(heeding, mallory, &alice), *by_mallory, "{heeding:?}");
+        }
+        let broken = headed(Heeding::Attested, edge, "Hash=07");
+        assert_eq!(broken, refused, "a word that cannot be read is no word");
+    }
 
     #[test]
     fn only_a_user_bears_a_users_name() {

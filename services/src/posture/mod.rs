@@ -50,9 +50,11 @@ macro_rules! words {
     };
 }
 
+mod identity;
 mod rotation;
 mod secret;
 
+pub use identity::{Forwarding, Heeding, Identity, Naming};
 pub use rotation::{Activation, Retrying, Rotation, Swapping, WayBack, Withdrawal};
 pub use secret::{SecretDials, Versions};
 
@@ -279,6 +281,8 @@ pub struct Posture {
     pub secret: SecretDials,
     /// Dials of issuance.
     pub issuance: Issuance,
+    /// Dials of identity.
+    pub identity: Identity,
 }
 
 impl Posture {
@@ -325,6 +329,11 @@ impl Posture {
             },
             issuance: Issuance {
                 reconcile: Reconcile::On,
+            },
+            identity: Identity {
+                request: Naming::Decided,
+                header: Heeding::Ignored,
+                forwarding: Forwarding::Replaced,
             },
         }
     }

@@ -282,9 +282,9 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         value.map(|value| *place = value).is_some()
     }
     use super::{
-        Activation, Audience, Binding, ConnectionDeadline, Durability, Errors, Keys, Lists, Older,
-        OnStale, Recheck, Reconcile, Retrying, Stale, Swapping, TokenStatus, UnknownKey, Versions,
-        WayBack, Withdrawal,
+        Activation, Audience, Binding, ConnectionDeadline, Durability, Errors, Forwarding, Heeding,
+        Keys, Lists, Naming, Older, OnStale, Recheck, Reconcile, Retrying, Stale, Swapping,
+        TokenStatus, UnknownKey, Versions, WayBack, Withdrawal,
     };
     let Posture {
         tls,
@@ -295,10 +295,14 @@ fn assign(posture: &mut Posture, dial: &str, word: &str) -> bool {
         rotation,
         secret,
         issuance,
+        identity,
     } = posture;
     match dial {
         "audit.durability" => put(&mut audit.durability, Durability::from_word(word)),
         "issuance.reconcile" => put(&mut issuance.reconcile, Reconcile::from_word(word)),
+        "identity.forwarding" => put(&mut identity.forwarding, Forwarding::from_word(word)),
+        "identity.header" => put(&mut identity.header, Heeding::from_word(word)),
+        "identity.request" => put(&mut identity.request, Naming::from_word(word)),
         "policy.errors" => put(&mut policy.errors, Errors::from_word(word)),
         "policy.on_stale" => put(&mut policy.on_stale, OnStale::from_word(word)),
         "rotation.activate" => put(&mut rotation.activate, Activation::from_word(word)),

@@ -41,6 +41,9 @@ impl Posture {
             "rotation.swap" => self.rotation.swap.word(),
             "secret.versions" => self.secret.versions.word(),
             "issuance.reconcile" => self.issuance.reconcile.word(),
+            "identity.request" => self.identity.request.word(),
+            "identity.header" => self.identity.header.word(),
+            "identity.forwarding" => self.identity.forwarding.word(),
             "audit.durability" => self.audit.durability.word(),
             _ => return None,
         };

@@ -254,7 +254,9 @@ fn looked(
     let closed = report.runs[0].attack == Attack::Refused;
     if closed {
         let what = match history.expect.harm() {
-            Harm::Exposure => format!("The attack was refused ({})", history.expect.refusal),
+            Harm::Exposure | Harm::Impersonation => {
+                format!("The attack was refused ({})", history.expect.refusal)
+            }
             Harm::Outage => "Nobody went without for longer than is allowed".to_owned(),
         };
         let text = format!(

@@ -43,8 +43,10 @@ pub(super) fn page(id: &str, kept: &str, stories: &[Story], style: &Style) -> St
 }
 
 fn client(page: &mut Page<'_>, asked: &Asked) {
+    let by = asked.by.as_ref();
+    let by = by.map_or(String::new(), |by| format!("{by} as "));
     let text = format!(
-        "{}  {} ({}, {}) wants to {} {} at {}",
+        "{}  {by}{} ({}, {}) wants to {} {} at {}",
         exact(asked.at_us),
         asked.principal,
         asked.region,

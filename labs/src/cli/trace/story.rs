@@ -9,7 +9,7 @@ use serde::Serialize;
 use services::audit::entry::{Decision, Entry, Leaf};
 
 use crate::history::{Outcome, Request};
-use crate::invariant::revocation;
+use crate::invariant::{no_foreign_identity, revocation};
 use crate::report::DemoReport;
 use crate::trace::TraceEvent;
 
@@ -38,6 +38,9 @@ pub(super) struct Story {
 pub(super) struct Asked {
     pub(super) at_us: u64,
     pub(super) principal: String,
+    /// Who asked, if that is not whose name it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) by: Option<String>,
     pub(super) region: String,
     pub(super) node: String,
     pub(super) action: String,
@@ -142,6 +145,7 @@ fn asked(request: &Request) -> Asked {
     Asked {
         at_us: request.started_us,
         principal: request.principal.clone(),
+        by: request.posing.as_ref().map(|posing| posing.by.clone()),
         region: request.region.clone(),
         node: request.node.clone(),
         action: request.action.clone(),
@@ -223,6 +227,11 @@ pub(super) fn ids<'a>(
     said.chain(asked).filter(|id| !id.is_empty()).collect()
 }
 
+/// Whether a break of that invariant is somebody let in who should not have been.
+fn is_wrongful(invariant: &str) -> bool {
+    revocation::is_about_revocation(invariant) || invariant == no_foreign_identity::NAME
+}
+
 /// The first wrongful permit of the first run that had one: the run and the request's id.
 pub(super) fn wrongful(
     report: &DemoReport,
@@ -230,7 +239,7 @@ pub(super) fn wrongful(
 ) -> Option<(String, String)> {
     report.runs.iter().find_map(|run| {
         let mut violations = run.violations.iter();
-        let first = violations.find(|it| revocation::is_about_revocation(&it.invariant))?;
+        let first = violations.find(|it| is_wrongful(&it.invariant))?;
         let permits = events.get(&run.posture)?.iter().filter(|traced| {
             let permit = traced.event.kind == "decision" && traced.event.decision == "permit";
             permit && traced.node == first.node && traced.at_us.abs_diff(first.at_us) <= NEAR_US

@@ -9,7 +9,7 @@ use services::posture::{
 use services::refusal::Refusal;
 
 use super::{Cause, Governing, LockedOut, Places, clocks};
-use crate::history::{ActKind, History};
+use crate::history::{ActKind, Harm, History};
 use crate::invariant::{self, every_leaf_was_issued, legitimate_users_served as served};
 use crate::report::figure;
 
@@ -50,6 +50,12 @@ pub(super) fn governing(
         }
         let mut own = dial.refusals.iter();
         let behind = strict && dial.name == "tls.tolerance" && !late.is_empty();
+        // Who is taken for whom is decided by these, and where nobody poses they decide nothing.
+        let named = dial.name.starts_with("identity.");
+        let poses = history.expect.harm() == Harm::Impersonation;
+        if named != poses && (named || !strict) {
+            return false;
+        }
         dial.is_built() && (behind || own.any(|refusal| refusals.contains(refusal)))
     };
     let told = services::posture::DIALS.iter().filter(governs).map(|dial| {

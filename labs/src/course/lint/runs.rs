@@ -119,7 +119,7 @@ pub(super) fn exposed(trials: &[Trial]) -> Ruling {
             "seed {}: {}; narrow `vary` or expose more",
             it.seed,
             match it.report.harm() {
-                Harm::Exposure => "the attack does not succeed",
+                Harm::Exposure | Harm::Impersonation => "the attack does not succeed",
                 Harm::Outage => "there is no outage",
             }
         )

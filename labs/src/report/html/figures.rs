@@ -3,7 +3,7 @@
 //! A figure is shown rounded, and carries the report's own value beside it in the markup.
 
 use crate::history::{Harm, History};
-use crate::report::balance::{self, Cost, Row};
+use crate::report::balance::{self, Cost, HeldTo, Row};
 use crate::report::markup::Markup;
 use crate::report::{Availability, RunReport, figure};
 
@@ -60,13 +60,13 @@ fn data(markup: &mut Markup, value: &str, shown: &str) {
 fn exposure_and_price(markup: &mut Markup, runs: &[RunReport], histories: &[&History]) {
     let user = balance::sides(histories).1;
     let (let_in, price) = balance::heads(histories);
-    let is_outage = runs.first().is_some_and(|run| run.harm() == Harm::Outage);
-    let last = if is_outage {
-        "order"
-    } else {
-        "requests unserved"
+    let harm = runs.first().map_or(Harm::Exposure, RunReport::harm);
+    let (beside, last) = match harm {
+        Harm::Exposure => ("promised", "requests unserved"),
+        Harm::Outage => ("promised", "order"),
+        Harm::Impersonation => ("requests let in", "requests unserved"),
     };
-    let columns = ["run", "to", &let_in, "promised", &price, last];
+    let columns = ["run", "to", &let_in, beside, &price, last];
     table(markup, &columns, |markup| {
         for (run, history) in runs.iter().zip(histories) {
             let rows = balance::rows(history, user);
@@ -89,10 +89,12 @@ fn exposure_row(markup: &mut Markup, run: &RunReport, row: &Row) {
     let ms = |of: Option<&u64>| of.map_or(String::new(), u64::to_string);
     let harm = ms(run.harm_ms().get(&row.action));
     figure_cell(markup, "big", &harm, &row.harm_words());
-    let promised = match run.harm() {
-        Harm::Exposure => ms(run.promised_ms.get(&row.action)),
-        Harm::Outage => row
-            .promise
+    let promised = match (run.harm(), row.held_to) {
+        (_, HeldTo::Count(let_in, _)) => let_in.to_string(),
+        (Harm::Exposure | Harm::Impersonation, HeldTo::Promise(_)) => {
+            ms(run.promised_ms.get(&row.action))
+        }
+        (Harm::Outage, HeldTo::Promise(promise)) => promise
             .bound_us()
             .map_or(String::new(), |us| (us / 1_000).to_string()),
     };

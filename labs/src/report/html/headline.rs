@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::history::{Harm, History, Promise};
 use crate::invariant::exposure::{self, Late};
-use crate::invariant::outage;
+use crate::invariant::{impersonation, outage};
 use crate::report::balance::longest_wait;
 use crate::report::figure::seconds;
 use crate::report::{RunReport, measure, timeline};
@@ -25,6 +25,13 @@ pub(super) fn headline(runs: &[RunReport], histories: &[&History]) -> Headline {
         return outage(runs, histories);
     }
     let price = histories.last().map_or(String::new(), |last| price(last));
+    if runs
+        .first()
+        .is_some_and(|run| run.harm() == Harm::Impersonation)
+    {
+        let what = posing(runs, histories);
+        return Headline { what, price };
+    }
     let what = match histories.first().and_then(|first| revoked(first)) {
         Some(who) => let_in(&who, runs, histories),
         None => nobody(histories),
@@ -62,6 +69,29 @@ fn outage(runs: &[RunReport], histories: &[&History]) -> Headline {
     };
     let what = format!("{}.", capital(&told.join("; ")));
     Headline { what, price }
+}
+
+/// What there is to say of who went as whom.
+fn posing(runs: &[RunReport], histories: &[&History]) -> String {
+    let told = runs.iter().zip(histories).map(|(run, history)| {
+        let (with, placed) = (with(&run.posture), history.placed());
+        let impostures = impersonation::seen(&placed).impostures;
+        let Some(first) = impostures.first() else {
+            return format!("{with} nobody was let in under a name that is not theirs");
+        };
+        let (who, name) = (first.request.sender(), first.taken_for);
+        let last_us = impostures
+            .iter()
+            .map(impersonation::Imposture::ended_us)
+            .max();
+        let lasted = last_us.map_or(0, |us| us.saturating_sub(first.request.asked_us()));
+        let times = impostures.len();
+        let place = place(&first.request.node);
+        let lasted = seconds(lasted);
+        format!("{with} {place} took {who} for {name}, {times} times in {lasted}")
+    });
+    let told: Vec<String> = told.collect();
+    format!("{}.", capital(&told.join("; ")))
 }
 
 /// Who was revoked: a name, or how many.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::mark::Form;
 use super::{Axis, LABEL_COLUMNS, LEFT, PLOT, breadth, fit, label, px};
 use crate::history::{Harm, History, Promise};
-use crate::invariant::exposure;
+use crate::invariant::{exposure, impersonation};
 use crate::report::figure::seconds;
 use crate::report::markup::Markup;
 use crate::report::measure;
@@ -29,25 +29,34 @@ pub(super) struct Lane<'a> {
     /// Who that is, over the first of their lanes.
     caption: Option<String>,
     pub(super) cells: Vec<Heard>,
-    measured: Measured,
+    measured: Measured<'a>,
 }
 
 /// What a lane measures.
-enum Measured {
+enum Measured<'a> {
     /// When the revocation was acknowledged, if it was; and what came of it.
-    Exposure(Option<Exposure>),
+    Exposure(Option<Exposure<'a>>),
     /// When the user went without.
     Price(Vec<(u64, u64)>),
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Exposure {
+struct Exposure<'a> {
     acknowledged_us: u64,
     /// The last success after it, if there was one.
     last_us: Option<u64>,
     promise: Promise,
-    /// What it is counted from, in words.
-    since: &'static str,
+    /// What it is counted from.
+    since: Since<'a>,
+}
+
+/// What an exposure is counted from.
+#[derive(Clone, Copy, Debug)]
+enum Since<'a> {
+    /// A revocation or an end, in words.
+    Taken(&'static str),
+    /// The first request that was let in under another's name: whose, and how many were.
+    Posing(&'a str, u64),
 }
 
 /// The lanes of one run: the attacker's, then the legitimate user's; where nobody attacks, those of
@@ -79,9 +88,9 @@ fn of<'a>(
     history: &'a History,
     who: &'a str,
     part: &str,
-    mut measured: impl FnMut(&str) -> Measured,
+    mut measured: impl FnMut(&str) -> Measured<'a>,
 ) -> Vec<Lane<'a>> {
-    let asked = history.requests.iter().filter(|r| r.principal == who);
+    let asked = history.requests.iter().filter(|r| history.lane(r) == who);
     let actions: BTreeSet<&str> = asked.map(|request| request.action.as_str()).collect();
     let lane = |(at, action)| Lane {
         who,
@@ -94,8 +103,23 @@ fn of<'a>(
     actions.enumerate().map(lane).collect()
 }
 
+/// How long somebody went as somebody else for that action, if that is what is measured.
+fn posing<'a>(history: &'a History, action: &str) -> Option<Exposure<'a>> {
+    let posed = impersonation::posed(history).remove(action)?;
+    let name = impersonation::name(history)?;
+    Some(Exposure {
+        acknowledged_us: posed.from_us,
+        last_us: (posed.let_in > 0).then_some(posed.to_us),
+        promise: Promise::Any,
+        since: Since::Posing(name, posed.let_in),
+    })
+}
+
 /// The exposure of that principal for that action, from the last success that counts.
-fn exposure(history: &History, who: &str, action: &str) -> Option<Exposure> {
+fn exposure<'a>(history: &'a History, who: &str, action: &str) -> Option<Exposure<'a>> {
+    if history.expect.harm() == Harm::Impersonation {
+        return posing(history, action);
+    }
     let promise = history.shown_promise(action);
     let lates = exposure::successes(history);
     let lates = lates.iter();
@@ -107,7 +131,7 @@ fn exposure(history: &History, who: &str, action: &str) -> Option<Exposure> {
             acknowledged_us: late.acknowledged_us,
             last_us: Some(late.earliest_us),
             promise,
-            since: history.taken_by(),
+            since: Since::Taken(history.taken_by()),
         });
     }
     let mut revoked = exposure::revocations(history).filter(|(act, _)| act.principal == who);
@@ -115,23 +139,32 @@ fn exposure(history: &History, who: &str, action: &str) -> Option<Exposure> {
         acknowledged_us,
         last_us: None,
         promise,
-        since: history.taken_by(),
+        since: Since::Taken(history.taken_by()),
     })
 }
 
-impl Exposure {
+impl Exposure<'_> {
     fn words(&self) -> String {
         let promised = match self.promise {
             Promise::Any => "; nothing was promised",
             Promise::Within(_) | Promise::Latest => "",
         };
-        match self.last_us {
-            Some(last_us) => format!(
-                "{} let in after {}{promised}",
-                seconds(last_us.saturating_sub(self.acknowledged_us)),
-                self.since
-            ),
-            None => format!("not let in once after {}{promised}", self.since),
+        let lasted = |last_us: u64| seconds(last_us.saturating_sub(self.acknowledged_us));
+        match (self.since, self.last_us) {
+            (Since::Taken(since), Some(last_us)) => {
+                format!("{} let in after {since}{promised}", lasted(last_us))
+            }
+            (Since::Taken(since), None) => format!("not let in once after {since}{promised}"),
+            (Since::Posing(name, let_in), Some(last_us)) => {
+                let times = if let_in == 1 { "once" } else { "times" };
+                let count = if let_in == 1 {
+                    String::new()
+                } else {
+                    format!("{let_in} ")
+                };
+                format!("let in as {name} {count}{times}, in {}", lasted(last_us))
+            }
+            (Since::Posing(name, _), None) => format!("not let in once as {name}"),
         }
     }
 

@@ -111,7 +111,7 @@ fn counts(whole: &History, past: &History) -> String {
     let since_us = acknowledged.filter_map(|act| act.acknowledged_us).min();
     let of = |who: &str| {
         let asked = past.requests.iter().filter(|request| {
-            request.principal == who && request.started_us >= since_us.unwrap_or(0)
+            whole.lane(request) == who && request.started_us >= since_us.unwrap_or(0)
         });
         let (served, refused) =
             asked.fold((0, 0), |(served, refused), request| match request.outcome {
