@@ -135,8 +135,7 @@ mod tests {
     #[test]
     fn it_is_held_to_the_promise_from_its_first_use_on_and_to_the_scenario_without_one() {
         let mut sample = sample();
-        let bound = |us| [("read".to_owned(), us)].into();
-        sample.history.expect.exposure_us = bound(9_000_000);
+        sample.history.expect.exposure_us = [("read".to_owned(), 9_000_000)].into();
         sample.history.rogue_promised = [("read".to_owned(), Promise::Within(20_000_000))].into();
         served(&mut sample, "m-1", "chief", 2_000_000);
         served(&mut sample, "m-2", "chief", 21_000_000);
