@@ -203,6 +203,7 @@ fn watched(revoked: bool, recheck: Recheck) -> labs::history::History {
             actions: vec!["watch".to_owned()],
             tag: "attack".to_owned(),
             resource: None,
+            edge: false,
             forging: None,
         },
     });
@@ -278,6 +279,7 @@ fn a_message_that_a_cut_holds_up_is_judged_by_when_it_was_decided() {
         actions: vec!["watch".to_owned()],
         tag: "attack".to_owned(),
         resource: None,
+        edge: false,
         forging: None,
     };
     let (principal, role) = ("emil".to_owned(), "visitor".to_owned());
@@ -326,6 +328,7 @@ fn the_calls_that_are_counted_are_all_between_nodes_and_each_is_counted_once() {
         actions: vec!["read".to_owned()],
         tag: "legit".to_owned(),
         resource: None,
+        edge: false,
         forging: None,
     };
     let mut flagship = Flagship::new(7);
@@ -373,6 +376,7 @@ fn read_elsewhere(at: u64) -> Vec<Outcome> {
         actions: vec![action.to_owned()],
         tag: "late".to_owned(),
         resource: Some("r9".to_owned()),
+        edge: false,
         forging: None,
     };
     let (node, power) = ("records.south".to_owned(), true);
