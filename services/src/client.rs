@@ -204,7 +204,7 @@ impl User {
         let notice = notice::signed(&held, &id, &text, now).ok_or_else(none)?;
         let client = NoticesClient::<Connection>::new(connection);
         let mut client = client.max_decoding_message_size(MAX_MESSAGE);
-        let ask = signed(notice, None, request)?;
+        let ask = signed(notice, (None, None), request)?;
         Ok(client.deliver(ask).await?.into_inner().policy_size)
     }
 

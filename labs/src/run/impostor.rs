@@ -74,8 +74,7 @@ pub(super) async fn join(
 
 /// A member without an identity in their own name.
 fn nobody(start: Start) -> Member {
-    let identity = watch::channel(None).1;
-    Member { start, identity }
+    Member::known(start, watch::channel(None).1)
 }
 
 /// Waits for the moment and joins. Gives who that is in their own name: nobody, where the code went
@@ -222,10 +221,8 @@ pub(super) fn namesake(own: &Member, name: &str, loot: &Loot) -> Member {
         bearer: None,
     };
     hold(loot, &start.name, &whose, published.clone());
-    Member {
-        start: start.clone(),
-        identity: watch::channel(Some(Arc::new(published))).1,
-    }
+    let identity = watch::channel(Some(Arc::new(published))).1;
+    Member::known(start.clone(), identity)
 }
 
 /// A leaf by the other domain's CA, which nobody here has heard of.

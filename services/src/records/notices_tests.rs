@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use ca::disk::Disk as _;
 use tokio::sync::watch;
 
 use super::super::{Replicator, Store};

@@ -176,7 +176,7 @@ mod tests {
         let [data, hook] = ["records-at-rest/south", "webhook"].map(SecretName::new);
         let (data, hook) = (data.unwrap(), hook.unwrap());
         let held = |active| super::super::held(active, &[active]);
-        let own: Own = [(data.clone(), held(3)), (hook.clone(), held(3))].into();
+        let own: Own = [(data.clone(), held(3)), (hook, held(3))].into();
         let mut uses: InUse = [(data.clone(), [2].into())].into();
         assert!(count_in(&mut uses, &own));
         assert_eq!(uses, [(data, [2, 3].into())].into(), "a notice is not kept");

@@ -64,8 +64,8 @@ impl Said {
             "journal" => match Journaled::parse(rest.as_bytes()).ok()? {
                 Journaled::Transition(step) => Some(Self::Step(step)),
                 Journaled::Revoked(one) => Some(Self::Revoked(one)),
-                // Its work knows no way back.
-                Journaled::Returned(_) | Journaled::Confirmed(_) => None,
+                // Its work knows no way back, and no secrets.
+                Journaled::Returned(_) | Journaled::Confirmed(_) | Journaled::Secret(_) => None,
             },
             "asking" => {
                 let (code, csr) = rest.split_once(' ')?;
