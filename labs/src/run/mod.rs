@@ -2,6 +2,7 @@
 //!
 //! Nothing here judges. The same request gives the same trace hash, on any machine.
 
+mod administrator;
 mod afflict;
 mod fleet;
 mod impostor;

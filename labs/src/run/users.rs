@@ -1,36 +1,31 @@
 //! Those who ask: each user on a host of their own, doing what the schedule says and writing down
-//! what they heard. So does the administrator.
+//! what they heard.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ca::clock::Time;
 use ca::journal::Event;
-use services::client::{Administrator, DEADLINE, Heard as Answer, Show, User};
+use services::client::{Heard as Answer, Show, User};
 use services::member::{Member, Start};
 use services::node::{AUDIENCE, NodeError};
-use services::policy::entry::Entry;
 use services::secret::Secrets;
 use services::token::grpc::TokenSource;
-use tonic::Code;
 
-use super::RunRequest;
 use super::impostor::{self, Pretence};
 use super::loot::{self, Loot, Theft, lose};
 use super::rogue::first_use;
 use super::watching;
-use super::world::is_administration;
 use crate::fabric::TrueTime;
-use crate::history::{self, ActKind, Outcome, Posing};
-use crate::scenario::{self, EDGE, Guise, PolicyText, Scenario};
+use crate::history::{self, Outcome, Posing};
+use crate::scenario::{self, EDGE, Guise, Scenario};
 
 /// The record that everyone asks for, unless a step names another.
 const RECORD: &str = "r1";
 /// Pause before an act that got no answer is asked for again.
 pub(super) const AGAIN: Duration = Duration::from_millis(200);
 
-/// What users and administrators wrote down.
+/// What users and the administrator wrote down.
 pub(super) type Heard = Arc<Mutex<(Vec<history::Request>, Vec<history::Act>)>>;
 
 /// One moment of one user's schedule.
@@ -151,57 +146,6 @@ pub(super) fn errands(scenario: &Scenario, user: &str) -> Vec<Ask> {
     asks
 }
 
-/// One act, and when it is asked for.
-#[derive(Clone, Debug)]
-pub(super) struct Order {
-    at: Duration,
-    pub(super) entry: Entry,
-    /// Whom it revokes without saying so in the entry.
-    suspends: String,
-}
-
-/// Everything that the administrator does, in order.
-pub(super) fn orders(request: &RunRequest) -> Vec<Order> {
-    let steps = request.scenario.schedule.iter();
-    let mut steps: Vec<_> = steps.filter(|step| is_administration(&step.act)).collect();
-    steps.sort_by_key(|step| step.at);
-    let mut policy = request.policy.clone();
-    let mut orders = Vec::new();
-    for step in steps {
-        let (entry, suspends) = match step.act.clone() {
-            scenario::Act::Grant { principal, role } => (Entry::Grant { principal, role }, None),
-            // It is said up to when once it is asked for.
-            scenario::Act::LogOut { principal } => {
-                let before = 0;
-                (Entry::LogOut { principal, before }, None)
-            }
-            scenario::Act::PutEntities { entities, revokes } => {
-                (Entry::PutEntities { entities }, revokes)
-            }
-            scenario::Act::PutPolicy {
-                text,
-                entities,
-                revokes,
-            } => {
-                match text {
-                    PolicyText::Whole(text) => policy = text,
-                    PolicyText::Added(text) => policy = format!("{policy}\n{text}"),
-                }
-                let policy = policy.clone();
-                (Entry::PutPolicy { policy, entities }, revokes)
-            }
-            scenario::Act::Revoke { principal, role } => (Entry::Revoke { principal, role }, None),
-            _ => continue,
-        };
-        orders.push(Order {
-            at: step.at,
-            entry,
-            suspends: suspends.unwrap_or_default(),
-        });
-    }
-    orders
-}
-
 /// Waits for that true time.
 pub(super) async fn until(at: Duration) {
     tokio::time::sleep(at.saturating_sub(TrueTime::Sim.elapsed())).await;
@@ -313,94 +257,9 @@ pub(super) fn write_down(
     }
 }
 
-/// Runs the administrator until the end of the world.
-pub(super) async fn administer(
-    start: Start,
-    policy_host: &'static str,
-    orders: Vec<Order>,
-    heard: Heard,
-) -> Result<(), NodeError> {
-    let mut member = Member::join(start, None);
-    member.ready().await;
-    let admin = Arc::new(Administrator::new(&member, policy_host));
-    for order in orders {
-        until(order.at).await;
-        let (admin, heard, member) = (Arc::clone(&admin), Arc::clone(&heard), member.clone());
-        tokio::spawn(async move {
-            // Pending from the asking on: it may already be enforced before it is answered.
-            let mut act = of_order(&order, TrueTime::Sim.micros());
-            let number = begin(&heard, act.clone());
-            let entry = asked_for(order.entry, member.start.seams.clock.now());
-            let (policy_size, acknowledged) = insist(&admin, &entry).await;
-            act.acknowledged_us = acknowledged.then(|| TrueTime::Sim.micros());
-            act.policy_size = policy_size;
-            let decision = if acknowledged {
-                "acknowledged"
-            } else {
-                "pending"
-            };
-            member.start.seams.journal.note(Event {
-                kind: "administered",
-                principal: act.principal.clone(),
-                action: act.kind.name().to_owned(),
-                resource: act.role.clone(),
-                decision: decision.to_owned(),
-                policy_size,
-                ..Event::default()
-            });
-            let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-            heard.1[number] = act;
-        });
-    }
-    std::future::pending().await
-}
-
 /// Writes an act down, and says where.
 pub(super) fn begin(heard: &Heard, act: history::Act) -> usize {
     let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
     heard.1.push(act);
     heard.1.len() - 1
-}
-
-/// Asks until there is an answer: an act may be put twice, and says the same twice. What is refused
-/// as no act is not asked again, and what is never answered carries no promise.
-async fn insist(admin: &Administrator, entry: &Entry) -> (u64, bool) {
-    loop {
-        match tokio::time::timeout(DEADLINE * 10, admin.act(entry)).await {
-            Ok(Ok(answer)) => return answer,
-            Ok(Err(status)) if status.code() == Code::InvalidArgument => return (0, false),
-            Ok(Err(_)) | Err(_) => tokio::time::sleep(AGAIN).await,
-        }
-    }
-}
-
-/// The entry as it is asked for: a log-out ends what was issued up to now, by the clock of whoever
-/// asks, and that stays what it says however often it must be asked for.
-fn asked_for(entry: Entry, now: Time) -> Entry {
-    match entry {
-        Entry::LogOut { principal, .. } => Entry::LogOut {
-            principal,
-            before: now.as_secs(),
-        },
-        other => other,
-    }
-}
-
-/// An act that was asked for and not answered yet.
-fn of_order(order: &Order, asked_us: u64) -> history::Act {
-    let suspends = order.suspends.clone();
-    let (kind, principal, role) = match order.entry.clone() {
-        Entry::Grant { principal, role } => (ActKind::Grant, principal, role),
-        Entry::LogOut { principal, .. } => (ActKind::LogOut, principal, String::new()),
-        Entry::PutEntities { .. } => (ActKind::Entities, suspends, String::new()),
-        Entry::PutPolicy { .. } => (ActKind::Policy, suspends, String::new()),
-        Entry::Revoke { principal, role } => (ActKind::Revoke, principal, role),
-    };
-    history::Act {
-        kind,
-        principal,
-        role,
-        asked_us,
-        ..history::Act::default()
-    }
 }

@@ -29,6 +29,7 @@ use services::policy::entry::Entry;
 use services::secret::{NOTICE_LIFE, at_rest, webhook};
 use services::token::grpc::TTL;
 
+use super::administrator;
 use super::fleet;
 use super::impostor;
 use super::invited::{Invited, invite};
@@ -226,9 +227,9 @@ impl World {
         for (host, start) in starts {
             let heard = Arc::clone(&self.heard);
             if host == ADMIN {
-                let orders = users::orders(request);
+                let orders = administrator::orders(request);
                 self.host(start, move |start| {
-                    users::administer(start, POLICY, orders.clone(), Arc::clone(&heard))
+                    administrator::administer(start, POLICY, orders.clone(), Arc::clone(&heard))
                 });
             } else {
                 let region = self.regions.get(&host).cloned().unwrap_or_default();
@@ -399,7 +400,7 @@ fn found_policy(
     }
     authority.commit().map_err(|error| broke(error.into()))?;
     // What is added to a policy may be one thing too many for it: better said before than during.
-    for order in users::orders(request) {
+    for order in administrator::orders(request) {
         if let Entry::PutPolicy { policy, .. } = &order.entry {
             check::check("put_policy", policy).map_err(|error| invalid(&error))?;
         }

@@ -15,6 +15,7 @@ mod flaw;
 mod guise;
 mod own;
 mod posing;
+mod request;
 mod signing;
 mod step;
 mod vary;

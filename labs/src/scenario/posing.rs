@@ -6,7 +6,8 @@
 use super::act::{Act, Guise};
 use super::fields::Fields;
 use super::flaw::{Placed, incoherent};
-use super::step::{Step, request, user};
+use super::request::request;
+use super::step::{Step, user};
 use super::world::World;
 
 /// The fields of a step with one of these verbs; nothing for others.

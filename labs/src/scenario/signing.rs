@@ -12,7 +12,8 @@ use serde::Serialize;
 use super::act::{Act, Booty, Guise};
 use super::fields::{Fields, Word};
 use super::flaw::{Placed, incoherent};
-use super::step::{request, user};
+use super::request::request;
+use super::step::user;
 use super::world::World;
 
 /// The longest reason of an override, in bytes, as the CA takes it.

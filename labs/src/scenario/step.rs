@@ -7,14 +7,13 @@ use services::posture::span;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::act::{
-    ASKED, Act, BUILT_VERBS, Guise, How, KINDS, Messages, NOTIFY, PLANNED_VERBS, lasts,
-};
+use super::act::{Act, BUILT_VERBS, How, KINDS, Messages, PLANNED_VERBS, lasts};
 use super::administration::{PUT_ENTITIES, PUT_POLICY, put_entities, put_policy, suspends};
 use super::before;
 use super::fields::{Fields, TICK, Word, list, words};
 use super::flaw::{Flaw, Placed, incoherent};
 use super::posing;
+use super::request::request;
 use super::signing;
 use super::world::{ADMINISTRATOR, World};
 
@@ -346,46 +345,6 @@ fn partition(fields: &Fields<'_, '_>, world: &World) -> Placed<Act> {
         between,
         one_way,
         how,
-    })
-}
-
-pub(super) fn request(
-    fields: &Fields<'_, '_>,
-    world: &World,
-    forging: Option<Guise>,
-) -> Placed<Act> {
-    let doors: Vec<String> = world
-        .regions
-        .iter()
-        .map(|region| format!("records.{region}"))
-        .collect();
-    let as_ = user("as", fields, world)?;
-    let sends = world.senders.contains(&as_);
-    let mut actions: Vec<String> = Vec::new();
-    for word in fields.words("actions")? {
-        // Nobody else has anything to sign with, and a world without senders knows no such word.
-        let known = ASKED.into_iter().filter(|asked| *asked != NOTIFY || sends);
-        let action = word.known("action", known)?;
-        if actions.contains(&action) {
-            return incoherent(&word.span, format!("action `{action}` is named twice"));
-        }
-        actions.push(action);
-    }
-    if actions.is_empty() {
-        fields.need::<()>("actions", None)?;
-    }
-    let via = fields.needed("via")?;
-    Ok(Act::Request {
-        edge: posing::through_edge(fields, world)?,
-        as_,
-        via: via.known("records service", doors.iter().map(String::as_str))?,
-        actions,
-        tag: fields.needed("tag")?.name("tag")?,
-        resource: fields
-            .word("resource")?
-            .map(|word| word.name("resource"))
-            .transpose()?,
-        forging,
     })
 }
 
