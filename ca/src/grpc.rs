@@ -23,7 +23,7 @@ use crate::bundle::Bundle;
 use crate::conn::{MAX_MESSAGE, MAX_STATE, PeerIdentity};
 use crate::csr::MAX_REQUEST;
 use crate::error::{CaError, IssueRefusal};
-use crate::identity::SpiffeId;
+use crate::identity::LeafFacts;
 use crate::issue::{Ca, Entered, Identity};
 use crate::journal::Event;
 use crate::offered::Offered;
@@ -76,11 +76,15 @@ impl IdentityService {
     }
 
     /// Takes note of what a member has put in force, and of whom it let in.
-    fn take_in(&self, member: &SpiffeId, said: &wire::Acknowledgement) {
-        let now = self.seams.clock.now();
+    fn take_in(&self, peer: &LeafFacts, said: &wire::Acknowledgement) {
+        let (member, now) = (&peer.spiffe_id, self.seams.clock.now());
         let mut ca = self.ca();
         if said.generation > 0 {
             ca.acknowledge(member, said.generation);
+        }
+        // A stream outlives a revocation, and a leaf that nobody issued has a chain as any other.
+        if ca.may_renew(peer, now).is_err() {
+            return;
         }
         for unlogged in ca.reconcile(member, &said.met, now) {
             tracing::warn!(met_by = %unlogged.met_by, "a leaf was met that nobody issued");
@@ -201,10 +205,11 @@ impl TrustApi for IdentityService {
     ) -> Result<Response<Self::FollowStream>, Status> {
         let peer = request.extensions().get::<PeerIdentity>().cloned();
         let peer = peer.ok_or_else(|| Status::unauthenticated("following needs a leaf"))?;
-        let member = peer.facts.spiffe_id;
+        let peer = peer.facts;
+        let member = &peer.spiffe_id;
         if *member.trust_domain() != self.ca().config().trust_domain {
             // Federation lets others be known, and makes no members of them.
-            return Err(CaError::from(IssueRefusal::LeafForeign(member)).into());
+            return Err(CaError::from(IssueRefusal::LeafForeign(member.clone())).into());
         }
         let mut acknowledgements = request.into_inner();
         let mut announced = self.ca().announced();
@@ -222,7 +227,7 @@ impl TrustApi for IdentityService {
                 };
                 match said {
                     Some(said) => match said? {
-                        Some(said) => service.take_in(&member, &said),
+                        Some(said) => service.take_in(&peer, &said),
                         None => return,
                     },
                     None => {

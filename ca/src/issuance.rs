@@ -121,6 +121,8 @@ impl Live {
 pub(crate) struct Issuances {
     log: Log,
     leaves: BTreeMap<[u8; 32], Live>,
+    /// The hash of each leaf that was ever issued: what a member asks about must cost nothing.
+    ever: BTreeSet<[u8; 32]>,
     /// Where the entries of leaves are that expired longer ago, inside the grace of the way back,
     /// and when each ended.
     lapsed: BTreeMap<[u8; 32], (Time, u64)>,
@@ -161,6 +163,7 @@ impl Issuances {
         let mut issuances = Self {
             log,
             leaves: BTreeMap::new(),
+            ever: BTreeSet::new(),
             lapsed: BTreeMap::new(),
             keys: BTreeSet::new(),
             journaled,
@@ -204,16 +207,9 @@ impl Issuances {
         self.leaves.get(leaf_sha256).map(|live| live.index)
     }
 
-    /// Whether the log has a leaf with this hash at all, however long ago it ended. One that is
-    /// remembered is found at once; for any other the whole log is read.
+    /// Whether the log has a leaf with this hash at all, however long ago it ended.
     pub(crate) fn ever_issued(&self, leaf_sha256: &[u8; 32]) -> bool {
-        let is_known = self.leaves.contains_key(leaf_sha256);
-        if is_known || self.lapsed.contains_key(leaf_sha256) {
-            return true;
-        }
-        let hash = hex(leaf_sha256);
-        let mut entries = self.log.entries(0..self.log.size());
-        entries.any(|entry| Issuance::parse(entry).is_ok_and(|entry| entry.leaf_sha256 == hash))
+        self.ever.contains(leaf_sha256)
     }
 
     /// What the log says about the leaf with this hash, if it was issued here and ended no longer
@@ -297,6 +293,7 @@ impl Issuances {
     fn remember(&mut self, leaf: [u8; 32], live: Live, now: Time) {
         self.keys.insert(live.key_sha256);
         self.latest = self.latest.max(live.at);
+        self.ever.insert(leaf);
         self.leaves.insert(leaf, live);
         if self.leaves.len() > self.sweep_at {
             let (tolerance, grace) = (self.tolerance, self.grace);

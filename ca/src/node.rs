@@ -241,14 +241,13 @@ impl OwnIdentity {
         let mut renewal = Renewal::plan(&held.facts, Retry::Window, &*self.seams.rng);
         let clock = &self.seams.clock;
         let mut last_seen = clock.now();
+        // When it first had to hurry: what is announced meanwhile must not put it off.
+        let mut hurry = None;
         loop {
             let mut announced = self.ca().announced();
-            let hurried = self.ca().must_renew(&held.chain);
-            let due = renewal.next_attempt();
-            let due = if hurried {
-                Some(clock.now() + PAUSE)
-            } else {
-                due
+            let due = match self.ca().must_renew(&held.chain) {
+                true => Some(*hurry.get_or_insert(clock.now() + PAUSE)),
+                false => renewal.next_attempt(),
             };
             let wait = clock.wait(due.unwrap_or(clock.now() + AGAIN), AGAIN, &mut last_seen);
             let set_back = tokio::select! {
@@ -266,6 +265,7 @@ impl OwnIdentity {
             // A leaf that is over, or not yet begun, on this clock is followed by a first one:
             // this is the issuer.
             let next = self.next(held.generation + 1, timely.then_some(&held));
+            hurry = None;
             match next {
                 Ok(next) => {
                     publish.send_replace(Some(self.published(&next)));

@@ -4,18 +4,21 @@
 //! log: a certificate is an entry there before it is handed out, so one that is not an entry was
 //! made with a key that was copied. It revokes nothing by itself: what is to be done about a stolen
 //! issuer is for whoever operates the CA, who waits for the word. It believes its members: one that
-//! lies can raise an alarm, and cannot keep another from raising it. What was found is not kept on
-//! disk, since members tell it again to a CA that was started again. Invariant: no leaf that was
+//! lies can raise an alarm, and for no more than [`MAX_OF_ONE`] leaves, so that one liar does not
+//! keep another from being heard. What was found is not kept on disk, since members tell it again to a CA that was started again. Invariant: no leaf that was
 //! ever issued here is called unlogged, however long ago it ended.
 
 use tokio::sync::watch;
 
+use crate::agent::MAX_MET;
 use crate::clock::Time;
 use crate::identity::SpiffeId;
 use crate::issue::Ca;
 
 /// Most leaves that are remembered so: an issuer that was stolen is stolen after the first.
 const MAX_UNLOGGED: usize = 1_024;
+/// How many of them one member can tell of.
+pub const MAX_OF_ONE: usize = 16;
 
 /// One leaf that somebody met and nobody issued.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,13 +36,15 @@ impl Ca {
     /// and that nobody told of before. What is no hash is nobody's leaf.
     pub fn reconcile(&mut self, member: &SpiffeId, met: &[Vec<u8>], now: Time) -> Vec<Unlogged> {
         let mut found = Vec::new();
-        for hash in met {
+        for hash in met.iter().take(MAX_MET) {
             let Ok(leaf_sha256) = <[u8; 32]>::try_from(&**hash) else {
                 continue;
             };
             let known = self.unlogged.borrow();
             let is_old = known.iter().any(|one| one.leaf_sha256 == leaf_sha256);
-            if is_old || known.len() >= MAX_UNLOGGED || self.issuances.ever_issued(&leaf_sha256) {
+            let told = known.iter().filter(|one| one.met_by == *member).count();
+            let is_full = told >= MAX_OF_ONE || known.len() >= MAX_UNLOGGED;
+            if is_old || is_full || self.issuances.ever_issued(&leaf_sha256) {
                 continue;
             }
             drop(known);
@@ -139,6 +144,22 @@ mod tests {
         assert_eq!(*heard.borrow(), found);
         assert_eq!(ca.reconcile(&id("/records.south"), &met, NOW), []);
         assert_eq!(ca.reconcile(&node, &[vec![7; 31], Vec::new()], NOW), []);
+    }
+
+    #[test]
+    fn one_liar_keeps_nobody_else_from_being_heard() {
+        let mut ca = open();
+        let lies: Vec<Vec<u8>> = (0..=u8::MAX).map(|n| vec![n; 32]).collect();
+        let liar = id("/records.east");
+        for _ in 0..2 {
+            ca.reconcile(&liar, &lies, NOW);
+        }
+        assert_eq!(ca.unlogged().borrow().len(), MAX_OF_ONE);
+        let unlogged = rogue(&ca);
+        assert_eq!(
+            ca.reconcile(&id("/records.north"), &[unlogged], NOW).len(),
+            1
+        );
     }
 
     #[test]

@@ -188,8 +188,8 @@ impl User {
         asked.await.map_err(|status| told(status, &connection))
     }
 
-    /// Delivers a notice over that connection, signed now: each is a record of its own, which nobody
-    /// has to read before it is written.
+    /// Delivers a notice over that connection, signed now: each is a record of its own, which
+    /// nobody has to read before it is written.
     async fn deliver(
         &self,
         connection: Connection,

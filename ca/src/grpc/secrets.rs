@@ -53,7 +53,7 @@ impl IdentityService {
                     },
                 };
                 match word {
-                    Some(Some(word)) => service.hear_held(&holder, word?)?,
+                    Some(Some(word)) => service.hear_held(&holder, word?, given.as_ref())?,
                     Some(None) => return,
                     None => {
                         let all = announced.borrow_and_update().secrets.clone();
@@ -67,7 +67,12 @@ impl IdentityService {
     }
 
     /// Takes note of what a holder that stands says.
-    fn hear_held(&self, holder: &LeafFacts, word: wire::SecretsHeld) -> Result<(), Status> {
+    fn hear_held(
+        &self,
+        holder: &LeafFacts,
+        word: wire::SecretsHeld,
+        given: Option<&Own>,
+    ) -> Result<(), Status> {
         let (mut ca, now) = (self.ca(), self.seams.clock.now());
         ca.may_renew(holder, now)?;
         for one in word.secrets {
@@ -78,7 +83,8 @@ impl IdentityService {
                 generation: one.generation,
                 uses: one.uses.into_iter().collect(),
             };
-            ca.hear_secret(&holder.spiffe_id, said, now);
+            let given = given.and_then(|own| own.get(&said.name)?.active);
+            ca.hear_secret(&holder.spiffe_id, said, given, now);
         }
         Ok(())
     }

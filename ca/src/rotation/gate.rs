@@ -2,7 +2,8 @@
 //!
 //! A gate knows the members as the caller describes them, and names each one that blocks. A member
 //! that cannot be placed blocks. Invariant: an open gate means that no living leaf and no living
-//! token depends on what is taken away, and that every live member can verify what is to sign.
+//! token of a member depends on what is taken away, and that every live member can verify what is
+//! to sign. Who stands apart is no member.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

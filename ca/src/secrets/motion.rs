@@ -151,14 +151,26 @@ impl Ca {
         }
     }
 
-    /// Takes note of what a holder says that it holds and uses from `now` on.
-    pub(crate) fn hear_secret(&mut self, member: &SpiffeId, said: Said, now: Time) {
+    /// Takes note of what a holder says that it holds and uses from `now` on, to whom `given` was
+    /// last given as the active version. A word that does not name that one was said before it was
+    /// heard of: what is used by now is not known.
+    pub(crate) fn hear_secret(
+        &mut self,
+        member: &SpiffeId,
+        said: Said,
+        given: Option<u64>,
+        now: Time,
+    ) {
         if !self.may_hold(member, &said.name) {
             return;
         }
         let word = self.secrets.words.entry((said.name, member.clone()));
         let word: &mut Word = word.or_default();
         word.generation = Some(said.generation);
+        if given.is_some_and(|active| !said.uses.contains(&active)) {
+            word.uses = None;
+            return;
+        }
         let same = |(using, _): &(BTreeSet<u64>, Time)| *using == said.uses;
         if !word.uses.as_ref().is_some_and(same) {
             word.uses = Some((said.uses, now));

@@ -89,7 +89,7 @@ fn says(ca: &mut Ca, who: &str, of: &str, uses: &[u64], now: Time) {
         generation: held(ca, of).generation,
         uses: uses.iter().copied().collect(),
     };
-    ca.hear_secret(&id(who), said, now);
+    ca.hear_secret(&id(who), said, None, now);
 }
 
 fn prepare(ca: &mut Ca, of: &str) {
@@ -185,22 +185,33 @@ fn a_shared_secret_ends_once_senders_use_another_and_what_they_signed_counts_no_
 #[test]
 fn whoever_was_given_another_version_may_use_it_until_it_says_so() {
     const HOOK: &str = "webhook";
-    let mut ca = open(&MemDisk::new());
-    prepare(&mut ca, HOOK);
-    for (who, uses) in [("/user/pathology", &[1][..]), ("/records.south", &[])] {
-        says(&mut ca, who, HOOK, uses, NOW);
+    for late_word in [false, true] {
+        let mut ca = open(&MemDisk::new());
+        prepare(&mut ca, HOOK);
+        for (who, uses) in [("/user/pathology", &[1][..]), ("/records.south", &[])] {
+            says(&mut ca, who, HOOK, uses, NOW);
+        }
+        activate(&mut ca, HOOK, NOW).unwrap();
+        let given = held(&ca, HOOK);
+        ca.gave_secret(&id("/user/pathology"), &name(HOOK), &given);
+        if late_word {
+            // Said before it had heard of the second.
+            let said = Said {
+                name: name(HOOK),
+                generation: given.generation,
+                uses: [1].into(),
+            };
+            ca.hear_secret(&id("/user/pathology"), said, given.active, NOW);
+        }
+        // Back to the first: who was given the second may have used it since.
+        let back = Act::RollBack { kind: KIND };
+        ca.command_secret(&name(HOOK), &back.into(), NOW).unwrap();
+        let later = NOW + 30 * SECOND;
+        let why = blocked(revoke(&mut ca, HOOK, 2, later));
+        assert!(why.contains("pathology"), "{why}");
+        says(&mut ca, "/user/pathology", HOOK, &[1], later);
+        revoke(&mut ca, HOOK, 2, later + 11 * SECOND).unwrap();
     }
-    activate(&mut ca, HOOK, NOW).unwrap();
-    let given = held(&ca, HOOK);
-    ca.gave_secret(&id("/user/pathology"), &name(HOOK), &given);
-    // Back to the first: who was given the second may have used it since.
-    let back = Act::RollBack { kind: KIND };
-    ca.command_secret(&name(HOOK), &back.into(), NOW).unwrap();
-    let later = NOW + 30 * SECOND;
-    let why = blocked(revoke(&mut ca, HOOK, 2, later));
-    assert!(why.contains("pathology"), "{why}");
-    says(&mut ca, "/user/pathology", HOOK, &[1], later);
-    revoke(&mut ca, HOOK, 2, later + 11 * SECOND).unwrap();
 }
 
 #[test]

@@ -94,8 +94,15 @@ impl Store {
             version.is_some_and(|version| held.versions.contains_key(&version))
         });
         let mut records = Vec::new();
-        for (id, bytes) in behind.take(most) {
-            records.push(self.read(id, bytes)?);
+        for (id, bytes) in behind {
+            match self.read(id, bytes) {
+                Ok(record) => records.push(record),
+                Err(StoreError::Damaged(_)) => tracing::warn!(id, "a record does not open"),
+                Err(error) => return Err(error),
+            }
+            if records.len() == most {
+                break;
+            }
         }
         if !records.is_empty() {
             self.put(&records)?;

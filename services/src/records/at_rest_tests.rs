@@ -118,6 +118,27 @@ fn what_cannot_be_opened_is_left_as_it_is_and_counted() {
     assert!(store.get("r2").unwrap().is_some());
 }
 
+/// One flipped bit must not keep every other record under the old version.
+#[test]
+fn a_record_that_does_not_open_keeps_no_other_from_being_sealed_anew_or_offered() {
+    let (store, given, _) = south(&MemDisk::new(), held(1, &[1]));
+    for id in ["r1", "r2", "r3"] {
+        write(&store, id, "x");
+    }
+    let (_, mut bytes) = store.stored().unwrap().remove(0);
+    *bytes.last_mut().unwrap() ^= 1;
+    let transaction = store.database.begin_write().unwrap();
+    let mut table = transaction.open_table(RECORDS).unwrap();
+    table.insert("r1", &*bytes).unwrap();
+    drop(table);
+    transaction.commit().unwrap();
+    assert!(matches!(store.get("r1"), Err(StoreError::Damaged(_))));
+    give(&given, held(2, &[1, 2]));
+    assert_eq!([2, 0].map(|_| store.reseal(2).unwrap()), [2, 0]);
+    assert_eq!(store.under().unwrap(), [1, 2].into(), "it is counted");
+    assert_eq!(store.own().unwrap().len(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_version_in_use_counts_before_anything_is_written_under_it() {
     let (store, given, secrets) = south(&MemDisk::new(), Held::default());

@@ -196,16 +196,22 @@ impl Store {
         Ok(u32::try_from(newer.len()).unwrap_or(u32::MAX))
     }
 
-    /// Every record whose latest write was made here: after a crash nobody else may know of it.
+    /// Every record whose latest write was made here, of those that open: after a crash nobody else
+    /// may know of it.
     ///
     /// # Errors
-    /// When the disk fails or a record is damaged.
+    /// When the disk fails.
     pub fn own(&self) -> Result<Vec<Record>, StoreError> {
         let mut own = Vec::new();
         for (id, stored) in self.stored()? {
-            let record = self.read(&id, &stored)?;
-            if record.home == self.region {
-                own.push(record);
+            match self.read(&id, &stored) {
+                Ok(record) if record.home == self.region => own.push(record),
+                Ok(_) => {}
+                // What does not open cannot be offered, and holds up nothing that can.
+                Err(error @ (StoreError::Damaged(_) | StoreError::KeyUnknown { .. })) => {
+                    tracing::warn!(%error, "a record is not offered");
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(own)

@@ -32,7 +32,10 @@ pub async fn sweep(store: Store, seams: Seams) {
             match store.reseal(BATCH) {
                 Ok(0) => break,
                 Ok(count) => tracing::debug!(count, "records were sealed anew"),
-                Err(error) => tracing::error!(%error, "records were not sealed anew"),
+                Err(error) => {
+                    tracing::error!(%error, "records were not sealed anew");
+                    break;
+                }
             }
             seams.clock.sleep(STEP).await;
         }

@@ -3,7 +3,8 @@
 //!
 //! Whoever sends it is known by nothing else. It is compared in constant time, and counts for
 //! [`NOTICE_LIFE`] by the receiver's clock. Inside that time it can be sent again, and says again
-//! what it said: a notice sets a record's text, so twice is as good as once. Invariant: a notice by
+//! what it said: a notice sets a record's text, so one that comes late or twice undoes what came
+//! between, and nothing here keeps an order. Invariant: a notice by
 //! a version that is not held here is taken by nobody.
 
 use std::time::Duration;

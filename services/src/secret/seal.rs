@@ -6,7 +6,8 @@
 //!
 //! What it is sealed to is its version, its region and its id, each with its length: a record that
 //! is put in another's place, in another region, or under another version does not open. A nonce is
-//! drawn anew each time; of one version at most 2^32 may be drawn. Invariant: what does not open is
+//! drawn anew each time. They are not counted: a version is to be replaced long before 2^32 of them
+//! (NIST SP 800-38D, 8.3). Invariant: what does not open is
 //! an error by name.
 
 use ca::secrets::SecretKey;

@@ -8,8 +8,8 @@
 //! counts_for_s = 300                      # for how long; left out, for as long as it lies there
 //! ```
 //!
-//! It is settings alone: the CA makes the first version when it is opened next, and has none of a
-//! secret that is taken out of the file. Invariant: whoever uses a secret holds it.
+//! It is settings alone: the CA makes the first version when it is opened next, and gives out none
+//! of a secret that is taken out of the file; its keys stay in the store. Invariant: whoever uses a secret holds it.
 
 use std::time::Duration;
 
