@@ -273,10 +273,8 @@ fn killed_at_any_moment_ca_and_agent_go_on_with_what_they_had() {
 }
 
 #[test]
-fn what_makes_no_sense_is_said_in_one_line_and_changes_nothing() {
+fn settings_that_make_no_sense_are_named_with_their_file() {
     let desk = Desk::new();
-    desk.write("pass", "correct horse battery\n");
-    desk.write("short", "short\n");
     desk.write("bad/ca.toml", "format = 1\ncolour = \"red\"\n");
     desk.refuses("ca status --dir none", &["none", "ca init"]);
     desk.refuses("ca status --dir bad", &["bad/ca.toml", "colour"]);
@@ -301,6 +299,13 @@ fn what_makes_no_sense_is_said_in_one_line_and_changes_nothing() {
         "ca status --dir patient",
         &["patient/ca.toml", "way_back_s", "604800"],
     );
+}
+
+#[test]
+fn what_makes_no_sense_is_said_in_one_line_and_changes_nothing() {
+    let desk = Desk::new();
+    desk.write("pass", "correct horse battery\n");
+    desk.write("short", "short\n");
     desk.refuses(
         "ca init --dir d --trust-domain a/b --passphrase-file pass",
         &["a/b"],

@@ -64,8 +64,9 @@ pub fn seen<'a>(placed: &'a Placed<'a>) -> Seen<'a> {
         let mut about = about.filter(|it| it.entry.action == request.action);
         let own = |entry: &Entry| entry.principal == request.sender();
         let first = about.clone().next();
-        match (about.find(|it| own(it.entry)), first) {
-            (None, Some(decided)) => {
+        // One in their own name excuses none in another's: whoever asks chooses the request's id.
+        match (about.find(|it| !own(it.entry)), first) {
+            (Some(decided), _) => {
                 seen.judged += 1;
                 seen.impostures.push(Imposture {
                     request,
@@ -76,7 +77,7 @@ pub fn seen<'a>(placed: &'a Placed<'a>) -> Seen<'a> {
             }
             (None, None) if request.outcome.is_let_in() => seen.unseen.push(request),
             (None, None) => seen.judged += u64::from(request.outcome.named().is_some()),
-            (Some(_), _) => seen.judged += 1,
+            (None, Some(_)) => seen.judged += 1,
         }
     }
     seen.impostures

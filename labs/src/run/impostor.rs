@@ -120,7 +120,7 @@ fn write_down(
 ) {
     let role = match wish {
         Wish::Name => pretence.name.clone(),
-        Wish::NameAndCa => format!("{}, and a CA", pretence.name),
+        Wish::NameAndCa => format!("{}, and as a CA", pretence.name),
     };
     let decision = if certified { "certified" } else { "refused" };
     start.seams.journal.note(Event {

@@ -205,14 +205,8 @@ impl World {
             world.users.push(user);
         }
         if world.users.is_empty() {
-            let place = "[world]".into();
-            return Err((
-                fields.span().clone(),
-                Flaw::Missing {
-                    place,
-                    field: "users",
-                },
-            ));
+            let (place, field) = ("[world]".into(), "users");
+            return Err((fields.span().clone(), Flaw::Missing { place, field }));
         }
         world.senders = world.read_senders(&fields)?;
         Ok(world)

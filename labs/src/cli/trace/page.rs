@@ -139,6 +139,7 @@ fn logged(page: &mut Page<'_>, entry: &Logged) {
     page.wrapped(Tone::Faint, "  root      ", &entry.policy_root);
     if let Some(leaf) = &entry.leaf {
         page.wrapped(Tone::Faint, "  leaf      ", &leaf.serial);
+        page.wrapped(Tone::Faint, "  its hash  ", &leaf.sha256);
     }
 }
 
