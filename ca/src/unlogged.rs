@@ -5,8 +5,9 @@
 //! made with a key that was copied. It revokes nothing by itself: what is to be done about a stolen
 //! issuer is for whoever operates the CA, who waits for the word. It believes its members: one that
 //! lies can raise an alarm, and for no more than [`MAX_OF_ONE`] leaves, so that one liar does not
-//! keep another from being heard. What was found is not kept on disk, since members tell it again to a CA that was started again. Invariant: no leaf that was
-//! ever issued here is called unlogged, however long ago it ended.
+//! keep another from being heard. What was found is not kept on disk, since members tell it again
+//! to a CA that was started again. Invariant: no leaf that was ever issued here is called unlogged,
+//! however long ago it ended.
 
 use tokio::sync::watch;
 

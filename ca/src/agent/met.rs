@@ -1,4 +1,5 @@
-//! The leaves that a node let in, as it tells them to the CA.
+//! The leaves that a node's guard let in, as the node tells them to the CA. Other doors than those
+//! of its guard tell nothing.
 //!
 //! A chain says who signed a leaf, and not that anybody issued it: whoever copied an issuer's key
 //! signs what no log has. Only the CA can tell the two apart, and only of what it is told. Nothing

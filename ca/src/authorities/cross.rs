@@ -3,10 +3,10 @@
 //! Members hold a new root before anything is signed under it, as the gates see to; this is for one
 //! that was away and passed over. It finds a path from the root that it knows to a leaf of the new
 //! one, and so to the CA, which has the news. The price: whoever is away for longer and has neither
-//! the news nor the newer list of the old root believes the new one even once that is revoked, until
-//! the old one ends. Invariant: this CA leads nobody over a root that is tainted or revoked, and no
-//! verifier is told to trust more than the bundle says; a root that is revoked is revoked in the
-//! list of the one that vouched for it.
+//! the news nor the newer list of the old root believes the new one even once that is revoked,
+//! until the old one ends. Invariant: this CA leads nobody over a root that is tainted or revoked,
+//! and no verifier is told to trust more than the bundle says; a root that is revoked is revoked in
+//! the list of the one that vouched for it.
 
 use rustls::pki_types::CertificateDer;
 

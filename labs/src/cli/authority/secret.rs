@@ -9,7 +9,8 @@
 //! ```
 //!
 //! It is settings alone: the CA makes the first version when it is opened next, and gives out none
-//! of a secret that is taken out of the file; its keys stay in the store. Invariant: whoever uses a secret holds it.
+//! of a secret that is taken out of the file; its keys stay in the store. Invariant:
+//! whoever uses a secret holds it.
 
 use std::time::Duration;
 
