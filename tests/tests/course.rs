@@ -285,7 +285,7 @@ fn the_list_is_json_too_and_goes_into_a_file() {
     let list: serde_json::Value = serde_json::from_str(&text(desk.path("list.json"))).unwrap();
     assert_eq!(
         (&list["format"], &list["next"]),
-        (&1.into(), &"stale-acl".into())
+        (&1.into(), &"first-handshake".into())
     );
     let labs = list["labs"].as_array().unwrap();
     let flagship = labs.iter().find(|lab| lab["id"] == "stale-acl").unwrap();

@@ -111,6 +111,7 @@ async fn health_and_reflection_answer_a_member_and_nobody_else() {
     let own = [
         "grpc.health.v1.Health",
         "schism.ca.v1.Identity",
+        "schism.ca.v1.Secrets",
         "schism.ca.v1.TokenKeys",
         "schism.ca.v1.Trust",
     ];
