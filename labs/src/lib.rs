@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod cli;
 pub mod course;
+pub mod drill;
 pub mod fabric;
 pub mod history;
 pub mod invariant;
