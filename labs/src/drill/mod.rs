@@ -6,4 +6,6 @@
 //! and it never believes what a target says of itself: an answer rests on what was served.
 
 pub mod answer;
+pub mod authority;
 pub mod clock;
+pub mod file;
