@@ -8,4 +8,6 @@
 pub mod answer;
 pub mod authority;
 pub mod clock;
+pub mod eyes;
 pub mod file;
+pub mod tokens;
