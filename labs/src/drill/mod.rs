@@ -10,4 +10,5 @@ pub mod authority;
 pub mod clock;
 pub mod eyes;
 pub mod file;
+pub mod planted;
 pub mod tokens;

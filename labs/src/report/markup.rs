@@ -8,23 +8,23 @@ use super::text::steers;
 
 /// Markup in the making.
 #[derive(Debug, Default)]
-pub(super) struct Markup {
+pub(crate) struct Markup {
     out: String,
 }
 
 /// An element's attributes: names from this program, values from anywhere.
-pub(super) type Attributes<'a> = [(&'a str, &'a str)];
+pub(crate) type Attributes<'a> = [(&'a str, &'a str)];
 
 impl Markup {
     /// The first line of a page.
-    pub(super) fn page() -> Self {
+    pub(crate) fn page() -> Self {
         Self {
             out: "<!DOCTYPE html>\n".to_owned(),
         }
     }
 
     /// An element and what is in it.
-    pub(super) fn element(
+    pub(crate) fn element(
         &mut self,
         tag: &str,
         attributes: &Attributes<'_>,
@@ -42,31 +42,31 @@ impl Markup {
     }
 
     /// An element with only text in it.
-    pub(super) fn leaf(&mut self, tag: &str, attributes: &Attributes<'_>, text: &str) {
+    pub(crate) fn leaf(&mut self, tag: &str, attributes: &Attributes<'_>, text: &str) {
         self.element(tag, attributes, |markup| markup.text(text));
     }
 
     /// An element that never holds anything.
-    pub(super) fn void(&mut self, tag: &str, attributes: &Attributes<'_>) {
+    pub(crate) fn void(&mut self, tag: &str, attributes: &Attributes<'_>) {
         self.open(tag, attributes);
         self.out.push_str("/>\n");
     }
 
     /// Text, its lines kept.
-    pub(super) fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         self.out.push_str(&escaped(&text.replace("\r\n", "\n")));
     }
 
     /// The page's own style sheet, which is no text to be escaped.
-    pub(super) fn style(&mut self, sheet: &'static str) {
+    pub(crate) fn style(&mut self, sheet: &'static str) {
         debug_assert!(!sheet.contains(['<', '&']), "a sheet is no markup");
         self.out.push_str("<style>\n");
         self.out.push_str(sheet);
         self.out.push_str("</style>\n");
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.out
     }
 

@@ -11,7 +11,7 @@ pub mod figure;
 pub mod html;
 pub mod json;
 mod lesson;
-mod markup;
+pub(crate) mod markup;
 pub mod measure;
 mod svg;
 pub mod text;
