@@ -11,4 +11,5 @@ pub mod clock;
 pub mod eyes;
 pub mod file;
 pub mod planted;
+pub mod sampling;
 pub mod tokens;
