@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod authority;
 pub mod clock;
+pub mod describe;
 pub mod eyes;
 pub mod file;
 pub mod planted;

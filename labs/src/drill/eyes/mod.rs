@@ -21,7 +21,7 @@ mod server;
 mod sessions;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub use alert::refuses;
 pub use call::{Badge, Call};

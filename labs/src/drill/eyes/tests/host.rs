@@ -20,18 +20,18 @@ use tokio_rustls::server::TlsStream;
 use crate::drill::eyes::{Deadlines, Door, Identity, Versions};
 
 /// A root, and what it signs.
-pub(super) struct Root {
+pub(in crate::drill) struct Root {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
 }
 
-pub(super) struct Leaf {
-    pub(super) chain: Vec<CertificateDer<'static>>,
-    pub(super) key: PrivateKeyDer<'static>,
+pub(in crate::drill) struct Leaf {
+    pub(in crate::drill) chain: Vec<CertificateDer<'static>>,
+    pub(in crate::drill) key: PrivateKeyDer<'static>,
 }
 
 impl Root {
-    pub(super) fn new(name: &str) -> Self {
+    pub(in crate::drill) fn new(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
@@ -44,7 +44,7 @@ impl Root {
         }
     }
 
-    pub(super) fn leaf(&self) -> Leaf {
+    pub(in crate::drill) fn leaf(&self) -> Leaf {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -54,7 +54,7 @@ impl Root {
         }
     }
 
-    pub(super) fn caller(&self) -> Identity {
+    pub(in crate::drill) fn caller(&self) -> Identity {
         let leaf = self.leaf();
         Identity::of(leaf.chain, leaf.key)
     }
@@ -62,17 +62,20 @@ impl Root {
 
 /// How a host behaves.
 #[derive(Clone, Copy)]
-pub(super) struct Manner {
-    pub(super) versions: Versions,
+pub(in crate::drill) struct Manner {
+    pub(in crate::drill) versions: Versions,
     /// Whether sessions may be taken up again.
-    pub(super) sessions: bool,
-    pub(super) protocols: &'static [&'static str],
-    pub(super) above: Above,
+    pub(in crate::drill) sessions: bool,
+    pub(in crate::drill) protocols: &'static [&'static str],
+    pub(in crate::drill) above: Above,
+    /// A gRPC method of its own: the path and the message in, the message out; UNIMPLEMENTED if
+    /// there is none.
+    pub(in crate::drill) method: fn(&str, &[u8]) -> Option<Vec<u8>>,
 }
 
 /// What the host does above TLS.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Above {
+pub(in crate::drill) enum Above {
     /// HTTP, by the path.
     Http,
     /// Says GOAWAY at the first request, having taken on streams up to this one, and closes.
@@ -94,14 +97,15 @@ impl Default for Manner {
             sessions: true,
             protocols: &["h2", "http/1.1"],
             above: Above::Http,
+            method: |_, _| None,
         }
     }
 }
 
 /// A host that runs.
-pub(super) struct Host {
+pub(in crate::drill) struct Host {
     address: SocketAddr,
-    pub(super) leaf: CertificateDer<'static>,
+    pub(in crate::drill) leaf: CertificateDer<'static>,
     task: AbortHandle,
 }
 
@@ -113,7 +117,7 @@ impl Drop for Host {
 
 impl Host {
     /// A host that trusts this root, and has its own certificate from it.
-    pub(super) async fn start(root: &Root, manner: Manner) -> Self {
+    pub(in crate::drill) async fn start(root: &Root, manner: Manner) -> Self {
         let leaf = root.leaf();
         let shown = leaf.chain[0].clone();
         let config = settings(root, leaf, manner);
@@ -124,7 +128,7 @@ impl Host {
             let mut open = JoinSet::new();
             loop {
                 let (socket, _) = listener.accept().await.unwrap();
-                open.spawn(greet(socket, acceptor.clone(), manner.above));
+                open.spawn(greet(socket, acceptor.clone(), manner));
             }
         });
         Self {
@@ -134,7 +138,7 @@ impl Host {
         }
     }
 
-    pub(super) fn door(&self) -> Door {
+    pub(in crate::drill) fn door(&self) -> Door {
         let door = Door::at(&self.address.to_string()).unwrap();
         let door = door.asked_for("localhost").unwrap();
         door.within(Deadlines::all(Duration::from_secs(20)))
@@ -169,7 +173,8 @@ fn settings(root: &Root, leaf: Leaf, manner: Manner) -> ServerConfig {
     config
 }
 
-async fn greet(mut socket: TcpStream, acceptor: TlsAcceptor, above: Above) {
+async fn greet(mut socket: TcpStream, acceptor: TlsAcceptor, manner: Manner) {
+    let above = manner.above;
     match above {
         Above::NoTls => return,
         Above::Mute => {
@@ -188,7 +193,7 @@ async fn greet(mut socket: TcpStream, acceptor: TlsAcceptor, above: Above) {
         Above::Close | Above::Reset => {
             let _some = tls.read(&mut [0; 16]).await;
         }
-        _ if tls.get_ref().1.alpn_protocol() == Some(b"h2") => two(tls).await,
+        _ if tls.get_ref().1.alpn_protocol() == Some(b"h2") => two(tls, manner).await,
         _ => one(tls).await,
     }
 }
@@ -225,7 +230,7 @@ async fn one(mut tls: TlsStream<TcpStream>) {
 }
 
 /// HTTP/2, by the path.
-async fn two(tls: TlsStream<TcpStream>) {
+async fn two(tls: TlsStream<TcpStream>, manner: Manner) {
     let mut connection = h2::server::handshake(tls).await.unwrap();
     let mut open = JoinSet::new();
     loop {
@@ -244,11 +249,11 @@ async fn two(tls: TlsStream<TcpStream>) {
             .await;
             return;
         }
-        open.spawn(answer(request, respond));
+        open.spawn(answer(request, respond, manner));
     }
 }
 
-pub(super) fn message(text: &str) -> Bytes {
+pub(in crate::drill) fn message(text: &str) -> Bytes {
     super::super::grpc::frame(text.as_bytes())
 }
 
@@ -263,7 +268,11 @@ fn trailers(code: i32) -> HeaderMap {
     trailers
 }
 
-async fn answer(request: Request<h2::RecvStream>, mut respond: h2::server::SendResponse<Bytes>) {
+async fn answer(
+    request: Request<h2::RecvStream>,
+    mut respond: h2::server::SendResponse<Bytes>,
+    manner: Manner,
+) {
     let path = request.uri().path().to_owned();
     let token = request.headers().get("authorization").cloned();
     let mut body = request.into_body();
@@ -306,6 +315,16 @@ async fn answer(request: Request<h2::RecvStream>, mut respond: h2::server::SendR
             let mut sent = respond.send_response(grpc_head(), false).unwrap();
             sent.send_data(message("one"), false).unwrap();
             std::future::pending::<()>().await;
+        }
+        own if own.starts_with("own.") || own.starts_with("grpc.") => {
+            let mut sent = respond.send_response(grpc_head(), false).unwrap();
+            let answer = (manner.method)(own, &heard[5..]);
+            let code = if answer.is_some() { 0 } else { 12 };
+            if let Some(answer) = answer {
+                let framed = super::super::grpc::frame(&answer);
+                sent.send_data(framed, false).unwrap();
+            }
+            sent.send_trailers(trailers(code)).unwrap();
         }
         status => {
             let status = status.parse().unwrap();

@@ -1,6 +1,6 @@
 //! The eyes before hosts of every manner: what is served, refused and failed is told apart.
 
-mod host;
+pub(in crate::drill) mod host;
 
 use std::time::Duration;
 
