@@ -11,6 +11,8 @@ pub mod clock;
 pub mod describe;
 pub mod eyes;
 pub mod file;
+pub mod place;
 pub mod planted;
+pub mod process;
 pub mod sampling;
 pub mod tokens;

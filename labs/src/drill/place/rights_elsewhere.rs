@@ -1,0 +1,39 @@
+//! Where there are no Unix modes, owners and links: what a file may leave out is left out, and
+//! what it asks for by name is refused by name.
+
+use std::fs::{DirBuilder, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use super::journal::Rights;
+
+/// None that could be put back.
+pub(super) const fn of(_: &Metadata) -> Option<Rights> {
+    None
+}
+
+/// The folder is as private as the one it is in.
+pub(super) const fn private_folder(_: &mut DirBuilder) {}
+
+/// The file is as private as its folder.
+pub(super) const fn private_file(_: &mut OpenOptions) {}
+
+/// Refuses what was asked for.
+pub(super) fn set(_: &Path, mode: Option<u32>, owner: Option<(u32, u32)>) -> io::Result<()> {
+    if mode.is_none() && owner.is_none() {
+        return Ok(());
+    }
+    let why = "`mode` and `owner` are Unix's, and this system has none: leave them out";
+    Err(io::Error::new(io::ErrorKind::Unsupported, why))
+}
+
+/// Refuses.
+pub(super) fn link(_: &Path, _: &Path) -> io::Result<()> {
+    let why = "`swap = \"symlink\"` is Unix's, and this system has no such links: use `rename`";
+    Err(io::Error::new(io::ErrorKind::Unsupported, why))
+}
+
+/// A folder cannot be opened to be synced here.
+pub(super) const fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
