@@ -15,6 +15,7 @@ mod objectives;
 mod span;
 mod target;
 mod token;
+mod wishes;
 mod words;
 
 use std::collections::BTreeMap;

@@ -345,6 +345,32 @@ fn the_drill_listens_on_loopback_alone_and_sets_its_own_claims() {
 }
 
 #[test]
+fn the_leaves_have_the_names_of_the_file() {
+    use crate::drill::authority::{Life, Role};
+    let life = Life::new(
+        datetime!(2026-01-01 0:00 UTC),
+        datetime!(2026-02-01 0:00 UTC),
+    );
+    let text = format!("{WHOLE}[upstream]\nlisten = \"127.0.0.1:9443\"\nuri = \"spiffe://a/b\"\n");
+    let file = parse(&text).unwrap();
+    let target = file.target_leaf(life);
+    assert_eq!(
+        (target.dns, target.role),
+        (vec!["localhost".to_owned()], Role::Both)
+    );
+    let caller = file.caller_leaf(life);
+    assert_eq!(caller.uris, ["spiffe://shop.example/cart"]);
+    assert_eq!(
+        (caller.dns, caller.role),
+        (vec!["cart.shop".to_owned()], Role::Caller)
+    );
+    let upstream = file.upstream_leaf(life).unwrap();
+    assert_eq!((upstream.addresses.len(), upstream.uris.len()), (1, 1));
+    assert_eq!(parse(LEAST).unwrap().target_leaf(life).addresses.len(), 1);
+    assert!(parse(LEAST).unwrap().upstream_leaf(life).is_none());
+}
+
+#[test]
 fn no_case_has_two_places() {
     let mut words = CASES.to_vec();
     words.sort_unstable();

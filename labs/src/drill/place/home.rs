@@ -17,6 +17,9 @@ const WORKSPACE: &str = ".schism";
 pub fn home(drill_toml: &Path) -> PathBuf {
     let whole = std::path::absolute(drill_toml).unwrap_or_else(|_| drill_toml.to_owned());
     let folder = whole.parent().unwrap_or(Path::new("."));
+    // By whichever link it is reached, it is one home.
+    let folder = &fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let whole = folder.join(whole.file_name().unwrap_or_default());
     let found = folder.ancestors().map(|above| above.join(WORKSPACE));
     let workspace = found.into_iter().find(|it| it.is_dir());
     let workspace = workspace.unwrap_or_else(|| folder.join(WORKSPACE));

@@ -100,9 +100,14 @@ pub(super) fn over(spots: &[Spot], swap: &Swap, replace: bool) -> Result<(), Pla
     Ok(())
 }
 
-/// Tries the modes and owners on a file of the drill's own, while nothing has happened yet.
-pub(super) fn may(spots: &[Spot], home: &Path, hand: &Hand) -> Result<(), PlaceError> {
+/// Tries modes, owners and links on a file of the drill's own, while nothing has happened yet.
+pub(super) fn may(spots: &[Spot], swap: &Swap, home: &Path, hand: &Hand) -> Result<(), PlaceError> {
     let tried = home.join("tried");
+    if *swap == Swap::Symlink {
+        let may = hand.link(Path::new("nowhere"), &tried);
+        may.and_then(|()| hand.remove(&tried))
+            .map_err(disk(&tried))?;
+    }
     for spot in spots {
         let owner = spot.owner.map(|owner| (owner.uid, owner.gid));
         if owner.is_none() && spot.mode.is_none() {

@@ -103,7 +103,7 @@ pub enum PlaceError {
     #[error("{0}")]
     Material(String),
     /// The disk declined.
-    #[error("`{path}`: {why}")]
+    #[error("`{path}`: {why}{}", way_out(.why))]
     Disk {
         /// Where.
         path: PathBuf,
@@ -119,6 +119,17 @@ pub enum PlaceError {
 fn disk(path: &Path) -> impl FnOnce(io::Error) -> PlaceError + use<> {
     let path = path.to_owned();
     move |why| PlaceError::Disk { path, why }
+}
+
+/// What to do about a disk that declines.
+fn way_out(why: &io::Error) -> &'static str {
+    match why.kind() {
+        io::ErrorKind::ResourceBusy => {
+            "; it may be mounted alone, as containers do: write `swap = \"in-place\"`"
+        }
+        io::ErrorKind::PermissionDenied => "; run the drill as somebody who may write there",
+        _ => "",
+    }
 }
 
 /// The target's files, for as long as a drill lasts. Dropped, it puts them back.
@@ -160,7 +171,7 @@ impl Place {
         if Journal::read(&home.path)?.is_some() {
             return Err(PlaceError::Interrupted);
         }
-        look::may(&spots, &home.path, &hand)?;
+        look::may(&spots, &drill.files.swap, &home.path, &hand)?;
         let mut journal = Journal::new(toml.display().to_string(), drill.folder.clone());
         journal.in_place = drill.files.swap == Swap::InPlace;
         if let Swap::Deliver(argv) = &drill.files.swap {

@@ -154,8 +154,13 @@ impl Place {
         for entry in fs::read_dir(from)? {
             let entry = entry?;
             let there = to.join(entry.file_name());
-            if there.exists() || !entry.metadata()?.is_file() {
+            if there.exists() {
                 continue;
+            }
+            if !entry.metadata()?.is_file() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let why = format!("`{name}` in `{DATA}` is no file, and cannot be taken along");
+                return Err(std::io::Error::other(why));
             }
             let content = fs::read(entry.path())?;
             let rights = rights::of(&entry.metadata()?);

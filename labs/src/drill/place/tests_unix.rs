@@ -474,3 +474,64 @@ async fn a_target_that_does_not_come_up_leaves_neither_process_nor_note() {
         "dropped, it has put everything back"
     );
 }
+
+/// Set for the process that is to be killed: the folder that it drills.
+const KILLED: &str = "SCHISM_DRILL_TEST_KILLED";
+
+/// No test of its own: [`a_drill_that_is_killed_for_real_is_put_back`] runs it, and kills it.
+#[tokio::test]
+async fn the_one_that_is_killed() {
+    let Some(folder) = std::env::var_os(KILLED).map(PathBuf::from) else {
+        return;
+    };
+    let started = drill(
+        &folder,
+        "reload = []\nstart = [\"sleep\", \"300\"]",
+        WAYS[0],
+    );
+    let mut place = Place::take(&started, true).unwrap();
+    place.write(&everything(&house().2)).await.unwrap();
+    // Nothing will answer, and long before that this process is no more.
+    let _ = place.start(&started.target, Duration::from_secs(60)).await;
+}
+
+#[tokio::test]
+async fn a_drill_that_is_killed_for_real_is_put_back() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    some(folder);
+    let before = seen(folder);
+    let mut drill = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "drill::place::tests::the_one_that_is_killed"])
+        .env(KILLED, folder)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let home = home(&folder.join("drill.toml"));
+    let started = || {
+        Journal::read(&home)
+            .ok()
+            .flatten()
+            .and_then(|it| it.started)
+    };
+    let mut mark = None;
+    for _ in 0..1_000 {
+        mark = started();
+        if mark.is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drill.kill().await.unwrap();
+    let mark = mark.expect("it got so far");
+    assert_ne!(seen(folder), before);
+    let restored = put_back(&home).await.unwrap().unwrap();
+    assert_eq!(seen(folder), before);
+    if mark.born.is_some() {
+        assert_eq!(
+            restored.notes,
+            ["ended `sleep`, which the drill had started"]
+        );
+        assert_eq!(mark.end().await, process::Left::Gone);
+    }
+}
