@@ -22,9 +22,13 @@ mod token;
 mod world;
 
 #[cfg(test)]
+mod client_tests;
+#[cfg(test)]
 mod sample;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod token_tests;
 
 use std::io;
 use std::net::SocketAddr;
