@@ -5,6 +5,8 @@
 //! really left around the last success, never the one that was wished for.
 
 mod load;
+#[cfg(test)]
+mod paths_tests;
 mod probe;
 mod sample;
 #[cfg(test)]

@@ -12,7 +12,8 @@ use serde_json::json;
 
 use super::reflection::{Files, Refusal, Request, Response, Wanted};
 use super::*;
-use crate::drill::eyes::tests::host::{Host, Manner, Root};
+use crate::drill::eyes::tests::host::{Host, Manner};
+use crate::drill::eyes::tests::tls::Root;
 use crate::drill::eyes::{Client, Sessions};
 
 fn field(name: &str, number: i32, kind: Type) -> FieldDescriptorProto {

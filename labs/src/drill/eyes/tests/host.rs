@@ -2,63 +2,20 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::version::{TLS12, TLS13};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::drill::eyes::{Deadlines, Door, Identity, Versions};
-
-/// A root, and what it signs.
-pub(in crate::drill) struct Root {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: CertificateDer<'static>,
-}
-
-pub(in crate::drill) struct Leaf {
-    pub(in crate::drill) chain: Vec<CertificateDer<'static>>,
-    pub(in crate::drill) key: PrivateKeyDer<'static>,
-}
-
-impl Root {
-    pub(in crate::drill) fn new(name: &str) -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let certificate = params.self_signed(&key).unwrap().der().clone();
-        let issuer = Issuer::new(params, key);
-        Self {
-            issuer,
-            certificate,
-        }
-    }
-
-    pub(in crate::drill) fn leaf(&self) -> Leaf {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        Leaf {
-            chain: vec![certificate.der().clone()],
-            key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-        }
-    }
-
-    pub(in crate::drill) fn caller(&self) -> Identity {
-        let leaf = self.leaf();
-        Identity::of(leaf.chain, leaf.key)
-    }
-}
+use super::tls::{Root, settings};
+use crate::drill::eyes::{Deadlines, Door, Versions};
 
 /// How a host behaves.
 #[derive(Clone, Copy)]
@@ -105,6 +62,7 @@ impl Default for Manner {
 /// A host that runs.
 pub(in crate::drill) struct Host {
     address: SocketAddr,
+    turned: Arc<AtomicBool>,
     pub(in crate::drill) leaf: CertificateDer<'static>,
     task: AbortHandle,
 }
@@ -120,7 +78,8 @@ impl Host {
     pub(in crate::drill) async fn start(root: &Root, manner: Manner) -> Self {
         let leaf = root.leaf();
         let shown = leaf.chain[0].clone();
-        let config = settings(root, leaf, manner);
+        let turned = Arc::new(AtomicBool::new(false));
+        let config = settings(root, leaf, manner, &turned);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
@@ -133,9 +92,15 @@ impl Host {
         });
         Self {
             address,
+            turned,
             leaf: shown,
             task: task.abort_handle(),
         }
+    }
+
+    /// From now on a whole handshake refuses everybody's certificate as revoked.
+    pub(in crate::drill) fn turn(&self) {
+        self.turned.store(true, Ordering::Release);
     }
 
     pub(in crate::drill) fn door(&self) -> Door {
@@ -143,34 +108,6 @@ impl Host {
         let door = door.asked_for("localhost").unwrap();
         door.within(Deadlines::all(Duration::from_secs(20)))
     }
-}
-
-fn settings(root: &Root, leaf: Leaf, manner: Manner) -> ServerConfig {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add(root.certificate.clone()).unwrap();
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider.clone());
-    let versions: &[_] = match manner.versions {
-        Versions::Any => &[&TLS13, &TLS12],
-        Versions::Only12 => &[&TLS12],
-        Versions::Only13 => &[&TLS13],
-    };
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_client_cert_verifier(verifier.build().unwrap())
-        .with_single_cert(leaf.chain, leaf.key)
-        .unwrap();
-    if !manner.sessions {
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
-    }
-    config.alpn_protocols = manner
-        .protocols
-        .iter()
-        .map(|protocol| protocol.as_bytes().to_vec())
-        .collect();
-    config
 }
 
 async fn greet(mut socket: TcpStream, acceptor: TlsAcceptor, manner: Manner) {
@@ -310,6 +247,12 @@ async fn answer(
             sent.send_data(message("one"), false).unwrap();
             sent.send_data(message("two"), false).unwrap();
             sent.send_trailers(trailers(7)).unwrap();
+        }
+        "t.S/Tick" => {
+            let mut sent = respond.send_response(grpc_head(), false).unwrap();
+            while sent.send_data(message("tick"), false).is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
         "t.S/Quiet" => {
             let mut sent = respond.send_response(grpc_head(), false).unwrap();

@@ -1,13 +1,15 @@
 //! The eyes before hosts of every manner: what is served, refused and failed is told apart.
 
 pub(in crate::drill) mod host;
+pub(in crate::drill) mod tls;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use rustls::AlertDescription;
 
-use self::host::{Above, Host, Manner, Root};
+use self::host::{Above, Host, Manner};
+use self::tls::Root;
 use super::*;
 
 fn client(host: &Host, who: &Identity, sessions: Sessions) -> Client {
