@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::*;
 use crate::drill::clock;
 
-/// What `openssl` answers, or nothing if there is none here.
-fn openssl(folder: &Path, args: &[&str]) -> Option<String> {
+/// Whether `openssl` is content, and what it says; or nothing if there is none here.
+fn asked(folder: &Path, args: &[&str]) -> Option<(bool, String)> {
     let ran = Command::new("openssl")
         .args(args)
         .current_dir(folder)
@@ -20,7 +20,13 @@ fn openssl(folder: &Path, args: &[&str]) -> Option<String> {
     };
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
-    assert!(output.status.success(), "openssl {args:?}: {said}");
+    Some((output.status.success(), said))
+}
+
+/// What a content `openssl` says.
+fn openssl(folder: &Path, args: &[&str]) -> Option<String> {
+    let (is_content, said) = asked(folder, args)?;
+    assert!(is_content, "openssl {args:?}: {said}");
     Some(said)
 }
 
@@ -108,4 +114,59 @@ fn a_chain_a_list_and_their_dates_are_read_as_they_were_wished() {
         .map(|byte| format!("{byte:02X}"))
         .collect();
     assert!(text.contains(&serial), "{serial}: {text}");
+}
+
+#[test]
+fn lists_of_every_signer_are_enough_for_whoever_checks_them_all() {
+    let temp = tempfile::tempdir().unwrap();
+    let now = clock::date();
+    let life = Life::from_now(now, Duration::from_secs(600));
+    let authority = Authority::new(now);
+    // Two roots of one name: only the key identifiers tell which list and which root is meant.
+    let (twin, root) = (authority.new_root("root"), authority.new_root("root"));
+    let (twin, root) = (twin.unwrap(), root.unwrap());
+    let issuer = root.issuer("an issuer").unwrap();
+    let leaf = || issuer.leaf(&LeafWish::new(Role::Caller, life)).unwrap();
+    let (revoked, good) = (leaf(), leaf());
+    let list = |signer: &Issuer, revoked: &[&Leaf]| {
+        let revoked = revoked.iter().map(|leaf| leaf.serial.clone()).collect();
+        let number = 1;
+        let wish = CrlWish {
+            number,
+            life,
+            revoked,
+        };
+        signer.crl(&wish).unwrap().der
+    };
+    let lists = [list(&issuer, &[&revoked]), list(root.as_issuer(), &[])];
+    let write = |name: &str, text: String| std::fs::write(temp.path().join(name), text).unwrap();
+    write(
+        "roots.pem",
+        pem::certificates([twin.certificate(), root.certificate()]),
+    );
+    write("issuer.pem", pem::certificates([issuer.certificate()]));
+    write("lists.pem", pem::crls(lists.iter().map(Vec::as_slice)));
+    write("revoked.pem", pem::certificates([revoked.certificate()]));
+    write("good.pem", pem::certificates([good.certificate()]));
+    let verify = |leaf| {
+        let (roots, lists) = (["-CAfile", "roots.pem"], ["-CRLfile", "lists.pem"]);
+        let how = [
+            "verify",
+            "-crl_check_all",
+            "-purpose",
+            "sslclient",
+            "-untrusted",
+            "issuer.pem",
+        ];
+        asked(temp.path(), &[&how[..], &roots, &lists, &[leaf]].concat())
+    };
+    let Some((is_content, said)) = verify("good.pem") else {
+        return;
+    };
+    assert!(is_content, "{said}");
+    let (is_content, said) = verify("revoked.pem").unwrap();
+    assert!(
+        !is_content && said.contains("certificate revoked"),
+        "{said}"
+    );
 }

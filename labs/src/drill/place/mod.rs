@@ -1,5 +1,8 @@
 //! The target's files: taken, written in the way that is asked, and put back.
 //!
+//! The order of a drill: [`Place::take`], [`Place::write`], [`Place::start`]; then as often as it
+//! needs [`Place::write`] and [`Place::reload`]; then [`Place::stop`] and [`Place::restore`].
+//!
 //! It refuses to touch a file that it did not write unless it is told to replace it, and never
 //! follows a link that nobody asked for. Invariants: before the first of them is touched, all that
 //! was there is copied and written down, durably; so whatever is interrupted, and wherever,

@@ -76,7 +76,7 @@ async fn a_path_starts_from_the_folder() {
 #[tokio::test]
 async fn start_waits_for_the_address_and_stop_ends_the_whole_group() {
     let temp = tempfile::tempdir().unwrap();
-    let (target, port) = target("sleep 300 & echo $! > it; wait", None);
+    let (target, port) = target("(trap '' TERM; exec sleep 300) & echo $! > it; wait", None);
     let mut running = Running::begin(&target, temp.path()).await.unwrap().unwrap();
     let silent = running.up(&target.address, SHORT).await.unwrap_err();
     assert!(matches!(silent, ProcessError::Silent { .. }), "{silent}");
@@ -148,10 +148,16 @@ async fn what_a_dead_drill_left_is_ended_only_if_it_is_that() {
         ..mark.clone()
     };
     assert_eq!(other.end().await, Left::Gone);
+    sleep(STEP * 4).await;
     assert!(
         running.ended().is_none(),
         "a stranger with the same number is let be"
     );
+    let own = std::mem::replace(&mut running.mark, other);
+    running.signal(group::kill);
+    sleep(STEP * 4).await;
+    assert!(running.ended().is_none(), "nor by whoever had started it");
+    running.mark = own;
     let unknown = Mark {
         born: None,
         ..mark.clone()

@@ -5,98 +5,36 @@
 //! when the drill does, on every way out, and with all that it started on Unix; of what a command
 //! says, no more than the end is kept.
 
-use std::collections::VecDeque;
+mod flaw;
+mod tail;
+
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 use super::file::{Address, Target};
+use tail::Tail;
+
+pub use flaw::ProcessError;
 
 #[cfg(not(unix))]
-#[path = "process_elsewhere.rs"]
+#[path = "group_elsewhere.rs"]
 mod group;
 #[cfg(unix)]
-#[path = "process_unix.rs"]
+#[path = "group_unix.rs"]
 mod group;
 
 /// Set for every command, so that a script can tell.
 pub const VARIABLE: &str = "SCHISM_DRILL";
-/// How much of what a command says is kept, in bytes.
-const TAIL: usize = 4096;
 /// How long what was told to end may take.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often something is looked at again.
 const STEP: Duration = Duration::from_millis(50);
-
-/// Why a command was of no use.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ProcessError {
-    /// There is no such program, or it may not be run.
-    #[error("`{what}` could not run `{program}`: {why}; paths start from the drill.toml's folder")]
-    NotRun {
-        /// Which command.
-        what: &'static str,
-        /// The program.
-        program: String,
-        /// What the system said.
-        why: std::io::Error,
-    },
-    /// It said that it failed.
-    #[error("`{what}` ran `{program}`, which ended with {status}; it said: {said}")]
-    Failed {
-        /// Which command.
-        what: &'static str,
-        /// The program.
-        program: String,
-        /// How it ended.
-        status: ExitStatus,
-        /// The end of what it said.
-        said: String,
-    },
-    /// It went on for too long.
-    #[error("`{what}` ran `{program}`, which had not ended after {after:?}; it said: {said}")]
-    Endless {
-        /// Which command.
-        what: &'static str,
-        /// The program.
-        program: String,
-        /// How long it was given.
-        after: Duration,
-        /// The end of what it said.
-        said: String,
-    },
-    /// Somebody is there before the target is started.
-    #[error("something answers at {0} already; stop it, or leave `start` out to drill it as it is")]
-    Taken(String),
-    /// The target runs and cannot be reached.
-    #[error(
-        "`start` ran `{program}`, and nothing answers at {address} after {after:?}; it said: {said}"
-    )]
-    Silent {
-        /// The program.
-        program: String,
-        /// Where it should answer.
-        address: String,
-        /// How long it was given.
-        after: Duration,
-        /// The end of what it said.
-        said: String,
-    },
-    /// It went to the background, where the drill cannot end it.
-    #[error(
-        "`start` ran `{0}`, which ended at once with success: if it went to the background, write \
-         `stop` as well, or start it in the foreground"
-    )]
-    Background(String),
-}
 
 /// Who was started: enough to know it again after the drill itself was killed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,47 +92,6 @@ impl Mark {
             group::kill(self.pid);
         }
         Left::Ended
-    }
-}
-
-/// The end of what a command says.
-#[derive(Clone, Debug, Default)]
-struct Tail(Arc<Mutex<VecDeque<u8>>>);
-
-impl Tail {
-    /// Listens until there is nothing more.
-    fn listen(&self, said: Option<impl AsyncRead + Unpin + Send + 'static>) {
-        let (Some(mut said), tail) = (said, self.clone()) else {
-            return;
-        };
-        tokio::spawn(async move {
-            let mut some = [0; 1024];
-            while let Ok(count @ 1..) = said.read(&mut some).await {
-                let mut kept = tail.0.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.extend(&some[..count]);
-                let over = kept.len().saturating_sub(TAIL);
-                kept.drain(..over);
-            }
-        });
-    }
-
-    /// The last lines of it, on one.
-    fn said(&self) -> String {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = String::from_utf8_lossy(kept.make_contiguous()).into_owned();
-        let lines: Vec<&str> = text
-            .lines()
-            .map(str::trim)
-            .filter(|it| !it.is_empty())
-            .collect();
-        if lines.is_empty() {
-            return "nothing".to_owned();
-        }
-        let last = lines[lines.len().saturating_sub(6)..].join(" | ");
-        last.escape_debug()
-            .to_string()
-            .replace("\\\"", "\"")
-            .replace("\\'", "'")
     }
 }
 
@@ -372,6 +269,10 @@ impl Running {
             Some(argv) => run("stop", argv, &self.folder, GRACE * 2).await,
             None => {
                 self.signal(group::end);
+                if cfg!(not(unix)) {
+                    // Nobody can be told to end there.
+                    let _ = self.child.start_kill();
+                }
                 Ok(())
             }
         };
@@ -379,8 +280,8 @@ impl Running {
         // Whoever it started and left is in its group.
         self.signal(group::kill);
         if ended.is_err() {
-            // It has just been killed.
-            let _ = self.child.wait().await;
+            // Where there are groups, it has just been killed already.
+            let _ = self.child.kill().await;
         }
         self.is_stopped = true;
         asked
@@ -409,5 +310,5 @@ pub async fn answers(address: &Address) -> bool {
 
 #[cfg(test)]
 #[cfg(unix)]
-#[path = "process_tests_unix.rs"]
+#[path = "tests_unix.rs"]
 mod tests;
