@@ -89,6 +89,11 @@ impl Desk {
         shown.clone()
     }
 
+    /// Whether the files say what was taken up last.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner) == self.look()
+    }
+
     fn look(&self) -> Bytes {
         let read = |path: &PathBuf| fs::read(path).ok();
         let files = &self.settings.files;

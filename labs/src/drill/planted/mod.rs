@@ -22,6 +22,8 @@ mod token;
 mod world;
 
 #[cfg(test)]
+mod authority_tests;
+#[cfg(test)]
 mod client_tests;
 #[cfg(test)]
 mod sample;
@@ -95,6 +97,7 @@ pub enum PlantedError {
 #[derive(Debug)]
 pub struct Planted {
     address: SocketAddr,
+    desk: Arc<desk::Desk>,
     tasks: Vec<AbortHandle>,
 }
 
@@ -117,14 +120,24 @@ impl Planted {
         let tasks = vec![
             tokio::spawn(desk.clone().watch_files()).abort_handle(),
             tokio::spawn(desk.clone().watch_keys()).abort_handle(),
-            tokio::spawn(serve::accept(listener, config, desk)).abort_handle(),
+            tokio::spawn(serve::accept(listener, config, desk.clone())).abort_handle(),
         ];
-        Ok(Self { address, tasks })
+        Ok(Self {
+            address,
+            desk,
+            tasks,
+        })
     }
 
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether it has looked at what its files say now, whatever it made of it. A drill does not
+    /// ask: it sees a target from outside.
+    pub fn has_looked(&self) -> bool {
+        self.desk.is_up_to_date()
     }
 }
 

@@ -199,7 +199,13 @@ impl House {
     /// Changes a file and waits until the service has had time to see it.
     pub(super) async fn put(&self, name: &str, text: &str) {
         self.put_soon(name, text);
-        settle().await;
+        for _ in 0..200 {
+            tokio::time::sleep(LOOK).await;
+            if self.service.has_looked() {
+                return;
+            }
+        }
+        panic!("the service does not look at its files");
     }
 
     pub(super) fn put_soon(&self, name: &str, text: &str) {
@@ -217,10 +223,6 @@ impl House {
     pub(super) fn caller(&self, leaf: &Leaf) -> Caller {
         Caller::new(self.service.address(), leaf)
     }
-}
-
-pub(super) async fn settle() {
-    tokio::time::sleep(8 * LOOK).await;
 }
 
 /// Somebody outside, who keeps sessions.

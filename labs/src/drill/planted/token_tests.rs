@@ -9,6 +9,7 @@ use rustls::pki_types::PrivateKeyDer;
 use super::sample::*;
 use super::{Fault, GET, Jwks, TokenRules, WATCH};
 use crate::drill::clock;
+use crate::drill::describe::Description;
 use crate::drill::eyes::{Badge, Call, Client, Door, How, Identity, Next, Reply, Sessions};
 use crate::drill::tokens::{Jwks as Set, Served, TokenKey, Wish};
 
@@ -184,7 +185,6 @@ async fn a_key_nobody_knows_is_looked_for_once_and_not_for_every_token() {
         let served = Served::at("127.0.0.1:0", &Set::of([&key])).await.unwrap();
         let url = format!("http://{}/jwks", served.address());
         let house = House::start(fault, Some(rules(Jwks::Url(url)))).await;
-        settle().await;
         let caller = house.caller(&house.root.leaf());
         let mut open = caller.open().await.unwrap();
         assert_eq!(open.get(Some(&wish().signed(&key).unwrap())).await, OK);
@@ -228,6 +228,17 @@ async fn over_grpc_it_answers_streams_and_refuses_with_a_code() {
         Reply::Served(_)
     ));
     assert!(open.ticket_came());
+    let described = Description::ask(&open, "schism.drill.v1.Orders/Watch", None)
+        .await
+        .unwrap();
+    assert!(described.streams("schism.drill.v1.Orders/Watch").unwrap());
+    assert!(!described.streams("schism.drill.v1.Orders/Get").unwrap());
+    let body = serde_json::json!({ "id": "order" });
+    let call = described.call("schism.drill.v1.Orders/Get", &body).unwrap();
+    assert!(matches!(
+        open.ask(&call, Some(&badge)).await,
+        Reply::Served(_)
+    ));
     let how = |reply: Reply| match reply {
         Reply::Refused(How::Grpc(code)) => Some(code),
         _ => None,
