@@ -14,5 +14,6 @@ pub mod file;
 pub mod place;
 pub mod planted;
 pub mod process;
+pub mod report;
 pub mod sampling;
 pub mod tokens;

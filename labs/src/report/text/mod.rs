@@ -18,8 +18,7 @@ use super::{DemoReport, RunReport, figure};
 use crate::history::{History, Outcome};
 use crate::invariant::Verdict;
 pub use page::Style;
-pub(super) use page::steers;
-pub(crate) use page::{Page, Tone, width};
+pub(crate) use page::{Page, Tone, steers, width};
 
 /// Writes the page: one history for each run, in the same order.
 pub fn render(report: &DemoReport, histories: &[&History], style: &Style) -> String {

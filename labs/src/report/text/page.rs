@@ -113,7 +113,7 @@ impl Style {
 }
 
 /// Whether a character steers a terminal or the direction of the text instead of being shown.
-pub(in crate::report) fn steers(c: char) -> bool {
+pub(crate) fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -1,0 +1,226 @@
+//! Whether a build passes: a function of the report, the baseline, the accepted fails and the day.
+//!
+//! Advice never fails a build. With a baseline only what is worse than there does, except for a
+//! fail whose acceptance is over: that one fails in any case. What cannot be judged is no pass.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use time::Date;
+
+use crate::drill::answer::{Answer, CaseRow, Report};
+use crate::drill::file::Accept;
+
+/// How a row counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It passed.
+    Pass,
+    /// It fails the build.
+    Fail,
+    /// It failed, and its acceptance is over: it fails the build.
+    AcceptanceOver,
+    /// It failed, which is accepted for now.
+    Accepted,
+    /// It was no better in the baseline.
+    Known,
+    /// It failed, and rests on advice alone.
+    Advice,
+    /// It cannot be judged.
+    CannotJudge,
+    /// The target has no such thing.
+    NotApplicable,
+}
+
+/// The status with which the command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Nothing failed.
+    Pass,
+    /// Something failed.
+    Fail,
+    /// The command was used wrongly.
+    Usage,
+    /// Nothing failed, and not everything could be judged.
+    CannotJudge,
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail => 1,
+            Self::Usage => 2,
+            Self::CannotJudge => 3,
+        }
+    }
+}
+
+/// What a report is held against.
+#[derive(Clone, Copy, Debug)]
+pub struct Against<'a> {
+    /// An older report of the same target.
+    pub baseline: Option<&'a Report>,
+    /// Fails that are accepted, by the case's word.
+    pub accepts: &'a BTreeMap<String, Accept>,
+    /// Today.
+    pub today: Date,
+}
+
+/// How each row counts, in the order of the rows.
+pub fn outcomes(report: &Report, against: Against<'_>) -> Vec<Outcome> {
+    report
+        .rows
+        .iter()
+        .map(|row| outcome(row, against))
+        .collect()
+}
+
+fn outcome(row: &CaseRow, against: Against<'_>) -> Outcome {
+    let before = against.baseline.and_then(|report| {
+        let mut rows = report.rows.iter();
+        rows.find(|before| before.word == row.word)
+            .map(|before| before.answer)
+    });
+    let accept = against.accepts.get(&row.word);
+    match row.answer {
+        Answer::Pass => Outcome::Pass,
+        Answer::NotApplicable => Outcome::NotApplicable,
+        Answer::CannotJudge if before == Some(Answer::CannotJudge) => Outcome::Known,
+        Answer::CannotJudge => Outcome::CannotJudge,
+        Answer::Fail if !row.basis.binds() => Outcome::Advice,
+        Answer::Fail => match accept {
+            Some(accept) if against.today > accept.until => Outcome::AcceptanceOver,
+            Some(_) => Outcome::Accepted,
+            None if row.accepted.is_some() => Outcome::Accepted,
+            None if before == Some(Answer::Fail) => Outcome::Known,
+            None => Outcome::Fail,
+        },
+    }
+}
+
+/// The status of a report.
+pub fn exit(report: &Report, against: Against<'_>) -> Exit {
+    let outcomes = outcomes(report, against);
+    let any = |wanted: &[Outcome]| outcomes.iter().any(|outcome| wanted.contains(outcome));
+    let open = report.rows.iter().zip(&outcomes);
+    let mut open =
+        open.filter(|(row, outcome)| row.basis.binds() && **outcome == Outcome::CannotJudge);
+    let judged = |row: &CaseRow| matches!(row.answer, Answer::Pass | Answer::Fail);
+    if any(&[Outcome::Fail, Outcome::AcceptanceOver]) {
+        Exit::Fail
+    } else if open.next().is_some() || !report.rows.iter().any(judged) {
+        Exit::CannotJudge
+    } else {
+        Exit::Pass
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::date;
+
+    use super::super::sample::{bad, good, row};
+    use super::*;
+    use crate::drill::answer::Basis;
+
+    fn accepts(words: &[&str], until: Date) -> BTreeMap<String, Accept> {
+        let accept = Accept {
+            reason: "OPS-142".to_owned(),
+            until,
+            line: 1,
+        };
+        words
+            .iter()
+            .map(|word| ((*word).to_owned(), accept.clone()))
+            .collect()
+    }
+
+    fn status(
+        report: &Report,
+        baseline: Option<&Report>,
+        accepts: &BTreeMap<String, Accept>,
+    ) -> u8 {
+        let against = Against {
+            baseline,
+            accepts,
+            today: date!(2026 - 11 - 27),
+        };
+        exit(report, against).code()
+    }
+
+    fn only(answer: Answer) -> Report {
+        let mut report = good();
+        report.rows = vec![row("good", Answer::Pass), row("x", answer)];
+        report
+    }
+
+    #[test]
+    fn each_answer_has_its_status() {
+        let none = BTreeMap::new();
+        let of = |answer| status(&only(answer), None, &none);
+        assert_eq!(of(Answer::Pass), 0);
+        assert_eq!(of(Answer::Fail), 1);
+        assert_eq!(of(Answer::CannotJudge), 3);
+        assert_eq!(of(Answer::NotApplicable), 0);
+        assert_eq!(
+            status(&bad(), None, &none),
+            1,
+            "a fail goes before what cannot be judged"
+        );
+        assert_eq!(Exit::Usage.code(), 2);
+    }
+
+    #[test]
+    fn nothing_judged_is_no_pass() {
+        let mut report = good();
+        report.rows = vec![row("x", Answer::NotApplicable)];
+        assert_eq!(status(&report, None, &BTreeMap::new()), 3);
+        report.rows.clear();
+        assert_eq!(status(&report, None, &BTreeMap::new()), 3);
+    }
+
+    #[test]
+    fn advice_alone_fails_nothing() {
+        for answer in [Answer::Fail, Answer::CannotJudge] {
+            let mut report = only(answer);
+            report.rows[1].basis = Basis::Advice("it is good practice".to_owned());
+            assert_eq!(status(&report, None, &BTreeMap::new()), 0, "{answer}");
+        }
+    }
+
+    #[test]
+    fn with_a_baseline_only_what_is_worse_fails() {
+        let none = BTreeMap::new();
+        let answers = [Answer::Pass, Answer::Fail, Answer::CannotJudge];
+        let table =
+            answers.map(|before| answers.map(|now| status(&only(now), Some(&only(before)), &none)));
+        // Rows: what it was; columns: what it is.
+        assert_eq!(table, [[0, 1, 3], [0, 0, 3], [0, 1, 0]]);
+        let without = good();
+        assert_eq!(
+            status(&only(Answer::Fail), Some(&without), &none),
+            1,
+            "a new case"
+        );
+    }
+
+    #[test]
+    fn an_accepted_fail_passes_until_its_day_is_over() {
+        let fails = only(Answer::Fail);
+        let today = accepts(&["x"], date!(2026 - 11 - 27));
+        assert_eq!(status(&fails, None, &today), 0);
+        let over = accepts(&["x"], date!(2026 - 11 - 26));
+        assert_eq!(status(&fails, None, &over), 1);
+        assert_eq!(
+            status(&fails, Some(&fails), &over),
+            1,
+            "also where it is known"
+        );
+        assert_eq!(status(&only(Answer::Pass), None, &over), 0);
+        let other = accepts(&["y"], date!(2027 - 01 - 01));
+        assert_eq!(status(&fails, None, &other), 1);
+    }
+}
