@@ -321,6 +321,8 @@ impl Drop for Place {
 }
 
 #[cfg(test)]
+mod served_tests;
+#[cfg(test)]
 #[cfg(unix)]
 #[path = "tests_unix.rs"]
 mod tests;
