@@ -79,8 +79,9 @@ impl Matrix {
 
     /// The line under the matrix.
     pub fn legend(&self) -> &'static str {
-        "Seconds are from the change to the last request that still succeeded; +0.1 s says that \
-         requests were 0.1 s apart. A ! marks what is worse than it may be."
+        "Seconds are from the change to the last request that still succeeded. What stands after + \
+         is how far apart the requests were: no figure is finer. A ! marks what is worse than it \
+         may be."
     }
 }
 

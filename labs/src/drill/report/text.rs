@@ -229,8 +229,9 @@ leaf revoked     refused at once    ! > 120 s          ! 31.4 s +0.1 s
                                     (watched 120 s)
 root removed     -                  cannot judge       -
 
-Seconds are from the change to the last request that still succeeded; +0.1 s
-says that requests were 0.1 s apart. A ! marks what is worse than it may be.
+Seconds are from the change to the last request that still succeeded. What
+stands after + is how far apart the requests were: no figure is finer. A ! marks
+what is worse than it may be.
 ";
         let page = write(&bad(), 80);
         let (head, rest) = page.split_at(expected.len().min(page.len()));

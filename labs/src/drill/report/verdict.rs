@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use time::Date;
 
+use super::words::clean;
 use crate::drill::answer::{Answer, CaseRow, Report};
 use crate::drill::file::Accept;
 
@@ -118,6 +119,30 @@ pub fn exit(report: &Report, against: Against<'_>) -> Exit {
     }
 }
 
+/// What the status rests on, a line for each kind of outcome that a reader must know of.
+pub fn told(report: &Report, outcomes: &[Outcome]) -> Vec<String> {
+    let kinds = [
+        (Outcome::Fail, "Fails the build"),
+        (
+            Outcome::AcceptanceOver,
+            "Fails the build, its acceptance is over",
+        ),
+        (Outcome::CannotJudge, "Cannot be judged"),
+        (Outcome::Known, "No worse than in the baseline"),
+        (Outcome::Accepted, "Failed, which is accepted for now"),
+        (Outcome::Advice, "Failed, and is advice"),
+    ];
+    let of = |kind| {
+        let rows = report.rows.iter().zip(outcomes);
+        let rows = rows.filter(move |(_, outcome)| **outcome == kind);
+        rows.map(|(row, _)| clean(&row.word)).collect::<Vec<_>>()
+    };
+    let told = kinds.map(|(kind, what)| (what, of(kind)));
+    let told = told.into_iter().filter(|(_, words)| !words.is_empty());
+    told.map(|(what, words)| format!("{what}: {}.", words.join(", ")))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::date;
@@ -222,5 +247,25 @@ mod tests {
         assert_eq!(status(&only(Answer::Pass), None, &over), 0);
         let other = accepts(&["y"], date!(2027 - 01 - 01));
         assert_eq!(status(&fails, None, &other), 1);
+    }
+
+    #[test]
+    fn what_the_status_rests_on_is_told_by_the_cases_words() {
+        let none = BTreeMap::new();
+        let against = |baseline| Against {
+            baseline,
+            accepts: &none,
+            today: date!(2026 - 11 - 27),
+        };
+        let (report, before) = (bad(), bad());
+        let lines = told(&report, &outcomes(&report, against(None)));
+        let fails = "Fails the build: leaf-swap, revoked-leaf-resumed, revoked-leaf-open-stream.";
+        assert_eq!(lines, [fails, "Cannot be judged: old-root-resumed."]);
+        let lines = told(&report, &outcomes(&report, against(Some(&before))));
+        assert!(
+            lines.len() == 1 && lines[0].starts_with("No worse than"),
+            "{lines:?}"
+        );
+        assert!(told(&good(), &outcomes(&good(), against(None))).is_empty());
     }
 }
