@@ -160,3 +160,36 @@ async fn after_a_kill_the_target_is_told_or_ended() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_was_about_to_start_is_told_and_what_cannot_start_is_not() {
+    let temp = tempfile::tempdir().unwrap();
+    let start = "reload = []\nstart = [\"./none\"]";
+    let started = drill(temp.path(), start, WAYS[0]);
+    let home = home(&temp.path().join("drill.toml"));
+    let mut place = Place::take(&started, false).unwrap();
+    let failed = place.start(&started.target, Duration::from_secs(1)).await;
+    assert!(matches!(
+        failed,
+        Err(PlaceError::Command(ProcessError::NotRun { .. }))
+    ));
+    assert_eq!(place.journal.started, None);
+    place
+        .note(Some(Mark::about_to(&["./none".to_owned()])))
+        .unwrap();
+    place.is_back = true;
+    drop(place);
+    let restored = put_back(&home).await.unwrap().unwrap();
+    assert!(
+        restored.notes[0].contains("was about to start `./none`"),
+        "{restored:?}"
+    );
+}
+
+#[test]
+fn a_drill_may_move_between_threads() {
+    const fn moves<T: Send>(_: &Option<T>) {}
+    moves::<Place>(&None);
+    moves::<Running>(&None);
+    moves::<Material>(&None);
+}

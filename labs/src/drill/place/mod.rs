@@ -245,7 +245,19 @@ impl Place {
         target: &Target,
         patience: Duration,
     ) -> Result<Option<Running>, PlaceError> {
-        let Some(mut running) = Running::begin(target, &self.journal.folder).await? else {
+        let Some(argv) = &target.start else {
+            return Ok(None);
+        };
+        // Killed between the two notes, nobody could say more than that it may run.
+        self.note(Some(Mark::about_to(argv)))?;
+        let begun = match Running::begin(target, &self.journal.folder).await {
+            Ok(begun) => begun,
+            Err(why) => {
+                self.note(None)?;
+                return Err(why.into());
+            }
+        };
+        let Some(mut running) = begun else {
             return Ok(None);
         };
         self.note(Some(running.mark().clone()))?;

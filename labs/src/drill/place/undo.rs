@@ -101,6 +101,10 @@ async fn end(journal: &Journal, notes: &mut Vec<String>) {
             mark.program
         )),
         Left::Gone => {}
+        Left::Unsure if mark.pid == 0 => notes.push(format!(
+            "the drill was about to start `{}` when it was interrupted; if that runs, end it",
+            mark.program
+        )),
         Left::Unsure => notes.push(format!(
             "the drill had started `{}` as process {}; if that still runs, end it: this system \
              does not tell whether the number is still its",

@@ -68,6 +68,15 @@ impl Mark {
         }
     }
 
+    /// Of what is about to be started, and has no number yet.
+    pub fn about_to(argv: &[String]) -> Self {
+        Self {
+            pid: 0,
+            born: None,
+            program: argv.first().cloned().unwrap_or_default(),
+        }
+    }
+
     /// Whether the number may be somebody else's by now.
     fn is_strangers(&self) -> bool {
         group::born(self.pid).is_some_and(|born| Some(born) != self.born)
