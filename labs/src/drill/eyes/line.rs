@@ -172,3 +172,53 @@ pub(super) fn alert_in(error: &io::Error) -> Option<AlertDescription> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A peer that has spoken its last words and gone.
+    struct Gone(&'static [u8]);
+
+    impl AsyncRead for Gone {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            buf.put_slice(self.0);
+            self.0 = b"";
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Gone {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Written {
+            Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    type Written = Poll<io::Result<usize>>;
+
+    #[tokio::test]
+    async fn the_last_words_are_read_before_a_failed_write_is_told() {
+        let mut wire = Wire::over(Gone(b"alert"));
+        wire.write_all(b"request").await.unwrap();
+        wire.flush().await.unwrap();
+        let mut heard = [0; 5];
+        wire.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"alert");
+        let error = wire.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+}

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::drill::answer::{Change, Path, Seen, Served};
 use crate::drill::clock;
+use crate::drill::eyes::{Good, How, Reply};
 
 /// Time that passes only by waiting, and by the doors' doing.
 #[derive(Clone)]
@@ -298,6 +299,19 @@ async fn a_load_stops_when_it_is_told_to() {
     drop(stop);
     let all = under(load, vec![lane], Arc::new(Real), stopped).await;
     assert_eq!(all.served.asked, 0);
+}
+
+#[test]
+fn a_whole_handshake_is_no_success_of_a_resumed_one() {
+    let served = Reply::Served(Good::default());
+    let refused = Reply::Refused(How::Http(403));
+    assert_eq!(Sample::of_resumed(&served, true), Sample::Served);
+    let untaken = Sample::of_resumed(&served, false);
+    assert!(matches!(untaken, Sample::Untaken(_)), "{untaken:?}");
+    for resumed in [true, false] {
+        let sample = Sample::of_resumed(&refused, resumed);
+        assert!(matches!(sample, Sample::Refused(_)), "{sample:?}");
+    }
 }
 
 /// A door behind a real wait.

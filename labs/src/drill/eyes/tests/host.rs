@@ -23,6 +23,8 @@ pub(in crate::drill) struct Manner {
     pub(in crate::drill) versions: Versions,
     /// Whether sessions may be taken up again.
     pub(in crate::drill) sessions: bool,
+    /// Whether it signs with another key than its certificate's.
+    pub(in crate::drill) mixed: bool,
     pub(in crate::drill) protocols: &'static [&'static str],
     pub(in crate::drill) above: Above,
     /// A gRPC method of its own: the path and the message in, the message out; UNIMPLEMENTED if
@@ -52,6 +54,7 @@ impl Default for Manner {
         Self {
             versions: Versions::Any,
             sessions: true,
+            mixed: false,
             protocols: &["h2", "http/1.1"],
             above: Above::Http,
             method: |_, _| None,

@@ -218,6 +218,16 @@ async fn a_connection_shut_without_a_word_is_told_apart() {
         assert!(reply.shut_out(), "{reply}");
         assert!(!reply.is_refused() && !reply.unprocessed());
     }
+    let shut = Manner {
+        above: Above::Close,
+        protocols: &["http/1.1"],
+        ..Manner::default()
+    };
+    let root = Root::new("root");
+    let host = Host::start(&root, shut).await;
+    let reply = asked(&host, &root.caller(), &Call::get("/200")).await;
+    // It was sent, and who knows what was done with it.
+    assert!(reply.shut_out() && !reply.unprocessed(), "{reply}");
     let reply = over(Above::NoTls, "t.S/Echo").await;
     assert!(reply.shut_out() && reply.unprocessed(), "{reply}");
     let root = Root::new("root");
@@ -261,8 +271,6 @@ async fn a_stream_is_read_to_its_end() {
         .watch(&Call::grpc("t.S/Watch"), None)
         .await
         .unwrap();
-    // The stream holds the connection.
-    drop(connection);
     let mut heard = Vec::new();
     loop {
         match stream.next().await {
@@ -275,7 +283,39 @@ async fn a_stream_is_read_to_its_end() {
         }
     }
     assert_eq!(heard, [&b"one"[..], b"two"]);
-    assert!(matches!(stream.next().await, Next::Ended(_)));
+    let again = Next::Ended(Reply::Refused(How::Grpc(7)));
+    assert_eq!(stream.next().await, again);
+}
+
+#[tokio::test]
+async fn a_stream_holds_its_connection() {
+    let root = Root::new("root");
+    let host = Host::start(&root, Manner::default()).await;
+    let client = client(&host, &root.caller(), Sessions::None);
+    let connection = client.connect().await.unwrap();
+    let stream = connection.watch(&Call::grpc("t.S/Tick"), None).await;
+    let mut stream = stream.unwrap();
+    drop(connection);
+    for _ in 0..20 {
+        assert!(matches!(stream.next().await, Next::Message(_)));
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_signs_with_another_key_is_found_out() {
+    let root = Root::new("root");
+    for versions in [Versions::Only12, Versions::Only13] {
+        let manner = Manner {
+            versions,
+            mixed: true,
+            ..Manner::default()
+        };
+        let host = Host::start(&root, manner).await;
+        let client = client(&host, &root.caller(), Sessions::None);
+        let reply = client.connect().await.unwrap_err();
+        assert!(matches!(failure(&reply).why, Why::Tls(_)), "{reply}");
+        assert_eq!(client.last_served(), std::slice::from_ref(&host.leaf));
+    }
 }
 
 #[tokio::test]

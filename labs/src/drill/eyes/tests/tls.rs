@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
@@ -120,6 +122,12 @@ pub(super) fn settings(
         Versions::Only12 => &[&TLS12],
         Versions::Only13 => &[&TLS13],
     };
+    let key = if manner.mixed {
+        root.leaf().key
+    } else {
+        leaf.key
+    };
+    let shown = CertifiedKey::new(leaf.chain, any_supported_type(&key).unwrap());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .unwrap()
@@ -127,8 +135,7 @@ pub(super) fn settings(
             inner: verifier.build().unwrap(),
             turned: Arc::clone(turned),
         }))
-        .with_single_cert(leaf.chain, leaf.key)
-        .unwrap();
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
     if !manner.sessions {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
