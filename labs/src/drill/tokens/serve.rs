@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -101,7 +102,7 @@ async fn accept(listener: TcpListener, shelf: Arc<Shelf>) {
     loop {
         let Ok((socket, _)) = listener.accept().await else {
             // Too many open files, or a peer that is gone already: the next may be well.
-            tokio::task::yield_now().await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
         while open.try_join_next().is_some() {}
