@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod authority;
+pub mod case;
 pub mod clock;
 pub mod describe;
 pub mod eyes;
@@ -15,6 +16,8 @@ pub mod place;
 pub mod planted;
 pub mod process;
 pub mod report;
+pub mod run;
 pub mod sampling;
+pub mod stage;
 pub mod tokens;
 pub mod upstream;

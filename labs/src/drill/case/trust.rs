@@ -1,0 +1,4 @@
+//! To be filled.
+use super::Scene;
+
+pub(super) const SCENES: &[Scene] = &[];

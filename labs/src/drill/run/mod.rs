@@ -1,0 +1,270 @@
+//! A whole run: which cases, in which order, how often each, and the report.
+//!
+//! A fail counts when it was seen three times; tries that disagree are no answer. A try whose
+//! control failed says nothing and is made once more. Whatever ends a run, an interrupt too, the
+//! files are put back, and what is known by then is told.
+
+mod choose;
+mod rows;
+mod tries;
+
+#[cfg(test)]
+mod planted_tests;
+
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use ::time::format_description::well_known::Rfc3339;
+
+use super::answer::{CaseRow, FORMAT, Report};
+use super::clock;
+use super::file::DrillFile;
+use super::stage::{Keeper, Manner, Stage, StageError};
+
+pub use choose::{Choice, Chosen, choose};
+
+/// What a run is asked to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Words of cases or groups; all of them if there is none.
+    pub cases: Vec<String>,
+    /// No longer than about this; what is left out is told.
+    pub within: Option<Duration>,
+    /// The target calls, and the drill plays what it calls.
+    pub as_client: bool,
+    /// Whether files that the drill did not write may be replaced for a while.
+    pub replace: bool,
+    /// Whether a target that is not on this machine may be disturbed.
+    pub disrupt: bool,
+    /// The longest watch of one path.
+    pub watch: Option<Duration>,
+    /// How far apart the samples of a watch are; 250 ms if nothing is said.
+    pub step: Option<Duration>,
+}
+
+/// What happens while a run goes on.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The files are taken and the target is being started.
+    Opens,
+    /// A scene is acted: its words, and which of how many it is.
+    Begins {
+        /// The words of its cases.
+        words: &'a [&'static str],
+        /// Which one, from 1.
+        at: usize,
+        /// Of how many.
+        of: usize,
+        /// Which try, from 1.
+        turn: usize,
+    },
+    /// A case has its answer.
+    Answered(&'a CaseRow),
+    /// Everything is being put back.
+    Closes,
+}
+
+/// Who follows a run, and may end it.
+pub trait Watcher: Send {
+    /// Something happened.
+    fn tell(&mut self, event: &Event<'_>);
+
+    /// Is over when the run should end early; never, if nobody can ask for it. It may be dropped
+    /// and asked for again at any time.
+    fn interrupted<'w>(&'w mut self) -> Pin<Box<dyn Future<Output = ()> + Send + 'w>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// Nobody follows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl Watcher for Unwatched {
+    fn tell(&mut self, _: &Event<'_>) {}
+}
+
+/// Why there is no report, or not all of one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// A word that names no case.
+    #[error("`{word}` is no case{}", suggest(.meant))]
+    UnknownCase {
+        /// The word.
+        word: String,
+        /// The word that was probably meant.
+        meant: Option<&'static str>,
+    },
+    /// A case for the other side of the target.
+    #[error("`{0}` is about the target as a client: run it with `--as client`")]
+    OtherSide(String),
+    /// The file does not say where the drill should stand in.
+    #[error("`--as client` needs an `[upstream]` in the drill.toml: where the target calls")]
+    NoUpstream,
+    /// The target is somewhere else.
+    #[error(
+        "{0} is not this machine, and a drill disturbs what it looks at; `--disrupt` says that \
+         this is meant"
+    )]
+    NotLoopback(String),
+    /// The run could not begin.
+    #[error(transparent)]
+    Begin(StageError),
+    /// The run broke off.
+    #[error("the run broke off: {why}")]
+    Broken {
+        /// Why.
+        why: StageError,
+        /// What was known by then.
+        report: Box<Report>,
+    },
+    /// Not everything could be put back.
+    #[error("not everything is as it was: {why}; `schism drill restore` goes on")]
+    NotRestored {
+        /// Why.
+        why: StageError,
+        /// What the run found.
+        report: Box<Report>,
+    },
+}
+
+impl RunError {
+    /// What was known when the run went wrong.
+    pub fn report(&self) -> Option<&Report> {
+        match self {
+            Self::Broken { report, .. } | Self::NotRestored { report, .. } => Some(report),
+            _ => None,
+        }
+    }
+}
+
+fn suggest(word: &Option<&'static str>) -> String {
+    word.map(|word| format!("; perhaps `{word}`"))
+        .unwrap_or_default()
+}
+
+/// Runs the cases against a target that the file says how to start, or that runs.
+///
+/// # Errors
+/// When the run cannot begin or breaks off, or not everything can be put back.
+pub async fn run(
+    drill: &DrillFile,
+    options: &Options,
+    watcher: &mut dyn Watcher,
+) -> Result<Report, RunError> {
+    run_kept(drill, options, None, watcher).await
+}
+
+/// The same with a target of this process, that somebody can start again.
+///
+/// # Errors
+/// As for [`run`].
+pub async fn run_kept(
+    drill: &DrillFile,
+    options: &Options,
+    keeper: Option<Box<dyn Keeper>>,
+    watcher: &mut dyn Watcher,
+) -> Result<Report, RunError> {
+    let choice = choose(drill, options)?;
+    if !drill.target.address.is_loopback() && !options.disrupt {
+        return Err(RunError::NotLoopback(drill.target.address.to_string()));
+    }
+    let begun = Begun {
+        date: clock::date().format(&Rfc3339).unwrap_or_default(),
+        at: clock::instant(),
+    };
+    watcher.tell(&Event::Opens);
+    let opening = Stage::open(drill, options.replace, manner(options), keeper);
+    let opened = tokio::select! {
+        biased;
+        () = watcher.interrupted() => None,
+        opened = opening => Some(opened.map_err(RunError::Begin)?),
+    };
+    let Some(mut stage) = opened else {
+        // The stage was dropped before it stood, and has put back what it had taken.
+        let report = begun.report(drill, Vec::new(), vec![rows::INTERRUPTED.to_owned()]);
+        return Ok(report);
+    };
+    let mut rows = Vec::new();
+    let acted = act(&mut stage, &choice, watcher, &mut rows).await;
+    let mut notes: Vec<String> = stage.notes().iter().cloned().collect();
+    notes.extend(choice.note());
+    if matches!(acted, Ok(Ended::Early)) {
+        notes.push(rows::INTERRUPTED.to_owned());
+    }
+    watcher.tell(&Event::Closes);
+    let closed = stage.close().await;
+    let report = begun.report(drill, rows, notes);
+    match (acted, closed) {
+        (Ok(_), Ok(_)) => Ok(report),
+        (Err(why), Ok(_)) => Err(RunError::Broken {
+            why,
+            report: Box::new(report),
+        }),
+        (_, Err(why)) => Err(RunError::NotRestored {
+            why,
+            report: Box::new(report),
+        }),
+    }
+}
+
+/// How the cases ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// All were acted.
+    All,
+    /// Somebody asked for an end.
+    Early,
+}
+
+async fn act(
+    stage: &mut Stage,
+    choice: &Choice,
+    watcher: &mut dyn Watcher,
+    rows: &mut Vec<CaseRow>,
+) -> Result<Ended, StageError> {
+    let mut tries = tries::Tries::default();
+    for (at, chosen) in (1..).zip(&choice.chosen) {
+        let place = (at, choice.chosen.len());
+        match tries.scene(stage, chosen, place, watcher).await {
+            Ok(answered) => {
+                for row in answered {
+                    watcher.tell(&Event::Answered(&row));
+                    rows.push(row);
+                }
+            }
+            Err(tries::Stop::Interrupted) => return Ok(Ended::Early),
+            Err(tries::Stop::Broken(why)) => return Err(why),
+        }
+    }
+    Ok(Ended::All)
+}
+
+struct Begun {
+    date: String,
+    at: Instant,
+}
+
+impl Begun {
+    fn report(&self, drill: &DrillFile, rows: Vec<CaseRow>, notes: Vec<String>) -> Report {
+        Report {
+            format: FORMAT,
+            target: drill.target.address.to_string(),
+            begun: self.date.clone(),
+            took_ms: clock::millis_since(self.at),
+            rows,
+            notes,
+        }
+    }
+}
+
+fn manner(options: &Options) -> Manner {
+    let usual = Manner::default();
+    Manner {
+        step: options.step.unwrap_or(usual.step),
+        longest: options.watch.unwrap_or(usual.longest),
+        as_client: options.as_client,
+        ..usual
+    }
+}

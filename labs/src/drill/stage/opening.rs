@@ -1,0 +1,213 @@
+//! The first minute of a run, and the last: files taken, target started, calls made out; and all
+//! of it given back.
+//!
+//! The target's files are good before it is started. Whatever ends a run, [`Stage::close`] or the
+//! drop of the stage puts the files back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::hands::START;
+use super::{Arrival, Cast, Keeper, Manner, Signer, Stage, StageError, Tokens};
+use crate::drill::describe::Description;
+use crate::drill::eyes::{Call, Client, Door, Identity, Sessions, Speak};
+use crate::drill::file::{CallWish, Code, DrillFile};
+use crate::drill::place::{Material, Place, Restored};
+
+impl Stage {
+    /// Takes the files, makes them good, and starts the target if the file says how.
+    ///
+    /// # Errors
+    /// When the files cannot be taken or written, or the target does not start. Everything that
+    /// was done by then is undone.
+    pub async fn open(
+        drill: &DrillFile,
+        replace: bool,
+        manner: Manner,
+        keeper: Option<Box<dyn Keeper>>,
+    ) -> Result<Self, StageError> {
+        let door = door(drill)?;
+        let cast = Cast::new(drill)?;
+        let tokens = match &drill.token {
+            Some(rules) => Some(Tokens::new(rules).await?),
+            None => None,
+        };
+        let mut stage = Self {
+            place: Place::take(drill, replace)?,
+            drill: drill.clone(),
+            manner,
+            running: None,
+            keeper,
+            cast,
+            door,
+            call: plain(&drill.calls.allowed),
+            stream: drill.calls.stream.as_ref().map(plain),
+            tokens,
+            leaf: None,
+            written: BTreeSet::new(),
+            is_stale: false,
+            slowest: Duration::ZERO,
+            number: 1,
+            revoked: BTreeMap::new(),
+            notes: BTreeSet::new(),
+        };
+        if let Err(why) = stage.begin().await {
+            // What was the matter is told; that giving back failed as well is in the journal.
+            stage.close().await.ok();
+            return Err(why);
+        }
+        Ok(stage)
+    }
+
+    async fn begin(&mut self) -> Result<(), StageError> {
+        let leaf = self.new_leaf(Signer::Old)?;
+        let material = Material {
+            key: Some(leaf.key.clone()),
+            chain: Some(leaf.chain_der.clone()),
+            ..self.good()?
+        };
+        self.written.insert(leaf.certificate().to_vec());
+        self.leaf = Some(leaf.clone());
+        self.place.write(&material).await?;
+        if self.drill.target.start.is_some() {
+            self.running = self.place.start(&self.drill.target, START).await?;
+        } else if let Some(keeper) = &mut self.keeper {
+            keeper.restart().await.map_err(StageError::Restart)?;
+        } else {
+            // It may complain of what it had before: the controls will say what came of it.
+            self.place.reload(&self.drill.target).await?;
+        }
+        if !self.manner.as_client
+            && let Arrival::Served { .. } = self.arrives(&leaf).await
+        {
+            self.make_out().await?;
+        }
+        Ok(())
+    }
+
+    /// Makes out the calls whose messages need a description.
+    async fn make_out(&mut self) -> Result<(), StageError> {
+        let calls = self.drill.calls.clone();
+        let wishes = std::iter::once(&calls.allowed).chain(&calls.stream);
+        let wants = |wish: &CallWish| {
+            matches!(
+                wish,
+                CallWish::Grpc {
+                    message: Some(_),
+                    ..
+                }
+            )
+        };
+        if !wishes.into_iter().any(wants) {
+            return Ok(());
+        }
+        let set = match &calls.descriptor {
+            Some(path) => {
+                let unread = |why| StageError::Descriptor {
+                    path: path.display().to_string(),
+                    why,
+                };
+                Some(Description::read(&std::fs::read(path).map_err(unread)?)?)
+            }
+            None => None,
+        };
+        self.call = self.described(&calls.allowed, set.as_ref()).await?;
+        if let Some(stream) = &calls.stream {
+            self.stream = Some(self.described(stream, set.as_ref()).await?);
+        }
+        Ok(())
+    }
+
+    async fn described(
+        &self,
+        wish: &CallWish,
+        set: Option<&Description>,
+    ) -> Result<Call, StageError> {
+        let CallWish::Grpc {
+            service,
+            method,
+            message: Some(message),
+        } = wish
+        else {
+            return Ok(plain(wish));
+        };
+        let method = format!("{service}/{method}");
+        // The file was read with the message as an object.
+        let body: Value = serde_json::from_str(message).unwrap_or_default();
+        if let Some(set) = set {
+            return Ok(set.call(&method, &body)?);
+        }
+        let leaf = self
+            .cast
+            .issuer(Signer::Old)
+            .leaf(&self.cast.caller_wish())?;
+        let badge = match &self.tokens {
+            Some(tokens) => Some(tokens.good(&leaf)?),
+            None => None,
+        };
+        let identity = Identity::of(leaf.chain_der.clone(), leaf.key_der());
+        let client = Client::new(self.door.clone(), &identity, Sessions::None)?;
+        let undescribed = |reply| crate::drill::describe::Unsaid::Undescribed {
+            service: service.clone(),
+            reply: Box::new(reply),
+        };
+        let connection = client.connect().await.map_err(undescribed)?;
+        let description = Description::ask(&connection, &method, badge.as_ref()).await?;
+        Ok(description.call(&method, &body)?)
+    }
+
+    /// Stops what was started and puts everything back.
+    ///
+    /// # Errors
+    /// When something cannot be put back: `schism drill restore` goes on then.
+    pub async fn close(mut self) -> Result<Restored, StageError> {
+        let stopped = match self.running.take() {
+            Some(running) => self.place.stop(running).await,
+            None => Ok(()),
+        };
+        let restored = self.place.restore().await?;
+        stopped?;
+        Ok(restored)
+    }
+}
+
+/// A call without a message of its own.
+fn plain(wish: &CallWish) -> Call {
+    match wish {
+        CallWish::Grpc {
+            service, method, ..
+        } => Call::grpc(&format!("{service}/{method}")),
+        CallWish::Http { method, path, body } => Call::Http {
+            // The file was read with a method that HTTP has.
+            method: method.parse().unwrap_or(http::Method::GET),
+            path: path.clone(),
+            body: body.clone().unwrap_or_default().into(),
+        },
+    }
+}
+
+fn door(drill: &DrillFile) -> Result<Door, StageError> {
+    let target = &drill.target;
+    let mut door = Door::at(&target.address.to_string())?;
+    if let Some(host) = target.hosts.first() {
+        door = door.asked_for(host.trim_matches(['[', ']']))?;
+    }
+    let grpc = |wish: &CallWish| matches!(wish, CallWish::Grpc { .. });
+    if grpc(&drill.calls.allowed) {
+        door = door.speaking(Speak::Http2);
+    }
+    match drill.calls.refusal {
+        Some(Code::Grpc(code)) => {
+            door.refusing.grpc.insert(i32::from(code));
+        }
+        Some(Code::Http(status)) => {
+            door.refusing.http.insert(status);
+        }
+        None => {}
+    }
+    // A stream's silence is looked at a second at a time.
+    door.deadlines.message = Duration::from_secs(1);
+    Ok(door)
+}

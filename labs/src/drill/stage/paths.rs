@@ -1,0 +1,375 @@
+//! The four paths of one caller, opened before a change and watched at the same time after it.
+//!
+//! It changes nothing. A path that the target does not offer (no ticket came, no handshake said
+//! that it was resumed, no stream is named) is not applicable, and never a pass. While the paths
+//! are watched a good caller is asked too: if that one is not served, nothing was learnt.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, timeout};
+
+use super::{Caller, Met, Obstacle, Stage};
+use crate::drill::answer::{Answer, Cell, Change, Path, Seen};
+use crate::drill::case::Told;
+use crate::drill::clock::millis;
+use crate::drill::eyes::{Badge, Call, Client, Connection, Next, Sessions, Stream};
+use crate::drill::sampling::{Established, New, Open, Real, Resumed, Sampled, Watch};
+
+/// So many tickets should be at hand when a watch begins: each refused try uses one up.
+const TICKETS: usize = 12;
+
+/// So many connections may be opened to get them.
+const TRIES: usize = 8;
+
+/// How long a ticket may take to come after an answer.
+const TICKET: Duration = Duration::from_secs(2);
+
+/// How long an exposure may be for a change that needs no delivery, if the owner demands nothing:
+/// whole seconds, and clocks that differ a little.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The paths of one caller.
+pub struct Paths {
+    badge: Option<Badge>,
+    fresh: Client,
+    resumed: Result<Client, String>,
+    established: Connection,
+    stream: Result<Stream, String>,
+}
+
+/// How the paths are watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Watching<'a> {
+    /// What was changed.
+    pub change: Change,
+    /// Since when.
+    pub since: Instant,
+    /// A caller that must be served all the while.
+    pub good: &'a Caller,
+}
+
+/// What was seen on a path: samples, or why there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// The path.
+    pub path: Path,
+    /// What the watch saw; or why the target has no such path.
+    pub seen: Result<Sampled, String>,
+}
+
+impl Stage {
+    /// Opens all paths of a caller. Each of them serves it when this returns.
+    ///
+    /// # Errors
+    /// When the caller is not served: that is a control.
+    pub async fn open_paths(&self, caller: &Caller) -> Result<Paths, Obstacle> {
+        let (identity, badge) = (caller.identity(), caller.badge.as_ref());
+        let fresh = self.client(&identity, Sessions::None)?;
+        let established = self.open_connection(&fresh, badge).await?;
+        let resumed = self
+            .stock(self.client(&identity, Sessions::Kept)?, badge)
+            .await?;
+        let stream = match self.stream_call() {
+            None => Err("no `stream` is named in `[calls]`".to_owned()),
+            Some(call) => Ok(self.open_stream(&fresh, call, badge).await?),
+        };
+        Ok(Paths {
+            badge: caller.badge.clone(),
+            fresh,
+            resumed,
+            established,
+            stream,
+        })
+    }
+
+    /// A connection of this client's on which it was served.
+    ///
+    /// # Errors
+    /// When it is not: that is a control.
+    pub async fn open_connection(
+        &self,
+        client: &Client,
+        badge: Option<&Badge>,
+    ) -> Result<Connection, Obstacle> {
+        let unserved = |reply| {
+            let why = format!("control: the caller is not served before the change: {reply}");
+            Obstacle::control(why)
+        };
+        let connection = client.connect().await.map_err(unserved)?;
+        let reply = connection.ask(self.call(), badge).await;
+        if reply.is_served() {
+            return Ok(connection);
+        }
+        Err(unserved(reply))
+    }
+
+    async fn open_stream(
+        &self,
+        client: &Client,
+        call: &Call,
+        badge: Option<&Badge>,
+    ) -> Result<Stream, Obstacle> {
+        let unserved = |said: String| {
+            let why = format!("control: the stream does not begin before the change: {said}");
+            Obstacle::control(why)
+        };
+        let connection = client
+            .connect()
+            .await
+            .map_err(|it| unserved(it.to_string()))?;
+        let mut stream = connection
+            .watch(call, badge)
+            .await
+            .map_err(|it| unserved(it.to_string()))?;
+        for _ in 0..TRIES {
+            match stream.next().await {
+                Next::Message(_) => return Ok(stream),
+                Next::Silence => {}
+                Next::Ended(reply) => return Err(unserved(format!("it ended, {reply}"))),
+            }
+        }
+        Err(unserved("no message came".to_owned()))
+    }
+
+    /// A client with tickets that the target was seen to take; or why there is none.
+    async fn stock(
+        &self,
+        client: Client,
+        badge: Option<&Badge>,
+    ) -> Result<Result<Client, String>, Obstacle> {
+        let mut resumed = 0;
+        for tried in 0..TRIES {
+            let connection = self.open_connection(&client, badge).await?;
+            resumed += usize::from(connection.resumed());
+            if tried == 0 && !connection.ticket_within(TICKET).await {
+                let none = "no session ticket came, so no session can be taken up again";
+                return Ok(Err(none.to_owned()));
+            }
+            if resumed > 0 && client.tickets() >= TICKETS {
+                break;
+            }
+        }
+        if resumed == 0 {
+            let none = "tickets came, and no handshake took a session up again";
+            return Ok(Err(none.to_owned()));
+        }
+        if client.tickets() == 0 {
+            let none = "the target gives too few tickets to watch by".to_owned();
+            return Err(Obstacle::control(none));
+        }
+        Ok(Ok(client))
+    }
+
+    /// How long an exposure may be.
+    pub fn allowed(&self, change: Change, path: Path) -> Duration {
+        let demanded = self.drill().objectives.of(change, path);
+        match (change, demanded) {
+            (Change::Expired | Change::TokenWithdrawn, demanded) => demanded.unwrap_or(GRACE),
+            (_, Some(demanded)) => demanded + self.delivery(),
+            (_, None) => self.settle(),
+        }
+    }
+
+    /// For how long a path of this change is looked at.
+    pub fn watch_for(&self, change: Change) -> Watch {
+        let all = Path::ALL.into_iter();
+        let allowed = all.map(|path| self.allowed(change, path)).max();
+        let manner = self.manner();
+        let slack = manner.step * 2 + Duration::from_millis(500);
+        Watch {
+            step: manner.step,
+            limit: (allowed.unwrap_or_default() + slack).min(manner.longest),
+            calm: manner.calm,
+        }
+    }
+
+    /// Watches all paths from the moment of a change on.
+    ///
+    /// # Errors
+    /// When a good caller is not served meanwhile: that is a control.
+    pub async fn watch_paths(
+        &self,
+        paths: &mut Paths,
+        watching: Watching<'_>,
+    ) -> Result<Vec<Sight>, Obstacle> {
+        let watch = self.watch_for(watching.change);
+        let mut tally = Good::default();
+        let sights = tokio::select! {
+            biased;
+            sights = paths.watch(self, watch, watching.since) => sights,
+            flaw = tally.ask(self, watching.good) => return Err(flaw),
+        };
+        if tally.failed * 2 > tally.asked {
+            return Err(Obstacle::control(format!(
+                "control: while the caller was watched a good one was not served in {} of {} \
+                 requests: {}",
+                tally.failed, tally.asked, tally.said
+            )));
+        }
+        self.good_is_served(watching.good).await?;
+        Ok(sights)
+    }
+
+    /// What a sight says of the case that is about this path.
+    pub fn judged(&self, word: &'static str, change: Change, sight: &Sight) -> Told {
+        let allowed = self.allowed(change, sight.path);
+        let (answer, says, cell) = match &sight.seen {
+            Ok(sampled) => {
+                let cell = sampled.cell(change, sight.path, Some(allowed));
+                let (answer, says) = judge(sampled, allowed);
+                (answer, says, cell)
+            }
+            Err(why) => {
+                let cell = Cell {
+                    change,
+                    path: sight.path,
+                    seen: Seen::NotApplicable,
+                    step_ms: millis(self.manner().step),
+                    allowed_ms: None,
+                };
+                (Answer::NotApplicable, why.clone(), cell)
+            }
+        };
+        Told {
+            cells: vec![cell],
+            ..Told::new(word, answer, says)
+        }
+    }
+}
+
+/// What a watch says, held against the longest exposure that is allowed.
+pub(crate) fn judge(sampled: &Sampled, allowed: Duration) -> (Answer, String) {
+    let most = millis(allowed);
+    let said = sampled.said.as_deref().unwrap_or("refused");
+    let turns = match sampled.returned {
+        0 => String::new(),
+        n => format!("; {n} times a success came after a refusal, so several backends answer"),
+    };
+    match &sampled.seen {
+        Seen::RefusedAtOnce => (
+            Answer::Pass,
+            format!("no request succeeded after the change: {said}"),
+        ),
+        Seen::LastSuccess { after_ms } => {
+            let answer = match *after_ms <= most {
+                true => Answer::Pass,
+                false => Answer::Fail,
+            };
+            let says = format!(
+                "the last success was {after_ms} ms after the change, and {most} ms are \
+                 allowed{turns}; then: {said}"
+            );
+            (answer, says)
+        }
+        Seen::StillServed { watched_ms } if *watched_ms >= most => (
+            Answer::Fail,
+            format!("still served {watched_ms} ms after the change, and {most} ms are allowed"),
+        ),
+        Seen::StillServed { watched_ms } => (
+            Answer::CannotJudge,
+            format!(
+                "still served when the watch ended after {watched_ms} ms, and {most} ms are \
+                 allowed: watch for longer"
+            ),
+        ),
+        Seen::CannotJudge { why } => (Answer::CannotJudge, why.clone()),
+        Seen::NotApplicable => (
+            Answer::NotApplicable,
+            "the target has no such path".to_owned(),
+        ),
+    }
+}
+
+impl Paths {
+    /// Watches them all. The stream is drained first: what had arrived was sent before.
+    async fn watch(&mut self, stage: &Stage, watch: Watch, since: Instant) -> Vec<Sight> {
+        let (call, badge) = (stage.call(), self.badge.as_ref());
+        let mut fresh = New {
+            client: &self.fresh,
+            call,
+            badge,
+        };
+        let mut established = Established {
+            connection: &self.established,
+            call,
+            badge,
+        };
+        let resumed = async {
+            match &self.resumed {
+                Err(why) => Err(why.clone()),
+                Ok(client) => {
+                    let mut probe = Resumed {
+                        client,
+                        call,
+                        badge,
+                    };
+                    Ok(watch.run(&Real, since, &mut probe).await)
+                }
+            }
+        };
+        let streamed = async {
+            match &mut self.stream {
+                Err(why) => Err(why.clone()),
+                Ok(stream) => {
+                    drain(stream).await;
+                    Ok(watch.run(&Real, since, &mut Open { stream }).await)
+                }
+            }
+        };
+        let (new, resumed, established, stream) = tokio::join!(
+            watch.run(&Real, since, &mut fresh),
+            resumed,
+            watch.run(&Real, since, &mut established),
+            streamed,
+        );
+        let sight = |path, seen| Sight { path, seen };
+        vec![
+            sight(Path::New, Ok(new)),
+            sight(Path::Resumed, resumed),
+            sight(Path::Established, Ok(established)),
+            sight(Path::Stream, stream),
+        ]
+    }
+}
+
+impl std::fmt::Debug for Paths {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Paths(..)")
+    }
+}
+
+/// Takes what has arrived already; an end is told again by the next look.
+async fn drain(stream: &mut Stream) {
+    for _ in 0..10_000 {
+        match timeout(Duration::from_millis(1), stream.next()).await {
+            Ok(Next::Message(_)) => {}
+            _ => return,
+        }
+    }
+}
+
+/// How a good caller fared while others were watched.
+#[derive(Debug, Default)]
+struct Good {
+    asked: u64,
+    failed: u64,
+    said: String,
+}
+
+impl Good {
+    /// Asks for ever; gives back only what is wrong with the question itself.
+    async fn ask(&mut self, stage: &Stage, good: &Caller) -> Obstacle {
+        loop {
+            match stage.meet(good).await {
+                Ok(Met::Served) => self.asked += 1,
+                Ok(met) => {
+                    self.asked += 1;
+                    self.failed += 1;
+                    self.said = met.to_string();
+                }
+                Err(flaw) => return flaw,
+            }
+            sleep(stage.manner().step * 2).await;
+        }
+    }
+}
