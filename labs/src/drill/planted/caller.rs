@@ -11,7 +11,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 
 use super::crl::Status;
-use super::fault::Fault;
+use super::fault::{Fault, Faults};
 use super::path::{self, Link};
 use super::world::World;
 
@@ -48,7 +48,7 @@ pub(super) struct Caller {
 
 /// Judges a caller's chain.
 pub(super) fn judge(
-    fault: Fault,
+    faults: Faults,
     callers: &Callers,
     chain: &[CertificateDer<'_>],
     world: &World,
@@ -56,16 +56,16 @@ pub(super) fn judge(
 ) -> Result<Caller, &'static str> {
     let leaf = chain.first().ok_or("no certificate")?;
     let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let roots = roots(fault, world, way, seconds);
-    if !(fault == Fault::EmptyTrust && world.roots.is_empty()) {
-        let at = asked_time(fault, chain, way, seconds);
-        let links = path::find(fault, chain, &roots, at)?;
-        if asks_lists(fault, way) {
-            look_up(fault, world, &links, seconds)?;
+    let roots = roots(faults, world, way, seconds);
+    if !(faults.has(Fault::EmptyTrust) && world.roots.is_empty()) {
+        let at = asked_time(faults, chain, way, seconds);
+        let links = path::find(faults, chain, &roots, at)?;
+        if asks_lists(faults, way) {
+            look_up(faults, world, &links, seconds)?;
         }
     }
     let cert = path::read(leaf)?;
-    let name = name(fault, callers, &cert)?;
+    let name = name(faults, callers, &cert)?;
     let leaf = ring::digest::digest(&ring::digest::SHA256, leaf)
         .as_ref()
         .to_vec();
@@ -73,13 +73,13 @@ pub(super) fn judge(
 }
 
 /// The roots that count: those in force and in their dates, or with a fault all there ever were.
-fn roots(fault: Fault, world: &World, way: Way, now: i64) -> Vec<CertificateDer<'static>> {
-    let forgets = matches!(
-        (fault, way),
-        (Fault::OldRootResumed, Way::Resumed)
-            | (Fault::OldRootEstablished, Way::Established)
-            | (Fault::OldRootOpenStream, Way::Stream)
-    );
+fn roots(faults: Faults, world: &World, way: Way, now: i64) -> Vec<CertificateDer<'static>> {
+    let forgets = match way {
+        Way::Handshake => false,
+        Way::Resumed => faults.has(Fault::OldRootResumed),
+        Way::Established => faults.has(Fault::OldRootEstablished),
+        Way::Stream => faults.has(Fault::OldRootOpenStream),
+    };
     let roots: Vec<_> = if forgets {
         world.ever.iter().collect()
     } else {
@@ -95,38 +95,38 @@ fn roots(fault: Fault, world: &World, way: Way, now: i64) -> Vec<CertificateDer<
 }
 
 /// The time at which the path must be valid: now, or with a fault one that suits the chain.
-fn asked_time(fault: Fault, chain: &[CertificateDer<'_>], way: Way, now: i64) -> UnixTime {
-    let ends = matches!(
-        (fault, way),
-        (Fault::ExpiredCaller, _)
-            | (Fault::ExpiresResumed, Way::Resumed)
-            | (Fault::ExpiresEstablished, Way::Established)
-            | (Fault::ExpiresOpenStream, Way::Stream)
-    );
+fn asked_time(faults: Faults, chain: &[CertificateDer<'_>], way: Way, now: i64) -> UnixTime {
+    let ends = match way {
+        Way::Handshake => false,
+        Way::Resumed => faults.has(Fault::ExpiresResumed),
+        Way::Established => faults.has(Fault::ExpiresEstablished),
+        Way::Stream => faults.has(Fault::ExpiresOpenStream),
+    };
+    let ends = ends || faults.has(Fault::ExpiredCaller);
     let mut at = now;
     for cert in chain.iter().filter_map(|cert| path::read(cert).ok()) {
         if ends {
             at = at.min(cert.validity().not_after.timestamp());
         }
-        if fault == Fault::NotYetValidCaller {
+        if faults.has(Fault::NotYetValidCaller) {
             at = at.max(cert.validity().not_before.timestamp());
         }
     }
     UnixTime::since_unix_epoch(std::time::Duration::from_secs(at.unsigned_abs()))
 }
 
-fn asks_lists(fault: Fault, way: Way) -> bool {
-    !matches!(
-        (fault, way),
-        (Fault::RevokedLeafNew, _)
-            | (Fault::RevokedLeafResumed, Way::Resumed)
-            | (Fault::RevokedLeafEstablished, Way::Established)
-            | (Fault::RevokedLeafOpenStream, Way::Stream)
-    )
+fn asks_lists(faults: Faults, way: Way) -> bool {
+    let passes_over = match way {
+        Way::Handshake => false,
+        Way::Resumed => faults.has(Fault::RevokedLeafResumed),
+        Way::Established => faults.has(Fault::RevokedLeafEstablished),
+        Way::Stream => faults.has(Fault::RevokedLeafOpenStream),
+    };
+    !(passes_over || faults.has(Fault::RevokedLeafNew))
 }
 
-fn look_up(fault: Fault, world: &World, links: &[Link], now: i64) -> Result<(), &'static str> {
-    let now = (fault != Fault::CrlPastNextUpdate).then_some(now);
+fn look_up(faults: Faults, world: &World, links: &[Link], now: i64) -> Result<(), &'static str> {
+    let now = (!faults.has(Fault::CrlPastNextUpdate)).then_some(now);
     for link in links {
         let cert = path::read(&link.cert)?;
         let issuer = (cert.issuer().as_raw(), &link.key);
@@ -141,7 +141,7 @@ fn look_up(fault: Fault, world: &World, links: &[Link], now: i64) -> Result<(), 
 
 /// By which of its names a leaf comes in.
 fn name(
-    fault: Fault,
+    faults: Faults,
     callers: &Callers,
     leaf: &X509Certificate<'_>,
 ) -> Result<String, &'static str> {
@@ -149,7 +149,7 @@ fn name(
         .key_usage()
         .map_err(|_| "a key usage nobody can read")?;
     let signs = usage.is_some_and(|usage| usage.value.key_cert_sign() || usage.value.crl_sign());
-    if signs && fault != Fault::IssuerAsCaller {
+    if signs && !faults.has(Fault::IssuerAsCaller) {
         return Err("a leaf that may sign certificates");
     }
     let names = leaf
@@ -167,7 +167,7 @@ fn name(
     }
     if callers.uris.is_empty() {
         let found = dns.iter().find(|name| callers.dns.contains(**name));
-        let any = if fault == Fault::WrongName {
+        let any = if faults.has(Fault::WrongName) {
             dns.first()
         } else {
             None
@@ -177,23 +177,26 @@ fn name(
             .map(|name| (*name).to_owned())
             .ok_or("a name it does not let in");
     }
-    if uris.len() != 1 && fault != Fault::TwoUriNames {
+    if uris.len() != 1 && !faults.has(Fault::TwoUriNames) {
         return Err("not one URI name");
     }
-    let found = uris.iter().find(|uri| lets_in(fault, callers, uri));
+    let found = uris.iter().find(|uri| lets_in(faults, callers, uri));
     found
         .map(|uri| (*uri).to_owned())
         .ok_or("a name it does not let in")
 }
 
-fn lets_in(fault: Fault, callers: &Callers, uri: &str) -> bool {
+fn lets_in(faults: Faults, callers: &Callers, uri: &str) -> bool {
     let Some((domain, path)) = split(uri) else {
         return false;
     };
-    callers.uris.iter().any(|known| match fault {
-        Fault::WrongName => split(known).is_some_and(|(of, _)| of == domain),
-        Fault::WrongTrustDomain => split(known).is_some_and(|(_, of)| of == path),
-        _ => known == uri,
+    callers.uris.iter().any(|known| {
+        let like = |fault, like: fn((&str, &str), (&str, &str)) -> bool| {
+            faults.has(fault) && split(known).is_some_and(|known| like(known, (domain, path)))
+        };
+        known == uri
+            || like(Fault::WrongName, |known, shown| known.0 == shown.0)
+            || like(Fault::WrongTrustDomain, |known, shown| known.1 == shown.1)
     })
 }
 

@@ -29,7 +29,7 @@ use tokio_rustls::TlsConnector;
 use webpki::{EndEntityCert, KeyUsage};
 
 use super::crl::Status;
-use super::fault::Fault;
+use super::fault::{Fault, Faults};
 use super::world::{Bytes as Look, World};
 use super::{Files, ORDERS, PlantedError, path};
 use crate::drill::clock;
@@ -59,18 +59,22 @@ pub struct PlantedClient {
 
 impl PlantedClient {
     /// Starts a client on the current Tokio runtime.
-    pub fn start(fault: Fault, settings: ClientSettings) -> Result<Self, PlantedError> {
+    pub fn start(
+        faults: impl Into<Faults>,
+        settings: ClientSettings,
+    ) -> Result<Self, PlantedError> {
         if !settings.upstream.ip().is_loopback() {
             return Err(PlantedError::NotLoopback(settings.upstream));
         }
+        let faults = faults.into();
         let name = ServerName::try_from(settings.name.clone());
         let name = name.map_err(|_| PlantedError::Name(settings.name.clone()))?;
         let caller = Caller {
-            fault,
+            faults,
             files: settings.files,
             upstream: settings.upstream,
             judge: Arc::new(Judge {
-                fault,
+                faults,
                 name,
                 world: RwLock::default(),
                 provider: Arc::new(rustls::crypto::ring::default_provider()),
@@ -90,7 +94,7 @@ impl Drop for PlantedClient {
 }
 
 struct Caller {
-    fault: Fault,
+    faults: Faults,
     files: Files,
     upstream: SocketAddr,
     judge: Arc<Judge>,
@@ -121,7 +125,7 @@ impl Caller {
             self.take_up();
             let world = self.judge.world();
             let may_go_on = |kept: &Kept| {
-                let keeps = self.fault == Fault::ClientPoolKeepsOldLeaf;
+                let keeps = self.faults.has(Fault::ClientPoolKeepsOldLeaf);
                 (keeps || kept.changes == world.changes)
                     && self.judge.judge(&kept.chain, now()).is_ok()
             };
@@ -156,11 +160,16 @@ impl Caller {
         let look = self.look();
         if look == self.last && look != self.taken {
             let mut world = World::clone(&self.judge.world());
-            let as_service = match self.fault {
-                Fault::ClientPresentsNewLeaf => Fault::LeafSwap,
-                Fault::ClientRefusesRemovedRoot => Fault::NewRootBeforeItsLeaves,
-                _ => Fault::None,
-            };
+            let as_service = [
+                (Fault::ClientPresentsNewLeaf, Fault::LeafSwap),
+                (
+                    Fault::ClientRefusesRemovedRoot,
+                    Fault::NewRootBeforeItsLeaves,
+                ),
+            ];
+            let as_service = as_service.into_iter();
+            let as_service = as_service.filter(|(own, _)| self.faults.has(*own));
+            let as_service: Faults = as_service.map(|(_, fault)| fault).collect();
             world.take(as_service, &self.taken, &look, clock::unix_seconds());
             self.judge.put(world);
             self.taken = look.clone();
@@ -229,7 +238,7 @@ fn now() -> UnixTime {
 /// Whether the upstream is the one, today.
 #[derive(Debug)]
 struct Judge {
-    fault: Fault,
+    faults: Faults,
     name: ServerName<'static>,
     world: RwLock<Arc<World>>,
     provider: Arc<CryptoProvider>,
@@ -260,7 +269,7 @@ impl Judge {
                 return Err("a certificate that was taken back");
             }
         }
-        if self.fault == Fault::ClientRefusesOtherName {
+        if self.faults.has(Fault::ClientRefusesOtherName) {
             return Ok(());
         }
         let leaf = EndEntityCert::try_from(leaf).map_err(|_| "a certificate nobody can read")?;
@@ -270,7 +279,7 @@ impl Judge {
 
     /// Now, or with a fault a time that suits the chain.
     fn asked_time(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> UnixTime {
-        if self.fault != Fault::ClientRefusesExpiredServer {
+        if !self.faults.has(Fault::ClientRefusesExpiredServer) {
             return now;
         }
         let mut at = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);

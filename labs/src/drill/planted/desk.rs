@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::Settings;
-use super::fault::Fault;
+use super::fault::{Fault, Faults};
 use super::fetch;
 use super::token::{Jwks, Shown};
 use super::world::{Bytes, World};
@@ -31,7 +31,7 @@ const AWAY: Duration = Duration::from_millis(700);
 /// What connections share.
 #[derive(Debug)]
 pub(super) struct Desk {
-    pub(super) fault: Fault,
+    pub(super) faults: Faults,
     pub(super) settings: Settings,
     /// Rises when every connection is to be cut.
     pub(super) cuts: watch::Sender<u64>,
@@ -44,9 +44,9 @@ pub(super) struct Desk {
 
 impl Desk {
     /// Reads the files for the first time.
-    pub(super) fn new(fault: Fault, settings: Settings) -> Self {
+    pub(super) fn new(faults: Faults, settings: Settings) -> Self {
         let desk = Self {
-            fault,
+            faults,
             settings,
             cuts: watch::Sender::new(0),
             world: RwLock::default(),
@@ -78,7 +78,7 @@ impl Desk {
 
     /// Notes which leaf a caller showed, and says which it ever did; empty but for one bad twin.
     pub(super) fn showed(&self, caller: &super::caller::Caller) -> Shown {
-        if self.fault != Fault::TokenAfterRotation {
+        if !self.faults.has(Fault::TokenAfterRotation) {
             return Shown::new();
         }
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,18 +110,31 @@ impl Desk {
         }
     }
 
+    /// Whether every file that it is told of is there: before that it has not begun.
+    fn is_whole(&self, look: &Bytes) -> bool {
+        let settings = &self.settings;
+        let rules = settings.token.as_ref();
+        let reads_keys = rules.is_some_and(|rules| matches!(rules.jwks, Jwks::File(_)));
+        look.key.is_some()
+            && look.chain.is_some()
+            && look.trust.is_some()
+            && (look.crl.is_some() || settings.files.crl.is_none())
+            && (look.jwks.is_some() || !reads_keys)
+    }
+
     fn take(&self, look: &Bytes) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if *taken == *look {
+        let is_new = *taken == Bytes::default();
+        if *taken == *look || (is_new && !self.is_whole(look)) {
             return;
         }
         let mut world = World::clone(&self.world());
         let changes = world.leaf_changes;
-        world.take(self.fault, &taken, look, clock::unix_seconds());
+        world.take(self.faults, &taken, look, clock::unix_seconds());
         let starts_again = changes > 0 && world.leaf_changes > changes;
         *taken = look.clone();
         self.put(world);
-        if starts_again && self.fault == Fault::LeafSwapUnderLoad {
+        if starts_again && self.faults.has(Fault::LeafSwapUnderLoad) {
             let until = clock::instant() + AWAY;
             *self
                 .away_until
@@ -160,7 +173,7 @@ impl Desk {
             {
                 self.take_keys(&text);
                 last = text;
-                if self.fault == Fault::JwksNewKey {
+                if self.faults.has(Fault::JwksNewKey) {
                     return;
                 }
             }
@@ -174,11 +187,11 @@ impl Desk {
             return;
         };
         let mut last = self.refetched.lock().await;
-        if self.fault == Fault::JwksNewKey || self.world().keys.knows(kid) {
+        if self.faults.has(Fault::JwksNewKey) || self.world().keys.knows(kid) {
             return;
         }
         let due = last.is_none_or(|last| clock::instant().duration_since(last) >= FETCH);
-        if !due && self.fault != Fault::JwksUnknownKid {
+        if !due && !self.faults.has(Fault::JwksUnknownKid) {
             return;
         }
         *last = Some(clock::instant());
@@ -195,7 +208,7 @@ impl Desk {
         // The same lock as for files: two writers must not undo each other.
         let _taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let mut world = World::clone(&self.world());
-        world.take_keys(self.fault, text);
+        world.take_keys(self.faults, text);
         self.put(world);
     }
 }

@@ -66,9 +66,9 @@ impl ClientCertVerifier for Door {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let chain: Vec<_> = std::iter::once(leaf).chain(between).cloned().collect();
-        let (fault, callers) = (self.desk.fault, &self.desk.settings.callers);
+        let (faults, callers) = (self.desk.faults, &self.desk.settings.callers);
         let asked = (Way::Handshake, now);
-        match caller::judge(fault, callers, &chain, &self.desk.world(), asked) {
+        match caller::judge(faults, callers, &chain, &self.desk.world(), asked) {
             Ok(_) => Ok(ClientCertVerified::assertion()),
             Err(_) => Err(CertificateError::ApplicationVerificationFailure.into()),
         }

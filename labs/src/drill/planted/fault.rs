@@ -170,6 +170,43 @@ faults! {
         "It does not compare its upstream's name: any certificate under its roots will do.";
 }
 
+/// Several faults at once; of the good service, none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Faults(u64);
+
+impl Faults {
+    const fn bit(fault: Fault) -> u64 {
+        match fault {
+            Fault::None => 0,
+            fault => 1 << fault as u64,
+        }
+    }
+
+    /// Whether this fault is one of them.
+    pub const fn has(self, fault: Fault) -> bool {
+        self.0 & Self::bit(fault) != 0
+    }
+
+    /// Each of them, in the order of the cases.
+    pub fn each(self) -> impl Iterator<Item = Fault> {
+        let all = Fault::ALL.iter().copied();
+        all.filter(move |fault| self.has(*fault))
+    }
+}
+
+impl From<Fault> for Faults {
+    fn from(fault: Fault) -> Self {
+        Self(Self::bit(fault))
+    }
+}
+
+impl FromIterator<Fault> for Faults {
+    fn from_iter<I: IntoIterator<Item = Fault>>(faults: I) -> Self {
+        let bits = faults.into_iter().map(Self::bit);
+        Self(bits.fold(0, |all, bit| all | bit))
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.word())
@@ -209,6 +246,19 @@ mod tests {
         }
         assert_eq!("none".parse(), Ok(Fault::None));
         assert!("leaf".parse::<Fault>().is_err());
+    }
+
+    #[test]
+    fn a_set_has_what_was_put_into_it_and_nothing_else() {
+        let two: Faults = [Fault::LeafSwap, Fault::ClientRefusesOtherName, Fault::None]
+            .into_iter()
+            .collect();
+        let found: Vec<Fault> = two.each().collect();
+        assert_eq!(found, [Fault::LeafSwap, Fault::ClientRefusesOtherName]);
+        assert!(!two.has(Fault::None) && Faults::from(Fault::None) == Faults::default());
+        for &fault in Fault::ALL {
+            assert!(Faults::from(fault).each().eq([fault]), "{fault}");
+        }
     }
 
     #[test]

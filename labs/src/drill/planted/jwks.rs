@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use super::fault::Fault;
+use super::fault::{Fault, Faults};
 
 /// The keys in force: an id and a point, each pair once. Two keys may share an id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,14 +51,13 @@ impl Keys {
     }
 
     /// Puts another set in the place of this one.
-    pub(super) fn replace(&mut self, fault: Fault, new: Self) {
+    pub(super) fn replace(&mut self, faults: Faults, new: Self) {
         let Self(mut keys, in_order) = new;
-        match fault {
-            Fault::JwksRemovedKey => keys.extend(self.0.iter().cloned()),
-            Fault::JwksOneKidTwoKeys => {
-                keys.retain(|key| in_order.iter().rfind(|other| other.0 == key.0) == Some(key));
-            }
-            _ => {}
+        if faults.has(Fault::JwksOneKidTwoKeys) {
+            keys.retain(|key| in_order.iter().rfind(|other| other.0 == key.0) == Some(key));
+        }
+        if faults.has(Fault::JwksRemovedKey) {
+            keys.extend(self.0.iter().cloned());
         }
         *self = Self(keys, in_order);
     }

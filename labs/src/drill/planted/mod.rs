@@ -1,9 +1,10 @@
 //! A service to try the drill on: one that does everything right, and for each case a bad twin.
 //!
-//! Both are one program with one [`Fault`] at most, and see of the drill what any target sees:
-//! their files, their key set and the network. The good one judges the caller's chain and token
-//! again at every request and every message, against the roots, lists, keys and time of that
-//! moment, on every way in. It serves loopback alone and is nobody's production server.
+//! Both are one program with one [`Fault`] or none, or with several for a demonstration, and see
+//! of the drill what any target sees: their files, their key set and the network. The good one
+//! judges the caller's chain and token again at every request and every message, against the
+//! roots, lists, keys and time of that moment, on every way in. It serves loopback alone and is
+//! nobody's production server.
 
 mod body;
 mod caller;
@@ -42,7 +43,7 @@ use tokio::task::AbortHandle;
 
 pub use caller::Callers;
 pub use desk::LOOK;
-pub use fault::{Fault, UnknownFault};
+pub use fault::{Fault, Faults, UnknownFault};
 pub use grpc::{GET, WATCH};
 pub use token::{Jwks, TokenRules};
 
@@ -102,9 +103,10 @@ pub struct Planted {
 }
 
 impl Planted {
-    /// Starts a service on the current Tokio runtime; it has read its files when this returns.
+    /// Starts a service on the current Tokio runtime; it has read its files when this returns. If
+    /// some are not there yet, it waits for all of them, and until then is at its very start.
     pub async fn start(
-        fault: Fault,
+        faults: impl Into<Faults>,
         settings: Settings,
         address: SocketAddr,
     ) -> Result<Self, PlantedError> {
@@ -115,7 +117,7 @@ impl Planted {
         let listen = |error| PlantedError::Listen(address, error);
         let listener = listener.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let desk = Arc::new(desk::Desk::new(fault, settings));
+        let desk = Arc::new(desk::Desk::new(faults.into(), settings));
         let config = Arc::new(door::config(&desk)?);
         let tasks = vec![
             tokio::spawn(desk.clone().watch_files()).abort_handle(),

@@ -12,7 +12,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::fault::Fault;
+use super::fault::{Fault, Faults};
 
 /// What certificates may be signed with.
 pub(super) const ALGORITHMS: [&dyn SignatureVerificationAlgorithm; 8] = [
@@ -40,20 +40,24 @@ const DEEPEST: usize = 8;
 
 /// Finds a path from the first certificate to one of the roots, valid at a time.
 pub(super) fn find(
-    fault: Fault,
+    faults: Faults,
     chain: &[CertificateDer<'_>],
     roots: &[CertificateDer<'static>],
     at: UnixTime,
 ) -> Result<Vec<Link>, &'static str> {
-    match fault {
-        Fault::IssuerAsCaller | Fault::LeafSignsLeaf | Fault::UnknownCriticalExtension => {
-            by_the_book(chain, roots, at, KeyUsage::client_auth())
-                .or_else(|_| walk(fault, chain, roots, at))
-        }
-        Fault::ServerCertificateAsCaller => by_the_book(chain, roots, at, KeyUsage::client_auth())
-            .or_else(|_| by_the_book(chain, roots, at, KeyUsage::server_auth())),
-        _ => by_the_book(chain, roots, at, KeyUsage::client_auth()),
+    const LAX: [Fault; 3] = [
+        Fault::IssuerAsCaller,
+        Fault::LeafSignsLeaf,
+        Fault::UnknownCriticalExtension,
+    ];
+    let mut found = by_the_book(chain, roots, at, KeyUsage::client_auth());
+    if found.is_err() && faults.has(Fault::ServerCertificateAsCaller) {
+        found = by_the_book(chain, roots, at, KeyUsage::server_auth());
     }
+    if found.is_err() && LAX.into_iter().any(|fault| faults.has(fault)) {
+        found = walk(faults, chain, roots, at);
+    }
+    found
 }
 
 /// Finds a path as RFC 5280 says.
@@ -85,7 +89,7 @@ pub(super) fn by_the_book(
 
 /// Follows names and signatures, and asks only what its fault leaves to be asked.
 fn walk(
-    fault: Fault,
+    faults: Faults,
     chain: &[CertificateDer<'_>],
     roots: &[CertificateDer<'static>],
     at: UnixTime,
@@ -94,7 +98,7 @@ fn walk(
     let mut der = chain.first().ok_or("no certificate")?;
     for depth in 0..DEEPEST {
         let cert = read(der)?;
-        admits(fault, &cert, depth, at)?;
+        admits(faults, &cert, depth, at)?;
         let signed = |by: &CertificateDer<'_>| {
             read(by).is_ok_and(|by| {
                 let key = by.public_key();
@@ -123,7 +127,7 @@ fn walk(
 
 /// What the lax walk still asks of a certificate.
 fn admits(
-    fault: Fault,
+    faults: Faults,
     cert: &X509Certificate<'_>,
     depth: usize,
     at: UnixTime,
@@ -133,17 +137,17 @@ fn admits(
     if now < validity.not_before.timestamp() || now > validity.not_after.timestamp() {
         return Err("a certificate outside its dates");
     }
-    if depth == 0 && cert.is_ca() && fault != Fault::IssuerAsCaller {
+    if depth == 0 && cert.is_ca() && !faults.has(Fault::IssuerAsCaller) {
         return Err("an issuer is no caller");
     }
-    if depth > 0 && !cert.is_ca() && fault != Fault::LeafSignsLeaf {
+    if depth > 0 && !cert.is_ca() && !faults.has(Fault::LeafSignsLeaf) {
         return Err("a certificate that may sign none");
     }
     let unknown = cert
         .extensions()
         .iter()
         .any(|extension| extension.critical && extension.parsed_extension().unsupported());
-    if unknown && fault != Fault::UnknownCriticalExtension {
+    if unknown && !faults.has(Fault::UnknownCriticalExtension) {
         return Err("a critical extension that nobody knows");
     }
     Ok(())

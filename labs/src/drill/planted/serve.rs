@@ -207,7 +207,7 @@ impl Peer {
         let (desk, now) = (&self.desk, UnixTime::since_unix_epoch(now));
         let world = desk.world();
         caller::judge(
-            desk.fault,
+            desk.faults,
             &desk.settings.callers,
             &self.chain,
             &world,
@@ -230,7 +230,7 @@ impl Peer {
         }
         let world = desk.world();
         let asked = (&caller, &shown, clock::unix_seconds());
-        token::judge(desk.fault, rules, token, &world.keys, asked).map_err(|_| Refusal::Token)
+        token::judge(desk.faults, rules, token, &world.keys, asked).map_err(|_| Refusal::Token)
     }
 }
 

@@ -12,7 +12,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use serde::Deserialize;
 
 use super::caller::Caller;
-use super::fault::Fault;
+use super::fault::{Fault, Faults};
 use super::jwks::Keys;
 
 /// Which leaves each caller ever showed: only a bad twin looks here.
@@ -77,7 +77,7 @@ pub(super) fn kid(token: &str) -> Option<Option<String>> {
 
 /// Judges a token.
 pub(super) fn judge(
-    fault: Fault,
+    faults: Faults,
     rules: &TokenRules,
     token: &str,
     keys: &Keys,
@@ -88,7 +88,7 @@ pub(super) fn judge(
         return Err("it is no token");
     };
     let read: Header = decoded(header).ok_or("a header nobody can read")?;
-    let unsigned = fault == Fault::UnsignedToken && read.alg.eq_ignore_ascii_case("none");
+    let unsigned = faults.has(Fault::UnsignedToken) && read.alg.eq_ignore_ascii_case("none");
     if !unsigned {
         let signed = &token[..header.len() + 1 + claims.len()];
         let signature = URL_SAFE_NO_PAD
@@ -104,7 +104,7 @@ pub(super) fn judge(
     }
     let claims: Claims = decoded(claims).ok_or("claims nobody can read")?;
     let now = now as f64;
-    if claims.exp.is_none_or(|exp| exp <= now) && fault != Fault::ExpiredToken {
+    if claims.exp.is_none_or(|exp| exp <= now) && !faults.has(Fault::ExpiredToken) {
         return Err("it is past its end");
     }
     if claims.nbf.is_some_and(|nbf| nbf > now + 1.0) {
@@ -118,15 +118,15 @@ pub(super) fn judge(
         Some(Audience::Many(many)) => many.contains(&rules.audience),
         None => false,
     };
-    if !meant && fault != Fault::WrongAudience {
+    if !meant && !faults.has(Fault::WrongAudience) {
         return Err("for another audience");
     }
-    bound(fault, claims.cnf.and_then(|cnf| cnf.leaf), caller, shown)
+    bound(faults, claims.cnf.and_then(|cnf| cnf.leaf), caller, shown)
 }
 
 /// Whether the token is bound to the leaf of this connection, if it is bound at all.
 fn bound(
-    fault: Fault,
+    faults: Faults,
     to: Option<String>,
     caller: &Caller,
     shown: &Shown,
@@ -141,8 +141,8 @@ fn bound(
         .get(&caller.name)
         .is_some_and(|leaves| leaves.contains(&to));
     let good = to == caller.leaf
-        || fault == Fault::TokenOfAnotherLeaf
-        || (fault == Fault::TokenAfterRotation && earlier);
+        || faults.has(Fault::TokenOfAnotherLeaf)
+        || (faults.has(Fault::TokenAfterRotation) && earlier);
     good.then_some(()).ok_or("bound to another leaf")
 }
 

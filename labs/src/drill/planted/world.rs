@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::crl::Lists;
-use super::fault::Fault;
+use super::fault::{Fault, Faults};
 use super::jwks::Keys;
 use super::path;
 
@@ -51,42 +51,42 @@ pub(super) struct World {
 
 impl World {
     /// Takes up what changed between two looks. `now` is in seconds since 1970.
-    pub(super) fn take(&mut self, fault: Fault, before: &Bytes, after: &Bytes, now: i64) {
+    pub(super) fn take(&mut self, faults: Faults, before: &Bytes, after: &Bytes, now: i64) {
         let first = *before == Bytes::default();
         if before.key != after.key || before.chain != after.chain {
-            let by_key = fault != Fault::SameKeyRenewal || before.key != after.key;
-            let awake = first || (fault != Fault::LeafSwap && by_key);
+            let by_key = !faults.has(Fault::SameKeyRenewal) || before.key != after.key;
+            let awake = first || (!faults.has(Fault::LeafSwap) && by_key);
             if awake && !self.given_up {
-                self.take_leaf(fault, after, now);
+                self.take_leaf(faults, after, now);
             }
         }
-        if before.trust != after.trust && (first || fault != Fault::NewRootBeforeItsLeaves) {
-            self.take_trust(fault, after.trust.as_deref().unwrap_or_default(), now);
+        if before.trust != after.trust && (first || !faults.has(Fault::NewRootBeforeItsLeaves)) {
+            self.take_trust(faults, after.trust.as_deref().unwrap_or_default(), now);
         }
-        if before.crl != after.crl && fault != Fault::RevokedLeafNew {
+        if before.crl != after.crl && !faults.has(Fault::RevokedLeafNew) {
             let read: Result<Vec<_>, _> = pem(after.crl.as_deref().unwrap_or_default());
             if let Ok(read) = read {
-                let older = fault == Fault::OlderCrl;
+                let older = faults.has(Fault::OlderCrl);
                 // A list that cannot be read leaves the ones that were there.
                 let _: Result<(), &'static str> = self.lists.take(&read, older);
             }
         }
-        if before.jwks != after.jwks && (first || fault != Fault::JwksNewKey) {
-            self.take_keys(fault, after.jwks.as_deref().unwrap_or_default());
+        if before.jwks != after.jwks && (first || !faults.has(Fault::JwksNewKey)) {
+            self.take_keys(faults, after.jwks.as_deref().unwrap_or_default());
         }
         self.changes += 1;
     }
 
     /// Takes up a key set; one that cannot be read leaves the one that was there.
-    pub(super) fn take_keys(&mut self, fault: Fault, jwks: &[u8]) {
+    pub(super) fn take_keys(&mut self, faults: Faults, jwks: &[u8]) {
         if let Ok(keys) = Keys::read(jwks) {
-            self.keys.replace(fault, keys);
+            self.keys.replace(faults, keys);
             self.changes += 1;
         }
     }
 
-    fn take_leaf(&mut self, fault: Fault, files: &Bytes, now: i64) {
-        let stuck = fault == Fault::AllExpired
+    fn take_leaf(&mut self, faults: Faults, files: &Bytes, now: i64) {
+        let stuck = faults.has(Fault::AllExpired)
             && self
                 .leaf
                 .as_ref()
@@ -95,10 +95,10 @@ impl World {
             return;
         }
         let pair = read_pair(files.key.as_deref(), files.chain.as_deref());
-        match (fault, pair) {
-            (Fault::LeafKeyMismatch, _) => self.take_halves(files),
-            (_, Ok(pair)) if pair.keys_match().is_ok() => self.publish(pair),
-            (Fault::TruncatedChain, Err(_)) => {
+        match pair {
+            _ if faults.has(Fault::LeafKeyMismatch) => self.take_halves(files),
+            Ok(pair) if pair.keys_match().is_ok() => self.publish(pair),
+            Err(_) if faults.has(Fault::TruncatedChain) => {
                 self.leaf = None;
                 self.given_up = true;
             }
@@ -127,17 +127,17 @@ impl World {
         self.leaf_changes += 1;
     }
 
-    fn take_trust(&mut self, fault: Fault, text: &[u8], now: i64) {
+    fn take_trust(&mut self, faults: Faults, text: &[u8], now: i64) {
         let Ok(mut roots) = pem::<CertificateDer<'static>>(text) else {
             return;
         };
         if roots.iter().any(|root| path::read(root).is_err()) {
             return;
         }
-        if fault == Fault::ExpiredRootInBundle && roots.iter().any(|r| is_past_one(r, now)) {
+        if faults.has(Fault::ExpiredRootInBundle) && roots.iter().any(|r| is_past_one(r, now)) {
             roots.clear();
         }
-        if fault == Fault::TwoRootsOneName {
+        if faults.has(Fault::TwoRootsOneName) {
             let all = roots.clone();
             roots.retain(|root| {
                 let last = all.iter().rfind(|other| name_of(other) == name_of(root));
@@ -149,9 +149,10 @@ impl World {
                 self.ever.push(root.clone());
             }
         }
-        self.roots = match fault {
-            Fault::OldRootNew => self.ever.clone(),
-            _ => roots,
+        self.roots = if faults.has(Fault::OldRootNew) {
+            self.ever.clone()
+        } else {
+            roots
         };
     }
 }
