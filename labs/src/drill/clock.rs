@@ -25,6 +25,13 @@ pub fn date() -> OffsetDateTime {
     OffsetDateTime::from(system())
 }
 
+/// The moment of the monotonic clock that a calendar date is, as the clocks stand now; now, if it
+/// is past.
+pub fn instant_of(date: OffsetDateTime) -> Instant {
+    let left = Duration::try_from(date - self::date());
+    instant() + left.unwrap_or_default()
+}
+
 /// Now, in whole seconds since 1970, rounded down: what a certificate and a token can say.
 pub fn unix_seconds() -> i64 {
     let since = system().duration_since(UNIX_EPOCH);

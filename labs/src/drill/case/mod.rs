@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Basis, Cell, Change, Group, Path, Served};
 use super::file::{DrillFile, Objectives};
-use super::stage::{Obstacle, Stage};
+use super::stage::{Obstacle, Sight, Stage};
 
 /// What a target must have for a case to be about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -213,4 +213,18 @@ pub fn all() -> Vec<&'static Case> {
 /// The case of this word.
 pub fn find(word: &str) -> Option<&'static Case> {
     all().into_iter().find(|case| case.word == word)
+}
+
+/// What the sights of one change say, each to the case that is about its path.
+fn told_of(
+    stage: &Stage,
+    change: Change,
+    words: &[(Path, &'static str)],
+    sights: &[Sight],
+) -> Vec<Told> {
+    let judged = words.iter().filter_map(|(path, word)| {
+        let sight = sights.iter().find(|sight| sight.path == *path)?;
+        Some(stage.judged(word, change, sight))
+    });
+    judged.collect()
 }

@@ -122,12 +122,12 @@ impl Stage {
         })
     }
 
-    /// Writes a whole pair with whatever comes along, tells the target, and waits until the leaf
-    /// is served.
+    /// Writes a whole pair with whatever comes along, tells the target, and says whether the leaf
+    /// came to be served within `settle`.
     ///
     /// # Errors
-    /// When it cannot be written, or is not served after `settle`: that is a control.
-    pub async fn deliver(&mut self, leaf: &Leaf, with: Material) -> Result<Put, Obstacle> {
+    /// When it cannot be written.
+    pub async fn offer(&mut self, leaf: &Leaf, with: Material) -> Result<(Put, Arrival), Obstacle> {
         let material = Material {
             key: Some(leaf.key.clone()),
             chain: Some(leaf.chain_der.clone()),
@@ -135,22 +135,33 @@ impl Stage {
         };
         self.leaf = Some(leaf.clone());
         let put = self.put(&material).await?;
-        if self.manner.as_client {
-            return Ok(put);
-        }
-        match self.arrives(leaf).await {
-            Arrival::Served { .. } => Ok(put),
-            arrival => {
+        let arrival = self.arrives(leaf).await;
+        Ok((put, arrival))
+    }
+
+    /// The same, for a leaf that must be served before a case goes on.
+    ///
+    /// # Errors
+    /// When it cannot be written, or is not served after `settle`: that is a control.
+    pub async fn deliver(&mut self, leaf: &Leaf, with: Material) -> Result<Put, Obstacle> {
+        match self.offer(leaf, with).await? {
+            (put, Arrival::Served { .. }) => Ok(put),
+            (put, arrival) => {
                 let complaint = put.complaint.map(|why| format!(" ({why})"));
                 let (why, complaint) = (arrival.why(), complaint.unwrap_or_default());
-                Err(Obstacle::control(format!("{why}{complaint}")))
+                Err(Obstacle::control(format!("control: {why}{complaint}")))
             }
         }
     }
 
-    /// Waits until a leaf is served by every handshake in a row, no longer than `settle`.
+    /// Waits until a leaf is served by every handshake in a row, no longer than `settle`. As a
+    /// client's upstream the drill sees no leaf served, and does not wait.
     pub async fn arrives(&mut self, leaf: &Leaf) -> Arrival {
         let begun = clock::instant();
+        if self.manner.as_client {
+            let after = Duration::ZERO;
+            return Arrival::Served { after };
+        }
         let mut seen = BTreeSet::new();
         let mut said = String::new();
         let mut row = 0;

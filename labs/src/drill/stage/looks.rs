@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::{Caller, Obstacle, Signer, Stage};
-use crate::drill::authority::LeafWish;
+use crate::drill::authority::{Issuer, LeafWish};
 use crate::drill::clock;
 use crate::drill::eyes::{Badge, Client, Identity, Reply, Sessions};
 
@@ -77,7 +77,15 @@ impl Stage {
     /// # Errors
     /// When its leaf or token cannot be made.
     pub fn caller_with(&self, signer: Signer, wish: &LeafWish) -> Result<Caller, Obstacle> {
-        let leaf = self.cast().issuer(signer).leaf(wish)?;
+        self.caller_under(self.cast().issuer(signer), wish)
+    }
+
+    /// A caller below an issuer of the case's own.
+    ///
+    /// # Errors
+    /// When its leaf or token cannot be made.
+    pub fn caller_under(&self, issuer: &Issuer, wish: &LeafWish) -> Result<Caller, Obstacle> {
+        let leaf = issuer.leaf(wish)?;
         let badge = match self.tokens() {
             Some(tokens) => Some(tokens.good(&leaf)?),
             None => None,

@@ -8,6 +8,7 @@
 mod cast;
 mod controls;
 mod hands;
+mod loading;
 mod looks;
 mod obstacle;
 mod opening;
@@ -26,13 +27,14 @@ use super::process::Running;
 
 pub use cast::{Caller, Cast, Signer};
 pub use hands::{Arrival, Put};
+pub use loading::Loading;
 pub use looks::{Met, Until};
 pub use obstacle::{Obstacle, StageError};
 pub use paths::{Paths, Sight, Watching};
 pub use tokens::Tokens;
 
 /// Who starts a target again that the drill did not start by a command: one in this process.
-pub trait Keeper: Send {
+pub trait Keeper: Send + Sync {
     /// Ends it and starts it anew; when this returns it has read its files.
     fn restart<'k>(&'k mut self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'k>>;
 }
