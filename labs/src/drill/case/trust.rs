@@ -32,8 +32,8 @@ pub(super) const SCENES: &[Scene] = &[
             does: "Adds the next root to the trusted ones; a caller below it must be served \
                    within `settle`, and one below the old root as before.",
             why: "Roots are exchanged by trusting both for a while. Linkerd reads its anchors at \
-                  the start only (linkerd2#13613), and Istio had to ask whether a workload meets \
-                  a leaf before its root (istio#47424).",
+                  the start only (linkerd2#13613), Istio did not watch its root file, and a \
+                  leaf that comes before its root is an outage (istio#30947, istio#47424).",
             rests: Rests::Said("target.settle"),
             needs: &[],
             worth: 8,
@@ -50,7 +50,9 @@ pub(super) const SCENES: &[Scene] = &[
                 title: "A removed root is refused on new connections",
                 does: CHANGE,
                 why: "A root is removed because its key may be stolen. Pools that can only grow, \
-                      as Go's x509.CertPool, go on trusting it until the process ends.",
+                      as Go's x509.CertPool, go on trusting it until the process ends; and one \
+                      that is removed too early was an outage of 12 minutes (linkerd2#4287), so \
+                      it should be known that it works.",
                 rests: Rests::Must("RFC 5280, section 6.1.1 (d) and 6.1.4"),
                 needs: &[],
                 worth: 9,

@@ -74,6 +74,8 @@ pub struct Stage {
     door: Door,
     call: Call,
     stream: Option<Call>,
+    /// Whether the calls have the messages that the file asks for.
+    is_made_out: bool,
     tokens: Option<Tokens>,
     /// The leaf that was written last.
     leaf: Option<Leaf>,

@@ -44,6 +44,7 @@ impl Stage {
             door,
             call: plain(&drill.calls.allowed),
             stream: drill.calls.stream.as_ref().map(plain),
+            is_made_out: false,
             tokens,
             leaf: None,
             written: BTreeSet::new(),
@@ -87,8 +88,11 @@ impl Stage {
         Ok(())
     }
 
-    /// Makes out the calls whose messages need a description.
-    async fn make_out(&mut self) -> Result<(), StageError> {
+    /// Makes out the calls whose messages need a description, once.
+    pub(super) async fn make_out(&mut self) -> Result<(), StageError> {
+        if self.is_made_out {
+            return Ok(());
+        }
         let calls = self.drill.calls.clone();
         let wishes = std::iter::once(&calls.allowed).chain(&calls.stream);
         let wants = |wish: &CallWish| {
@@ -101,6 +105,7 @@ impl Stage {
             )
         };
         if !wishes.into_iter().any(wants) {
+            self.is_made_out = true;
             return Ok(());
         }
         let set = match &calls.descriptor {
@@ -117,6 +122,7 @@ impl Stage {
         if let Some(stream) = &calls.stream {
             self.stream = Some(self.described(stream, set.as_ref()).await?);
         }
+        self.is_made_out = true;
         Ok(())
     }
 
