@@ -16,7 +16,6 @@ mod fault;
 mod fetch;
 mod grpc;
 mod jwks;
-mod kept;
 mod path;
 mod reflection;
 mod serve;
@@ -46,7 +45,6 @@ pub use caller::Callers;
 pub use desk::LOOK;
 pub use fault::{Fault, Faults, UnknownFault};
 pub use grpc::{GET, WATCH};
-pub use kept::{Kept, settings};
 pub use token::{Jwks, TokenRules};
 
 /// The HTTP path that answers with one order.

@@ -1,63 +1,33 @@
 //! Every case finds the planted service that is bad in its way, and passes the good one.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::{Options, Unwatched, run_kept};
+use super::{Options, Unwatched};
 use crate::drill::answer::{Answer, Group, Report};
 use crate::drill::case;
-use crate::drill::file::DrillFile;
-use crate::drill::planted::{Fault, Kept};
+use crate::drill::exhibit::{Exhibit, Setting};
+use crate::drill::planted::Fault;
 
-/// A drill.toml whose target is a planted service.
-pub(in crate::drill) fn toml(folder: &Path, more: &str) -> DrillFile {
-    // A port that was free a moment ago; the service takes it when the drill starts it.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = port.local_addr().unwrap().port();
-    let text = format!(
-        r#"
-        format = 1
-        [target]
-        address = "127.0.0.1:{port}"
-        reload = []
-        settle = "4s"
-        uri = "spiffe://shop.example/orders"
-        dns = ["localhost"]
-        [files]
-        key = "tls.key"
-        chain = "tls.crt"
-        trust = "ca.crt"
-        crl = "crl.pem"
-        [caller]
-        uri = "spiffe://shop.example/cart"
-        [calls]
-        allowed = "schism.drill.v1.Orders/Get"
-        stream = "schism.drill.v1.Orders/Watch"
-        {more}
-        "#
-    );
-    let path = folder.join("drill.toml");
-    std::fs::write(&path, text).unwrap();
-    DrillFile::read(&path).unwrap()
-}
+/// A service that looks at its files twenty times a second, and the two cores are busy.
+const SETTING: Setting = Setting {
+    settle: Duration::from_secs(4),
+    demand: Duration::from_secs(3),
+    serves_keys: false,
+    is_client: false,
+};
 
 async fn drilled(fault: Fault, cases: Vec<String>) -> Report {
-    let folder = TempDir::new().unwrap();
-    let drill = toml(folder.path(), "");
-    let kept = Box::new(Kept::of(&drill, fault));
+    let exhibit = Exhibit::set_up(fault, SETTING).unwrap();
     let options = Options {
         cases,
         ..Options::default()
     };
-    run_kept(&drill, &options, Some(kept), &mut Unwatched)
-        .await
-        .unwrap()
+    exhibit.run(&options, &mut Unwatched).await.unwrap()
 }
 
 const OURS: [Group; 4] = [Group::Leaf, Group::Trust, Group::Revocation, Group::Time];
@@ -83,7 +53,7 @@ async fn the_good_service_passes_every_case() {
 }
 
 /// How many twins run at a time: they wait for most of their time, and handshakes cost some.
-const AT_ONCE: usize = 11;
+const AT_ONCE: usize = 22;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_fails_its_own_bad_twin() {

@@ -23,7 +23,9 @@ impl Stage {
         }
         self.served_is_ours().await?;
         if let Err(why) = self.make_out().await {
-            return Err(Obstacle::control(format!("control: no call can be made: {why}")));
+            return Err(Obstacle::control(format!(
+                "control: no call can be made: {why}"
+            )));
         }
         let good = self.caller(signer)?;
         self.good_is_served(&good).await?;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Caller, Obstacle, Signer, Stage};
-use crate::drill::authority::{Issuer, LeafWish};
+use super::{Arrival, Caller, Obstacle, Signer, Stage};
+use crate::drill::authority::{Issuer, Leaf, LeafWish};
 use crate::drill::clock;
 use crate::drill::eyes::{Badge, Client, Identity, Reply, Sessions};
 
@@ -179,5 +179,39 @@ impl Stage {
             }
             sleep(self.manner().step).await;
         }
+    }
+
+    /// Whether a caller below a root that was just added is served: after `settle`, or else when
+    /// the target was started again, if it can be. The leaf is the one that it should serve then.
+    ///
+    /// # Errors
+    /// When the target does not start again.
+    pub async fn comes_to_be_served(
+        &mut self,
+        caller: &Caller,
+        leaf: &Leaf,
+    ) -> Result<bool, Obstacle> {
+        if !(self.roots_by_restart && self.can_restart()) {
+            let met = self
+                .meet_until(caller, Until::Served, self.settle())
+                .await?;
+            if met.is_served() || !self.can_restart() {
+                return Ok(met.is_served());
+            }
+        }
+        self.restart().await?;
+        let arrival = self.arrives(leaf).await;
+        let met = self
+            .meet_until(caller, Until::Served, self.settle())
+            .await?;
+        if met.is_served() && matches!(arrival, Arrival::Served { .. }) {
+            self.roots_by_restart = true;
+            self.note(
+                "the target takes new roots up when it is started again, and not before: it was \
+                 started again where a case needed them",
+            );
+            return Ok(true);
+        }
+        Ok(false)
     }
 }

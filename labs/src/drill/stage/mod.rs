@@ -85,6 +85,8 @@ pub struct Stage {
     is_stale: bool,
     /// The longest that a new leaf took to be served.
     slowest: Duration,
+    /// Whether roots count only when the target was started again.
+    roots_by_restart: bool,
     /// Number of the revocation list that was signed last.
     number: u64,
     /// Leaves that are taken back, by the name of who signed them.
@@ -141,7 +143,7 @@ impl Stage {
     /// How long a change takes to reach the target as far as was seen, doubled for safety, and
     /// never more than `settle`.
     pub fn delivery(&self) -> Duration {
-        (self.slowest * 2 + Duration::from_secs(1)).min(self.settle())
+        (self.slowest * 2 + Duration::from_millis(500)).min(self.settle())
     }
 
     /// Whether the target can be started again.

@@ -50,6 +50,7 @@ impl Stage {
             written: BTreeSet::new(),
             is_stale: false,
             slowest: Duration::ZERO,
+            roots_by_restart: false,
             number: 1,
             revoked: BTreeMap::new(),
             notes: BTreeSet::new(),

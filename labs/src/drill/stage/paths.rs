@@ -172,8 +172,14 @@ impl Stage {
 
     /// For how long a path of this change is looked at.
     pub fn watch_for(&self, change: Change) -> Watch {
-        let all = Path::ALL.into_iter();
-        let allowed = all.map(|path| self.allowed(change, path)).max();
+        let by_certificate = match change {
+            Change::LeafRevoked | Change::RootRemoved | Change::Expired => true,
+            Change::KeyRemoved | Change::TokenWithdrawn => false,
+        };
+        // A certificate is not remembered as a token is.
+        let paths = Path::ALL.into_iter();
+        let paths = paths.filter(|path| !(by_certificate && *path == Path::CachedToken));
+        let allowed = paths.map(|path| self.allowed(change, path)).max();
         let manner = self.manner();
         let slack = manner.step * 2 + Duration::from_millis(500);
         Watch {
