@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use ca::authority::Root;
@@ -43,34 +41,10 @@ fn theirs(with_cross: bool, taken_back: bool) -> Result<(), String> {
         old.sign_crl(1, &gone, from, until).unwrap(),
     ];
 
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, kind: &str, ders: &[&[u8]]| {
-        let path = folder.path().join(name);
-        let pem: String = ders.iter().map(|der| openssl::pem(kind, der)).collect();
-        fs::write(&path, pem).unwrap();
-        path
-    };
-    let between: &[&[u8]] = if with_cross {
-        &[&chain[1], &cross]
-    } else {
-        &[&chain[1]]
-    };
-    let trusted = write("root.pem", "CERTIFICATE", &[old.certificate()]);
-    let between = write("between.pem", "CERTIFICATE", between);
-    let leaf = write("leaf.pem", "CERTIFICATE", &[&chain[0]]);
-    let lists = write(
-        "lists.pem",
-        "X509 CRL",
-        &lists.each_ref().map(|list| &list[..]),
-    );
-    let at = NOW.as_secs().to_string();
-    let options = [
-        ("-CAfile", &*trusted),
-        ("-untrusted", &*between),
-        ("-CRLfile", &*lists),
-        ("-attime", Path::new(&at)),
-    ];
-    openssl::verify(&options, &leaf)
+    let own = [&chain[0][..], &chain[1], &cross];
+    let shown = if with_cross { &own[..] } else { &own[..2] };
+    let lists = lists.each_ref().map(|list| &list[..]);
+    openssl::verify(old.certificate(), shown, &lists, NOW)
 }
 
 #[test]

@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not there fails the test")]
 
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use ca::authority::{Issued, Issuer, Root};
@@ -107,26 +105,8 @@ impl Clinic {
 
     /// What OpenSSL says of it: nothing, or why not.
     fn theirs(&self, lists: &[&[u8]], at: Time) -> Result<(), String> {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, kind: &str, ders: &[&[u8]]| {
-            let path = folder.path().join(name);
-            let pem: String = ders.iter().map(|der| openssl::pem(kind, der)).collect();
-            fs::write(&path, pem).unwrap();
-            path
-        };
-        let [leaf, issuer] = [0, 1].map(|at| &self.leaf.chain[at][..]);
-        let root = write("root.pem", "CERTIFICATE", &[self.root.certificate()]);
-        let issuer = write("issuer.pem", "CERTIFICATE", &[issuer]);
-        let leaf = write("leaf.pem", "CERTIFICATE", &[leaf]);
-        let lists = write("lists.pem", "X509 CRL", lists);
-        let at = at.as_secs().to_string();
-        let options = [
-            ("-CAfile", &*root),
-            ("-untrusted", &*issuer),
-            ("-CRLfile", &*lists),
-            ("-attime", Path::new(&at)),
-        ];
-        openssl::verify(&options, &leaf)
+        let chain = [0, 1].map(|at| &self.leaf.chain[at][..]);
+        openssl::verify(self.root.certificate(), &chain, lists, at)
     }
 }
 
