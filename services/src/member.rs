@@ -1,6 +1,7 @@
 //! A member of the world: a node that has, or is getting, an identity, and knows where others are.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ca::agent::{Agent, AgentConfig, BearerSource, Met, Published};
 use ca::chain::InvalidChain;
@@ -20,6 +21,9 @@ use crate::refusal::Refusal;
 
 /// The port that every service listens on, on a host of its own.
 pub const PORT: u16 = 7443;
+
+/// How long until a lost stream is asked for again, before jitter.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What a node is started with.
 #[derive(Clone)]
@@ -133,6 +137,20 @@ impl Member {
             self.identity.clone(),
         )
         .resuming(self.sessions())
+    }
+
+    /// A dialer to the CA.
+    pub(crate) fn ca_dialer(&self) -> Dialer {
+        let Start { seams, agent, .. } = &self.start;
+        let (to, id) = (agent.ca.clone(), agent.ca_id.clone());
+        Dialer::new(seams.clone(), self.trust(), to, id, self.identity.clone())
+    }
+
+    /// Waits until a stream that was lost is asked for again.
+    pub(crate) async fn pause(&self) {
+        let seams = &self.start.seams;
+        let jitter = seams.rng.span(Duration::ZERO, AGAIN / 4);
+        seams.clock.sleep(AGAIN + jitter).await;
     }
 
     /// Sessions for one port or one way, where the posture takes them up again.

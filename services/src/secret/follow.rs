@@ -4,7 +4,6 @@
 //! use is taken, and a rotation is a swap.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ca::conn::{Dialer, MAX_MESSAGE};
 use proto::ca::v1::secrets_client::SecretsClient;
@@ -17,9 +16,6 @@ use zeroize::Zeroizing;
 use super::{Held, InUse, Own, SecretKey, SecretName};
 use crate::member::{Member, connect};
 use crate::posture::Versions;
-
-/// How long until a lost stream is asked for again, before jitter.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// Starts following.
 pub(super) fn start(
@@ -42,18 +38,13 @@ struct Follower {
 
 impl Follower {
     async fn run(mut self) {
-        let seams = self.member.start.seams.clone();
         self.member.ready().await;
-        let agent = &self.member.start.agent;
-        let (trust, identity) = (self.member.trust(), self.member.identity.clone());
-        let (to, id) = (agent.ca.clone(), agent.ca_id.clone());
-        let dialer = Dialer::new(seams.clone(), trust, to, id, identity);
+        let dialer = self.member.ca_dialer();
         loop {
             if let Err(status) = self.listen(&dialer).await {
                 tracing::debug!(%status, "no secrets from the CA");
             }
-            let jitter = seams.rng.span(Duration::ZERO, AGAIN / 4);
-            seams.clock.sleep(AGAIN + jitter).await;
+            self.member.pause().await;
         }
     }
 

@@ -5,7 +5,6 @@
 //! with it looks first whether it still verifies here. Invariant: a key is kept before it is used.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ca::conn::{Dialer, MAX_MESSAGE};
 use ca::disk::Disk;
@@ -22,8 +21,6 @@ use crate::member::{Member, connect};
 
 /// The key's place on the node's disk, PKCS#8.
 pub const FILE: &str = "token/signing-key";
-/// How long until a lost stream is asked for again, before jitter.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// Who signs, as it changes; nothing before the first key.
 pub type Signer = watch::Receiver<Option<Arc<Issuer>>>;
@@ -52,22 +49,17 @@ struct Follower {
 
 impl Follower {
     async fn run(mut self) {
-        let seams = self.member.start.seams.clone();
-        match load(&*seams.disk) {
+        match load(&*self.member.start.seams.disk) {
             Ok(kept) => drop(kept.map(|key| self.use_key(&key))),
             Err(error) => tracing::error!(%error, "the signing key that was kept is lost"),
         }
         self.member.ready().await;
-        let agent = &self.member.start.agent;
-        let (trust, identity) = (self.member.trust(), self.member.identity.clone());
-        let (to, id) = (agent.ca.clone(), agent.ca_id.clone());
-        let dialer = Dialer::new(seams.clone(), trust, to, id, identity);
+        let dialer = self.member.ca_dialer();
         loop {
             if let Err(status) = self.listen(&dialer).await {
                 tracing::debug!(%status, "no signing key from the CA");
             }
-            let jitter = seams.rng.span(Duration::ZERO, AGAIN / 4);
-            seams.clock.sleep(AGAIN + jitter).await;
+            self.member.pause().await;
         }
     }
 
