@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 
 use proto::ca::v1 as wire;
 use proto::ca::v1::secrets_server::Secrets as SecretsApi;
-use tokio_stream::{Stream, StreamExt as _};
+use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::next::{Next, next};
 use super::{BoxStream, IdentityService};
 use crate::conn::PeerIdentity;
 use crate::identity::LeafFacts;
@@ -43,19 +44,10 @@ impl IdentityService {
         let service = self.clone();
         Box::pin(async_stream::try_stream! {
             let mut given = None;
-            loop {
-                let word = tokio::select! {
-                    biased;
-                    word = said.next() => Some(word),
-                    changed = announced.changed() => match changed {
-                        Ok(()) => None,
-                        Err(_) => return,
-                    },
-                };
-                match word {
-                    Some(Some(word)) => service.hear_held(&holder, word?, given.as_ref())?,
-                    Some(None) => return,
-                    None => {
+            while let Some(next) = next(&mut said, &mut announced).await? {
+                match next {
+                    Next::Said(word) => service.hear_held(&holder, word, given.as_ref())?,
+                    Next::News => {
                         let all = announced.borrow_and_update().secrets.clone();
                         if let Some(own) = service.give(&holder, all, &mut given)? {
                             yield own;

@@ -8,9 +8,10 @@
 
 use proto::ca::v1 as wire;
 use proto::ca::v1::token_keys_server::TokenKeys as TokenKeysApi;
-use tokio_stream::{Stream, StreamExt as _};
+use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::next::{Next, next};
 use super::{BoxStream, IdentityService};
 use crate::conn::PeerIdentity;
 use crate::identity::LeafFacts;
@@ -43,19 +44,10 @@ impl IdentityService {
         let service = self.clone();
         Box::pin(async_stream::try_stream! {
             let mut given = None;
-            loop {
-                let word = tokio::select! {
-                    biased;
-                    word = said.next() => Some(word),
-                    changed = announced.changed() => match changed {
-                        Ok(()) => None,
-                        Err(_) => return,
-                    },
-                };
-                match word {
-                    Some(Some(word)) => service.hear(&signer, &word?.kid)?,
-                    Some(None) => return,
-                    None => {
+            while let Some(next) = next(&mut said, &mut announced).await? {
+                match next {
+                    Next::Said(word) => service.hear(&signer, &word.kid)?,
+                    Next::News => {
                         let next = announced.borrow_and_update().signing.clone();
                         if let Some(key) = service.hand_over(&signer, next, &mut given)? {
                             yield wire::SigningKey { pkcs8: key.pkcs8().to_vec() };
