@@ -1,6 +1,7 @@
 //! The CA's services on the wire: the only place where its messages and its refusals are
 //! translated.
 
+mod next;
 mod secrets;
 mod signing;
 
@@ -16,6 +17,7 @@ use proto::ca::v1::trust_server::{Trust as TrustApi, TrustServer};
 use tokio_stream::Stream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
+use self::next::{Next, next};
 use crate::admission::{Caller, Limits};
 use crate::announced::Announced;
 use crate::authorities::Listed;
@@ -140,9 +142,11 @@ impl IdentityApi for IdentityService {
         // Only who was invited may wait.
         let id = self.ca().invited(&join_code)?;
         let caller = Caller::enrolling(id, self.seams.clock.now());
-        let _turn = self.turn(caller, &csr).await?;
+        let turn = self.turn(caller, &csr).await?;
         let now = self.seams.clock.now();
         let entered = self.ca().enter_enrolment(&join_code, &csr, now)?;
+        // Others enter while this one waits for the disk: one sync does for them all.
+        drop(turn);
         Ok(Response::new(self.settle(entered).await?.into()))
     }
 
@@ -155,9 +159,11 @@ impl IdentityApi for IdentityService {
         let csr = request.into_inner().csr;
         // A leaf that is over stands first in the order, and would be refused at its turn.
         self.ca().may_renew(&peer.facts, self.seams.clock.now())?;
-        let _turn = self.turn(Caller::renewing(&peer.facts), &csr).await?;
+        let turn = self.turn(Caller::renewing(&peer.facts), &csr).await?;
         let now = self.seams.clock.now();
         let entered = self.ca().enter_renewal(&peer.facts, &csr, now)?;
+        // As above: the wait for the disk is no work.
+        drop(turn);
         Ok(Response::new(self.settle(entered).await?.into()))
     }
 
@@ -216,21 +222,10 @@ impl TrustApi for IdentityService {
         announced.mark_changed();
         let service = self.clone();
         let states = async_stream::try_stream! {
-            loop {
-                let said = tokio::select! {
-                    biased;
-                    said = acknowledgements.message() => Some(said),
-                    changed = announced.changed() => match changed {
-                        Ok(()) => None,
-                        Err(_) => return,
-                    },
-                };
-                match said {
-                    Some(said) => match said? {
-                        Some(said) => service.take_in(&peer, &said),
-                        None => return,
-                    },
-                    None => {
+            while let Some(next) = next(&mut acknowledgements, &mut announced).await? {
+                match next {
+                    Next::Said(said) => service.take_in(&peer, &said),
+                    Next::News => {
                         let state = wire::State::from(&**announced.borrow_and_update());
                         yield state;
                     }
