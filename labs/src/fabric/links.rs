@@ -15,6 +15,8 @@ use std::task::{Context, Poll, Waker};
 use ca::net::Wire;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::wreck::Wreck;
+
 /// What happens to bytes on a cut link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
@@ -109,10 +111,16 @@ impl Links {
         self.lock().calls
     }
 
-    /// Puts a node's end of a connection on its link.
-    pub fn attach(&self, wire: Box<dyn Wire>, here: &str, there: &str) -> Box<dyn Wire> {
+    /// Puts a node's end of a connection on its link. Where the node crashes, it goes with `wreck`.
+    pub(super) fn attach(
+        &self,
+        wire: Box<dyn Wire>,
+        (here, there): (&str, &str),
+        wreck: &Wreck,
+    ) -> Box<dyn Wire> {
         Box::new(Linked {
             wire,
+            wreck: wreck.clone(),
             here: here.to_owned(),
             there: there.to_owned(),
             turn: Turn::new(self),
@@ -166,6 +174,7 @@ impl Drop for Turn {
 /// One end of a connection, on its link.
 struct Linked {
     wire: Box<dyn Wire>,
+    wreck: Wreck,
     here: String,
     there: String,
     turn: Turn,
@@ -186,6 +195,13 @@ impl Linked {
             Err(_) if self.links.state(&self.there, &self.here).is_some() => Ok(len),
             other => other,
         }
+    }
+}
+
+impl Drop for Linked {
+    fn drop(&mut self) {
+        let wire = std::mem::replace(&mut self.wire, Box::new(tokio::io::empty()));
+        self.wreck.take(self.turn.number, wire);
     }
 }
 

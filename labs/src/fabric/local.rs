@@ -22,6 +22,7 @@ use super::TrueTime;
 use super::ledger::Ledger;
 use super::links::Links;
 use super::skew::{NodeClock, Skew};
+use super::wreck::Wreck;
 
 /// A world of real sockets in one process.
 #[derive(Clone, Debug)]
@@ -111,10 +112,11 @@ impl Net for LocalNet {
                 .dialling
                 .insert(socket.local_addr()?, self.name.clone());
             let stream = socket.connect(target).await?;
-            Ok(self
-                .fabric
-                .links
-                .attach(Box::new(stream), &self.name, &to.host))
+            Ok(self.fabric.links.attach(
+                Box::new(stream),
+                (&self.name, &to.host),
+                &Wreck::default(),
+            ))
         })
     }
 
@@ -160,7 +162,7 @@ impl Listener for LocalListener {
             Ok(self
                 .fabric
                 .links
-                .attach(Box::new(stream), &self.name, &there))
+                .attach(Box::new(stream), (&self.name, &there), &Wreck::default()))
         })
     }
 }

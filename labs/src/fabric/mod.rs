@@ -12,6 +12,7 @@ pub mod local;
 pub mod post;
 pub mod sim;
 pub mod skew;
+mod wreck;
 
 use std::time::Duration;
 

@@ -24,6 +24,7 @@ use super::labour::QueuedWork;
 use super::ledger::Ledger;
 use super::links::Links;
 use super::skew::{NodeClock, Skew};
+use super::wreck::Wreck;
 use super::{EPOCH, TrueTime};
 
 /// One step of virtual time.
@@ -60,6 +61,8 @@ pub struct Place {
     pub labour: QueuedWork,
     /// What it may touch.
     pub seams: Seams,
+    /// Where its wires lie while it crashes.
+    wreck: Wreck,
 }
 
 /// A world of simulated hosts.
@@ -109,7 +112,7 @@ impl SimFabric {
 
     /// Makes room for a node. Its software is started with [`Self::host`].
     pub fn place(&mut self, name: &str) -> Place {
-        let (disk, skew) = (MemDisk::new(), Skew::default());
+        let (disk, skew, wreck) = (MemDisk::new(), Skew::default(), Wreck::default());
         let labour = QueuedWork::new(TrueTime::Sim);
         let work: Arc<dyn Work> = match self.without {
             Without::Work => Arc::new(RealWork),
@@ -125,6 +128,7 @@ impl SimFabric {
             net: Arc::new(SimNet {
                 name: name.to_owned(),
                 links: self.links.clone(),
+                wreck: wreck.clone(),
             }),
             rng: Arc::new(SeededRng::branch(self.seed, name)),
             work,
@@ -134,6 +138,7 @@ impl SimFabric {
             skew,
             labour,
             seams,
+            wreck,
         };
         self.places.insert(name.to_owned(), place.clone());
         place
@@ -145,7 +150,16 @@ impl SimFabric {
         F: Fn() -> Fut + 'static,
         Fut: Future<Output = turmoil::Result> + 'static,
     {
-        self.sim.host(name, software);
+        let wreck = self.places.get(name).map(|place| place.wreck.clone());
+        let wreck = wreck.unwrap_or_default();
+        self.sim.host(name, move || {
+            let (salvage, software) = (wreck.salvage(), software());
+            async move {
+                // A host's own future is the last of it to be dropped, and this the last of that.
+                let _last = salvage;
+                software.await
+            }
+        });
         for other in &self.running {
             if self.without != Without::FixedLatency {
                 let latency = self.latency(name, other);
@@ -194,7 +208,10 @@ impl SimFabric {
             // First the disk: dropping the tasks would close databases cleanly.
             place.disk.cut_power();
         }
+        place.wreck.begin();
         self.sim.crash(name);
+        // Of a host that had ended by itself.
+        drop(place.wreck.salvage());
         if power {
             let cut = self.power_cuts.entry(name.to_owned()).or_default();
             let tear = format!("power {name} {cut}");
@@ -239,6 +256,7 @@ impl SimFabric {
 struct SimNet {
     name: String,
     links: Links,
+    wreck: Wreck,
 }
 
 impl Net for SimNet {
@@ -246,7 +264,8 @@ impl Net for SimNet {
         Box::pin(async move {
             self.links.reachable(&self.name, &to.host).await?;
             let stream = turmoil::net::TcpStream::connect((to.host.as_str(), to.port)).await?;
-            Ok(self.links.attach(Box::new(stream), &self.name, &to.host))
+            let ends = (self.name.as_str(), to.host.as_str());
+            Ok(self.links.attach(Box::new(stream), ends, &self.wreck))
         })
     }
 
@@ -258,6 +277,7 @@ impl Net for SimNet {
                 listener,
                 name,
                 links,
+                wreck: self.wreck.clone(),
             }) as Box<dyn Listener>)
         })
     }
@@ -271,6 +291,7 @@ struct SimListener {
     listener: turmoil::net::TcpListener,
     name: String,
     links: Links,
+    wreck: Wreck,
 }
 
 impl Listener for SimListener {
@@ -278,14 +299,18 @@ impl Listener for SimListener {
         Box::pin(async move {
             let (stream, from) = self.listener.accept().await?;
             let there = turmoil::reverse_lookup(from.ip()).unwrap_or_default();
-            Ok(self.links.attach(Box::new(stream), &self.name, &there))
+            let ends = (self.name.as_str(), there.as_str());
+            Ok(self.links.attach(Box::new(stream), ends, &self.wreck))
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use ca::disk::Disk as _;
+    use tokio::io::AsyncReadExt as _;
 
     use super::*;
 
@@ -305,6 +330,57 @@ mod tests {
             world.restart("n");
         }
         left
+    }
+
+    /// Who is told first that a node crashed, of those that it serves in tasks of their own, where
+    /// the process had so many tasks before.
+    fn told(tasks_before: u32) -> Vec<u32> {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let mut world = SimFabric::new(7, Without::Nothing);
+        let served = world.place("served").seams;
+        world.host("served", move || {
+            let seams = served.clone();
+            async move {
+                for _ in 0..tasks_before {
+                    tokio::spawn(async {}).await?;
+                }
+                let mut port = seams.net.listen(1).await?;
+                loop {
+                    let wire = port.accept().await?;
+                    tokio::spawn(async move {
+                        let _wire = wire;
+                        std::future::pending::<()>().await;
+                    });
+                }
+            }
+        });
+        let (callers, heard) = (world.place("callers").seams, Arc::clone(&told));
+        world.host("callers", move || {
+            let (seams, heard) = (callers.clone(), Arc::clone(&heard));
+            async move {
+                for number in 0..9 {
+                    let mut wire = seams.net.dial(&Address::new("served", 1)).await?;
+                    let heard = Arc::clone(&heard);
+                    tokio::spawn(async move {
+                        let end = wire.read(&mut [0]).await;
+                        assert_eq!(end.expect("the crash is told"), 0);
+                        heard.lock().expect("nobody panicked").push(number);
+                    });
+                }
+                std::future::pending().await
+            }
+        });
+        world.run_until(Duration::from_secs(2)).expect("it runs");
+        world.crash("served", false);
+        world.run_until(Duration::from_secs(3)).expect("it runs on");
+        told.lock().expect("nobody panicked").clone()
+    }
+
+    #[test]
+    fn a_crash_is_told_in_the_order_of_the_dials_whatever_the_process_ran_before() {
+        for tasks_before in 0..8 {
+            assert_eq!(told(tasks_before), (0..9).collect::<Vec<_>>());
+        }
     }
 
     #[test]
