@@ -4,10 +4,18 @@
 //! on all paths at the same time. A scene knows nothing of tries, order or reports, and judges
 //! nothing that a control does not back.
 
+mod bound;
+mod client;
+mod hostile;
 mod leaf;
+mod odd;
+mod recovery;
 mod revocation;
 mod time;
+mod tokens;
 mod trust;
+#[cfg(test)]
+mod twins_tests;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -196,11 +204,16 @@ impl Told {
 
 /// Every scene, in the order in which they are acted and reported.
 pub fn scenes() -> Vec<&'static Scene> {
-    let groups: [&'static [Scene]; 4] = [
+    let groups: [&'static [Scene]; 9] = [
         leaf::SCENES,
         trust::SCENES,
         revocation::SCENES,
         time::SCENES,
+        tokens::SCENES,
+        bound::SCENES,
+        hostile::SCENES,
+        recovery::SCENES,
+        client::SCENES,
     ];
     groups.into_iter().flatten().collect()
 }

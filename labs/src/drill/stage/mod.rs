@@ -13,10 +13,12 @@ mod looks;
 mod obstacle;
 mod opening;
 mod paths;
+mod played;
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::authority::Leaf;
@@ -24,6 +26,7 @@ use super::eyes::{Call, Door};
 use super::file::DrillFile;
 use super::place::Place;
 use super::process::Running;
+use super::upstream::Upstream;
 
 pub use cast::{Caller, Cast, Signer};
 pub use hands::{Arrival, Put};
@@ -77,6 +80,8 @@ pub struct Stage {
     /// Whether the calls have the messages that the file asks for.
     is_made_out: bool,
     tokens: Option<Tokens>,
+    /// What the target calls, once a case has asked for it.
+    upstream: Option<Arc<Upstream>>,
     /// The leaf that was written last.
     leaf: Option<Leaf>,
     /// The certificates of every leaf that was written.

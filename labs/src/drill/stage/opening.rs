@@ -46,6 +46,7 @@ impl Stage {
             stream: drill.calls.stream.as_ref().map(plain),
             is_made_out: false,
             tokens,
+            upstream: None,
             leaf: None,
             written: BTreeSet::new(),
             is_stale: false,
