@@ -241,3 +241,6 @@ fn told_of(
     });
     judged.collect()
 }
+
+#[cfg(test)]
+mod tests;

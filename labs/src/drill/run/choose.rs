@@ -146,3 +146,90 @@ fn known(word: &str) -> Result<(), RunError> {
         meant: near.filter(|(like, _)| *like > 0.8).map(|(_, it)| it),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::exhibit::{Exhibit, Setting};
+    use crate::drill::planted::Fault;
+
+    fn drill() -> DrillFile {
+        let setting = Setting {
+            settle: Duration::from_secs(2),
+            demand: Duration::from_secs(2),
+            serves_keys: false,
+            is_client: false,
+        };
+        let exhibit = Exhibit::set_up(Fault::None, setting).unwrap();
+        exhibit.drill().clone()
+    }
+
+    fn options(words: &[&str]) -> Options {
+        Options {
+            cases: words.iter().map(|it| (*it).to_owned()).collect(),
+            ..Options::default()
+        }
+    }
+
+    fn words(choice: &Choice) -> Vec<&'static str> {
+        let cases = choice.chosen.iter().flat_map(|it| &it.cases);
+        cases.map(|case| case.word).collect()
+    }
+
+    #[test]
+    fn a_word_is_a_case_or_a_group_and_the_order_is_the_catalogue_s() {
+        let drill = drill();
+        let choice = choose(&drill, &options(&["time", "leaf-swap", "old-root-new"])).unwrap();
+        let wanted = [
+            "leaf-swap",
+            "old-root-new",
+            "expired-caller",
+            "expires-resumed",
+            "expires-established",
+            "expires-open-stream",
+            "not-yet-valid-caller",
+        ];
+        assert_eq!(words(&choice), wanted);
+        let all = choose(&drill, &options(&[])).unwrap();
+        assert!(all.left_out.is_empty() && all.note().is_none());
+        assert!(words(&all).contains(&"older-crl"));
+        let client = |word: &&str| word.starts_with("client-");
+        assert!(!words(&all).iter().any(client));
+    }
+
+    #[test]
+    fn a_word_that_is_none_is_told_with_the_one_that_was_meant() {
+        let error = choose(&drill(), &options(&["old-rot-new"])).unwrap_err();
+        let said = error.to_string();
+        assert_eq!(said, "`old-rot-new` is no case; perhaps `old-root-new`");
+        let client = Options {
+            as_client: true,
+            ..options(&[])
+        };
+        let error = choose(&drill(), &client).unwrap_err();
+        assert!(matches!(error, RunError::NoUpstream), "{error}");
+    }
+
+    #[test]
+    fn what_there_is_no_time_for_is_named_and_the_rest_fits() {
+        let drill = drill();
+        let all = choose(&drill, &options(&[])).unwrap();
+        let limit = Duration::from_secs(20);
+        assert!(all.about > limit);
+        let within = Options {
+            within: Some(limit),
+            ..options(&[])
+        };
+        let choice = choose(&drill, &within).unwrap();
+        assert!(choice.about <= limit, "{:?}", choice.about);
+        assert!(!choice.chosen.is_empty() && !choice.left_out.is_empty());
+        assert_eq!(
+            words(&choice).len() + choice.left_out.len(),
+            words(&all).len()
+        );
+        let note = choice.note().unwrap();
+        assert!(note.contains(choice.left_out[0].word), "{note}");
+        // The four paths of a change are worth most for their time.
+        assert!(words(&choice).contains(&"revoked-leaf-resumed"));
+    }
+}

@@ -9,6 +9,8 @@ mod rows;
 mod tries;
 
 #[cfg(test)]
+mod controls_tests;
+#[cfg(test)]
 mod planted_tests;
 
 use std::pin::Pin;

@@ -159,3 +159,38 @@ fn wants_more(cases: &[&'static Case], said: &Said, turn: usize) -> bool {
     };
     cases.iter().any(wants)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drill::case;
+
+    /// Whether another try is due after these, of one case.
+    fn more(tries: &[Answer]) -> bool {
+        let found = case::find("leaf-swap").unwrap();
+        let told = tries
+            .iter()
+            .map(|answer| Told::new(found.word, *answer, ""));
+        let said = Said::from([(found.word, told.collect())]);
+        wants_more(&[found], &said, tries.len())
+    }
+
+    #[test]
+    fn a_fail_is_seen_three_times_and_a_pass_once() {
+        use Answer::{CannotJudge as C, Fail as F, NotApplicable as N, Pass as P};
+        assert!(more(&[]));
+        assert!(!more(&[P]));
+        assert!(!more(&[N]));
+        assert!(more(&[F]));
+        assert!(more(&[F, F]));
+        assert!(!more(&[F, F, F]));
+        // Once they disagree there is nothing more to learn.
+        assert!(!more(&[F, P]));
+        // One try may say nothing, and a second one is enough of that.
+        assert!(more(&[C]));
+        assert!(!more(&[C, C]));
+        assert!(!more(&[C, P]));
+        assert!(more(&[C, F, F]));
+        assert!(!more(&[C, F, F, F]));
+    }
+}

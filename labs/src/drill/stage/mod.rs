@@ -8,6 +8,8 @@
 mod cast;
 mod controls;
 mod hands;
+#[cfg(test)]
+mod judge_tests;
 mod loading;
 mod looks;
 mod obstacle;

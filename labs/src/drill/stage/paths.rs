@@ -244,7 +244,7 @@ impl Stage {
 }
 
 /// What a watch says, held against the longest exposure that is allowed.
-pub(crate) fn judge(sampled: &Sampled, allowed: Duration) -> (Answer, String) {
+pub(super) fn judge(sampled: &Sampled, allowed: Duration) -> (Answer, String) {
     let most = millis(allowed);
     let said = sampled.said.as_deref().unwrap_or("refused");
     let turns = match sampled.returned {

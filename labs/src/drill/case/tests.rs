@@ -1,0 +1,54 @@
+//! The catalogue itself: its words, and that each case says what a reader wants to know.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::drill::file::CASES;
+
+#[test]
+fn each_word_is_one_that_a_drill_toml_may_name_and_groups_come_in_the_report_s_order() {
+    let words: Vec<&str> = all().iter().map(|case| case.word).collect();
+    let one_each: BTreeSet<&str> = words.iter().copied().collect();
+    assert_eq!(one_each.len(), words.len());
+    for word in &words {
+        assert!(CASES.contains(word), "{word}");
+    }
+    let groups: Vec<Group> = all().iter().map(|case| case.group).collect();
+    assert!(groups.is_sorted(), "{groups:?}");
+    assert!(find(words[0]).is_some() && find("nothing").is_none());
+}
+
+#[test]
+fn each_case_says_what_it_does_and_why() {
+    for case in all() {
+        for text in [case.does, case.why] {
+            assert!(
+                text.len() > 40 && text.ends_with('.'),
+                "{}: {text}",
+                case.word
+            );
+            assert!(!text.contains("  "), "{}: {text}", case.word);
+        }
+        assert!(!case.title.ends_with('.'), "{}", case.word);
+        assert!((1..=9).contains(&case.worth), "{}", case.word);
+    }
+}
+
+#[test]
+fn an_objective_binds_and_advice_does_not() {
+    let mut objectives = Objectives::default();
+    let case = find("revoked-leaf-established").unwrap();
+    assert!(matches!(case.rests.basis(&objectives), Basis::Advice(_)));
+    let demanded = (Change::LeafRevoked, Path::Established);
+    objectives
+        .exposure
+        .insert(demanded, Duration::from_secs(30));
+    let key = Basis::Objective("revoked-leaf.open".to_owned());
+    assert_eq!(case.rests.basis(&objectives), key);
+    let load = find("leaf-swap-under-load").unwrap();
+    assert!(!load.rests.basis(&objectives).binds());
+    objectives.failed_requests = Some(0);
+    assert!(load.rests.basis(&objectives).binds());
+    let must = find("revoked-leaf-new").unwrap();
+    assert!(matches!(must.rests.basis(&objectives), Basis::Must(_)));
+}

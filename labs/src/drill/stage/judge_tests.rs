@@ -1,0 +1,40 @@
+//! What a watch says, held against what is allowed.
+
+use std::time::Duration;
+
+use super::paths::judge;
+use crate::drill::answer::{Answer, Seen};
+use crate::drill::sampling::Sampled;
+
+fn answer(seen: Seen) -> (Answer, String) {
+    let sampled = Sampled {
+        seen,
+        step_ms: 100,
+        samples: 10,
+        served: 5,
+        refused: 5,
+        failed: 0,
+        returned: 0,
+        said: None,
+    };
+    judge(&sampled, Duration::from_secs(4))
+}
+
+#[test]
+fn an_exposure_is_held_against_what_is_allowed() {
+    let of = |seen| answer(seen).0;
+    assert_eq!(of(Seen::RefusedAtOnce), Answer::Pass);
+    assert_eq!(of(Seen::LastSuccess { after_ms: 4_000 }), Answer::Pass);
+    assert_eq!(of(Seen::LastSuccess { after_ms: 4_001 }), Answer::Fail);
+    assert_eq!(of(Seen::StillServed { watched_ms: 4_000 }), Answer::Fail);
+    let why = "silence".to_owned();
+    assert_eq!(of(Seen::CannotJudge { why }), Answer::CannotJudge);
+    assert_eq!(of(Seen::NotApplicable), Answer::NotApplicable);
+}
+
+#[test]
+fn a_watch_that_was_too_short_is_no_answer() {
+    let (answer, says) = answer(Seen::StillServed { watched_ms: 3_999 });
+    assert_eq!(answer, Answer::CannotJudge);
+    assert!(says.contains("watch for longer"), "{says}");
+}
