@@ -130,7 +130,7 @@ fn scene(drill: &DrillFile, chosen: &Chosen) -> PlannedScene {
         word: case.word,
         does: case.does,
         why: case.why,
-        basis: case.rests.basis(&drill.objectives),
+        basis: case.rests.basis(drill),
         lacks: lacks(case.needs).map(Need::missing),
     });
     PlannedScene {

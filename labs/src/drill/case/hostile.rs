@@ -26,7 +26,7 @@ const CASES: &[Case] = &[
                made up.",
         why: "A verified certificate says who calls, and not what they may do: with one authority \
               for everybody, each service could call each other one.",
-        rests: Rests::Advice("a certificate that verifies is no permission"),
+        rests: Rests::RefusedNames("a certificate that verifies is no permission"),
         needs: &[],
         worth: 8,
     },

@@ -88,13 +88,16 @@ pub enum Rests {
     Exposure(Change, Path, &'static str),
     /// The owner's `failed-requests` if there is one, else good practice: why.
     FailedRequests(&'static str),
+    /// The names that the owner wants refused, if the file lists any, else good practice: why.
+    RefusedNames(&'static str),
     /// Good practice: why.
     Advice(&'static str),
 }
 
 impl Rests {
-    /// The basis for a target with these objectives.
-    pub fn basis(self, objectives: &Objectives) -> Basis {
+    /// The basis for a target of this file.
+    pub fn basis(self, drill: &DrillFile) -> Basis {
+        let (objectives, caller) = (&drill.objectives, &drill.caller);
         match self {
             Self::Must(section) => Basis::Must(section.to_owned()),
             Self::Said(key) => Basis::Objective(key.to_owned()),
@@ -106,7 +109,13 @@ impl Rests {
                 Some(_) => Basis::Objective("failed-requests".to_owned()),
                 None => Basis::Advice(why.to_owned()),
             },
-            Self::Advice(why) => Basis::Advice(why.to_owned()),
+            Self::RefusedNames(_) if !caller.refused_uris.is_empty() => {
+                Basis::Objective("caller.refused-uris".to_owned())
+            }
+            Self::RefusedNames(_) if !caller.refused_dns.is_empty() => {
+                Basis::Objective("caller.refused-dns".to_owned())
+            }
+            Self::RefusedNames(why) | Self::Advice(why) => Basis::Advice(why.to_owned()),
         }
     }
 }

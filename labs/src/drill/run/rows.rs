@@ -49,7 +49,7 @@ pub(super) fn row(drill: &DrillFile, case: &Case, tries: &[Told], took_ms: u64) 
     CaseRow {
         word: case.word.to_owned(),
         group: case.group,
-        basis: case.rests.basis(&drill.objectives),
+        basis: case.rests.basis(drill),
         answer,
         says,
         tries: answers,

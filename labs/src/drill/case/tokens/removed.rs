@@ -10,7 +10,7 @@ use crate::drill::case::odd::worst;
 use crate::drill::clock;
 use crate::drill::eyes::{Badge, Client, Sessions};
 use crate::drill::sampling::{New, Probe, Real, Sample};
-use crate::drill::stage::{Obstacle, Sight, Signer, Stage, Watching};
+use crate::drill::stage::{Caller, Obstacle, Sight, Signer, Stage, Watching};
 
 pub(super) const CASE: Case = Case {
     word: "jwks-removed-key",
@@ -35,7 +35,15 @@ const CHANGE: Change = Change::KeyRemoved;
 
 pub(super) async fn act(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     let seen = stage.caller(Signer::Old)?;
-    let key = fresh_key(&seen, "next")?;
+    let told = taken_out(stage, &seen).await;
+    // A list that is read once a minute must be read again before the next case begins.
+    publish(stage, true, &[]).await?;
+    comes(stage, &seen).await?.ok();
+    told
+}
+
+async fn taken_out(stage: &mut Stage, seen: &Caller) -> Result<Vec<Told>, Obstacle> {
+    let key = fresh_key(seen, "next")?;
     let good = signed_by(stage, &stage.caller(Signer::Old)?, &key)?;
     publish(stage, true, &[&key]).await?;
     if let Err(met) = comes(stage, &good).await? {
@@ -43,7 +51,7 @@ pub(super) async fn act(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
             "the next key was not taken up, which is what jwks-new-key is about: {met}"
         )));
     }
-    let mut paths = stage.open_paths(&seen).await?;
+    let mut paths = stage.open_paths(seen).await?;
     publish(stage, false, &[&key]).await?;
     let since = clock::instant();
     let stage = &*stage;
