@@ -10,6 +10,7 @@ mod ask;
 mod authority;
 mod daemon;
 mod demo;
+mod drill;
 mod front;
 mod interrupt;
 mod kept;
@@ -56,6 +57,7 @@ enum Command {
     Agent(agent::Words),
     Ca(authority::Words),
     Demo(demo::Words),
+    Drill(drill::Words),
     Lab(lab::Words),
     Posture(posture::Words),
     Rerun(rerun::Words),
@@ -167,6 +169,7 @@ fn obey(words: Words, place: &Place, printer: &mut Printer) -> Result<Exit, Stop
         Some(Command::Agent(words)) => agent::run(&words, printer),
         Some(Command::Ca(words)) => authority::run(&words, printer),
         Some(Command::Demo(words)) => demo::run(&words, place, printer),
+        Some(Command::Drill(words)) => drill::run(&words, place, printer),
         Some(Command::Lab(words)) => lab::run(&words, place, printer),
         Some(Command::Posture(words)) => posture::run(&words, place, printer),
         Some(Command::Rerun(words)) => rerun::run(&words, place, printer),

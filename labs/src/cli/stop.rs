@@ -62,6 +62,9 @@ pub(super) enum Stop {
     /// Standard input or output does not work.
     #[error("{0}: {1}")]
     Stream(&'static str, io::Error),
+    /// What was asked cannot be told.
+    #[error("{0}")]
+    Unclear(String),
     /// Words that do not make sense.
     #[error("{0}")]
     Usage(String),
@@ -80,6 +83,7 @@ impl Stop {
         match self {
             Self::Interrupted => Exit::Interrupted,
             Self::Report(_)
+            | Self::Unclear(_)
             | Self::Run {
                 why: RunError::Broke { .. },
                 ..

@@ -107,7 +107,10 @@ mod tests {
             "unknown command `lba`; the nearest is `lab`"
         );
         let all = said("schism banana", "banana");
-        assert!(all.contains("one of `agent`, `ca`, `demo`, `lab`"), "{all}");
+        assert!(
+            all.contains("one of `agent`, `ca`, `demo`, `drill`, `lab`"),
+            "{all}"
+        );
         let below = said("schism lab chekc", "chekc");
         assert!(below.ends_with("the nearest is `check`"), "{below}");
     }

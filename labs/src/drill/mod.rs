@@ -18,6 +18,7 @@ pub mod place;
 pub mod plan;
 pub mod planted;
 pub mod process;
+pub mod proof;
 pub mod report;
 pub mod run;
 pub mod sampling;

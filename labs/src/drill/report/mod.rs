@@ -15,7 +15,7 @@ pub mod verdict;
 mod words;
 
 #[cfg(test)]
-pub(super) mod sample;
+pub(crate) mod sample;
 
 pub use matrix::{Matrix, Square};
 pub use story::story;
