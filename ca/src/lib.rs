@@ -26,6 +26,7 @@ mod delivery_unix;
 pub mod desk;
 pub mod disk;
 pub mod dns;
+mod enrol;
 pub mod error;
 pub mod federation;
 pub mod grpc;
