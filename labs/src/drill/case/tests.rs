@@ -36,19 +36,40 @@ fn each_case_says_what_it_does_and_why() {
 
 #[test]
 fn an_objective_binds_and_advice_does_not() {
-    let mut objectives = Objectives::default();
+    let mut drill = drill_file();
     let case = find("revoked-leaf-established").unwrap();
-    assert!(matches!(case.rests.basis(&objectives), Basis::Advice(_)));
+    assert!(matches!(case.rests.basis(&drill), Basis::Advice(_)));
     let demanded = (Change::LeafRevoked, Path::Established);
-    objectives
-        .exposure
-        .insert(demanded, Duration::from_secs(30));
+    let exposure = &mut drill.objectives.exposure;
+    exposure.insert(demanded, Duration::from_secs(30));
     let key = Basis::Objective("revoked-leaf.open".to_owned());
-    assert_eq!(case.rests.basis(&objectives), key);
+    assert_eq!(case.rests.basis(&drill), key);
     let load = find("leaf-swap-under-load").unwrap();
-    assert!(!load.rests.basis(&objectives).binds());
-    objectives.failed_requests = Some(0);
-    assert!(load.rests.basis(&objectives).binds());
+    assert!(!load.rests.basis(&drill).binds());
+    drill.objectives.failed_requests = Some(0);
+    assert!(load.rests.basis(&drill).binds());
     let must = find("revoked-leaf-new").unwrap();
-    assert!(matches!(must.rests.basis(&objectives), Basis::Must(_)));
+    assert!(matches!(must.rests.basis(&drill), Basis::Must(_)));
+}
+
+#[test]
+fn a_name_that_the_owner_wants_refused_is_their_objective_and_a_made_up_one_is_not() {
+    let mut drill = drill_file();
+    let case = find("wrong-name").unwrap();
+    assert!(!case.rests.basis(&drill).binds());
+    drill.caller.refused_dns.push("other.shop".to_owned());
+    let key = |key: &str| Basis::Objective(key.to_owned());
+    assert_eq!(case.rests.basis(&drill), key("caller.refused-dns"));
+    drill.caller.refused_uris.push("urn:other".to_owned());
+    assert_eq!(case.rests.basis(&drill), key("caller.refused-uris"));
+}
+
+fn drill_file() -> DrillFile {
+    let text = r#"format = 1
+target = { address = "localhost:8443", reload = [] }
+files = { key = "key.pem", chain = "chain.pem", trust = "trust.pem" }
+caller = { dns = "cart.shop" }
+calls = { allowed = "shop.Orders/Get" }
+"#;
+    DrillFile::parse("drill.toml", text, std::path::Path::new("/nowhere")).unwrap()
 }
