@@ -44,9 +44,9 @@ pub(super) const SCENES: &[Scene] = &[
             does: "Good callers ask 40 times a second on four connections while a new leaf is \
                    written and taken up. Failures are counted as they come, and after one \
                    retry where gRPC allows it without being told.",
-            why: "A rotation that cuts connections is put off until it happens to everybody at once. \
-                  Servers that rotate by starting again, or by an age limit on connections that \
-                  they cut hard, lose what is under way (envoy#28386).",
+            why: "A rotation that cuts connections is put off until it happens to everybody at \
+                  once. Servers that rotate by starting again, or by an age limit on \
+                  connections that they cut hard, lose what is under way (envoy#28386).",
             rests: Rests::FailedRequests("a rotation that costs requests is put off"),
             needs: &[],
             worth: 7,
