@@ -168,6 +168,8 @@ fn first(why: &std::collections::BTreeMap<String, u64>) -> &str {
 }
 
 async fn mismatch(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
+    // Half a pair says nothing of a target that does not take whole ones.
+    stage.delivers().await?;
     let good = stage.caller(Signer::Old)?;
     let leaf = stage.new_leaf(Signer::Old)?;
     // A reload that refuses half a pair does right.

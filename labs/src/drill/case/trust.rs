@@ -175,7 +175,7 @@ async fn both(stage: &mut Stage, own: Signer) -> Result<Caller, Obstacle> {
     let leaf = stage.new_leaf(own)?;
     let roots = [Signer::Old, Signer::Next].map(|signer| stage.cast().root(signer));
     let material = Material::default().trusting(&roots);
-    stage.deliver(&leaf, material).await?;
+    stage.install(&leaf, material).await?;
     let next = stage.caller(Signer::Next)?;
     if stage.comes_to_be_served(&next, &leaf).await? {
         return Ok(next);

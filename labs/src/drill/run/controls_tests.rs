@@ -202,6 +202,28 @@ async fn with_the_reload_sent_elsewhere_the_swap_fails_and_nothing_else_is_judge
 }
 
 #[tokio::test]
+async fn a_target_that_takes_no_leaf_is_started_again_for_what_a_case_begins_with() {
+    let exhibit = Exhibit::set_up(Fault::None, SETTING).unwrap();
+    let keeper = Wished::new(exhibit.drill(), Fault::LeafSwap, |_| {});
+    let cases = [
+        "leaf-key-mismatch",
+        "truncated-chain",
+        "old-root-new",
+        "old-root-established",
+    ];
+    let report = drilled(exhibit.drill(), &cases, Some(Box::new(keeper))).await;
+    // It takes no whole pair, so nothing is learnt from half of one.
+    for word in &cases[..2] {
+        let row = row(&report, word);
+        assert_eq!(row.answer, Answer::CannotJudge, "{row:#?}");
+    }
+    // It takes its roots, and what it does then is seen, though the leaf came by a restart.
+    for word in &cases[2..] {
+        assert_eq!(row(&report, word).answer, Answer::Pass, "{report:#?}");
+    }
+}
+
+#[tokio::test]
 async fn a_stranger_s_certificate_is_told_from_an_old_one_of_ours() {
     let (ours, other) = (
         Exhibit::set_up(Fault::None, SETTING).unwrap(),

@@ -154,6 +154,15 @@ impl Stage {
         }
     }
 
+    /// A control of cases about damaged pairs: a fresh whole one is taken up, with no restart.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn delivers(&mut self) -> Result<(), Obstacle> {
+        let leaf = self.new_leaf(Signer::Old)?;
+        self.deliver(&leaf, Material::default()).await.map(|_| ())
+    }
+
     /// Waits until a leaf is served by every handshake in a row, no longer than `settle`. As a
     /// client's upstream the drill sees no leaf served, and does not wait.
     pub async fn arrives(&mut self, leaf: &Leaf) -> Arrival {
@@ -303,8 +312,17 @@ impl Stage {
     pub async fn reset(&mut self) -> Result<(), Obstacle> {
         let leaf = self.new_leaf(Signer::Old)?;
         let good = self.good()?;
+        self.install(&leaf, good).await
+    }
+
+    /// Delivers, and starts the target again if it does not take the leaf: for what a case only
+    /// begins with.
+    ///
+    /// # Errors
+    /// When the leaf is not served even so.
+    pub async fn install(&mut self, leaf: &Leaf, with: Material) -> Result<(), Obstacle> {
         if !(self.is_stale && self.can_restart()) {
-            match self.deliver(&leaf, good.clone()).await {
+            match self.deliver(leaf, with.clone()).await {
                 Err(Obstacle::Control(_)) if self.can_restart() => {}
                 delivered => return delivered.map(|_| ()),
             }
@@ -312,13 +330,13 @@ impl Stage {
         let material = Material {
             key: Some(leaf.key.clone()),
             chain: Some(leaf.chain_der.clone()),
-            ..good
+            ..with
         };
         self.leaf = Some(leaf.clone());
         self.written.insert(leaf.certificate().to_vec());
         self.place.write(&material).await?;
         self.restart().await?;
-        match self.arrives(&leaf).await {
+        match self.arrives(leaf).await {
             Arrival::Served { .. } => Ok(()),
             arrival => Err(Obstacle::control(format!(
                 "{}, also after the target was started again",
