@@ -71,7 +71,7 @@ pub(super) const SCENES: &[Scene] = &[
             does: "Writes a new leaf and leaves the target's connections alone: calls on them \
                    must give way to calls with the new leaf until `settle` is over.",
             why: "A pool that is in use never closes, and the identity of its connections is the \
-                  one of the day they were opened: kubectl and others loop on 401 with an expired \
+                  one of the day they were opened: clients loop on 401 with an expired \
                   certificate while a new one lies on disk (kubernetes#120621).",
             rests: Rests::Advice("a connection lives as long as it is used, a leaf does not"),
             needs: NEEDS,
@@ -89,7 +89,7 @@ pub(super) const SCENES: &[Scene] = &[
             does: "Takes the root above the upstream's certificate out of the target's trust, and \
                    closes its connections once a second: it must open none any more. Then the \
                    root comes back, and the target must call again.",
-            why: "Roots for the other side are read once more often than leaves are \
+            why: "Many that take up new leaves read their roots at their start and not again \
                   (linkerd2#13613): whoever holds the old root's key can play the upstream.",
             rests: Rests::Must("RFC 5280, section 6.1.1 (d) and 6.1.4"),
             needs: NEEDS,

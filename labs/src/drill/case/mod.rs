@@ -14,8 +14,6 @@ mod revocation;
 mod time;
 mod tokens;
 mod trust;
-#[cfg(test)]
-mod twins_tests;
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -251,5 +249,7 @@ fn told_of(
     judged.collect()
 }
 
+#[cfg(test)]
+mod fetched_tests;
 #[cfg(test)]
 mod tests;

@@ -37,8 +37,8 @@ pub(super) const SCENES: &[Scene] = &[
                    full disk or a reader in the middle of a write sees it; a good caller must be \
                    served until `settle` is over. Then a whole pair is written, and must be \
                    served without a restart.",
-            why: "A watcher that dies of one bad file misses every good one after it, and that \
-                  shows when the last leaf expires (linkerd2#15109).",
+            why: "A watcher that ends at one bad file misses every good one after it, and that an \
+                  update was missed shows only when the last leaf expires (linkerd2#15109).",
             rests: Rests::Advice("the last good leaf is better than none"),
             needs: &[],
             worth: 5,
@@ -55,8 +55,8 @@ pub(super) const SCENES: &[Scene] = &[
             does: "Empties the file of roots. Until `settle` is over, a caller of an unknown \
                    authority and one without a certificate must not be served; good callers may \
                    be or not. Then the roots are written again.",
-            why: "An empty list of roots means that nobody is trusted; some servers take it for \
-                  no wish to check, and let everybody in.",
+            why: "An empty list of roots means that nobody is trusted. A reader that takes it for \
+                  no wish to check lets everybody in, on the day on which a bundle was lost.",
             rests: Rests::Must("RFC 5280, section 6.1"),
             needs: &[],
             worth: 7,
