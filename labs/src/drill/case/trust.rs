@@ -202,6 +202,21 @@ async fn old_root(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     Ok(super::told_of(stage, Change::RootRemoved, &OLD, &sights))
 }
 
+/// What a caller of a root that was written meets. A target that reads its roots at its start alone
+/// is started again before that counts: whether it must is another case's question.
+async fn in_the_end(stage: &mut Stage, caller: &Caller) -> Result<Met, Obstacle> {
+    let Some(leaf) = stage.leaf().cloned() else {
+        return stage.meet(caller).await;
+    };
+    match stage.comes_to_be_served(caller, &leaf).await {
+        Ok(true) => Ok(Met::Served),
+        Ok(false) => stage.meet(caller).await,
+        // With the good files of the next case it can.
+        Err(Obstacle::Broken(why)) => Ok(Met::Unclear(format!("it does not start: {why}"))),
+        Err(flaw) => Err(flaw),
+    }
+}
+
 async fn expired_root(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     both(stage, Signer::Old).await?;
     let life = Life::over_for(clock::date(), Duration::from_secs(24 * 60 * 60));
@@ -215,9 +230,7 @@ async fn expired_root(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     let complaint = complaint.map(|why| format!("; {why}")).unwrap_or_default();
     for signer in [Signer::Further, Signer::Old, Signer::Next] {
         let caller = stage.caller(signer)?;
-        let met = stage
-            .meet_until(&caller, Until::Served, stage.settle())
-            .await?;
+        let met = in_the_end(stage, &caller).await?;
         if !met.is_served() {
             let says = format!(
                 "with an expired root in the bundle, a caller of a good one met: {met}{complaint}"
@@ -248,9 +261,7 @@ async fn one_name(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     let complaint = complaint.map(|why| format!("; {why}")).unwrap_or_default();
     for (which, (_, issuer)) in ["second", "first"].iter().zip(twins.iter().rev()) {
         let caller = stage.caller_under(issuer, &stage.cast().caller_wish())?;
-        let met = stage
-            .meet_until(&caller, Until::Served, stage.settle())
-            .await?;
+        let met = in_the_end(stage, &caller).await?;
         if !met.is_served() {
             let says = format!(
                 "of two roots with one name, a caller of the {which} met: {met}{complaint}"

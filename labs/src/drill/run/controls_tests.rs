@@ -224,6 +224,17 @@ async fn a_target_that_takes_no_leaf_is_started_again_for_what_a_case_begins_wit
 }
 
 #[tokio::test]
+async fn a_target_that_takes_no_root_is_started_again_before_a_bundle_is_judged() {
+    let exhibit = Exhibit::set_up(Fault::None, SETTING).unwrap();
+    let keeper = Wished::new(exhibit.drill(), Fault::NewRootBeforeItsLeaves, |_| {});
+    let cases = ["expired-root-in-bundle", "two-roots-one-name"];
+    let report = drilled(exhibit.drill(), &cases, Some(Box::new(keeper))).await;
+    for word in cases {
+        assert_eq!(row(&report, word).answer, Answer::Pass, "{report:#?}");
+    }
+}
+
+#[tokio::test]
 async fn a_stranger_s_certificate_is_told_from_an_old_one_of_ours() {
     let (ours, other) = (
         Exhibit::set_up(Fault::None, SETTING).unwrap(),
