@@ -16,7 +16,7 @@ use crate::report::text::{Page, Style, Tone};
 use crate::workspace::{FOLDER, Workspace};
 
 /// The commands that there are, and what each does.
-const COMMANDS: [(&str, &str); 8] = [
+const COMMANDS: [(&str, &str); 9] = [
     (
         "demo LAB",
         "run a lab exposed and with its solution, and compare",
@@ -26,6 +26,10 @@ const COMMANDS: [(&str, &str); 8] = [
     (
         "lab hint",
         "when you are stuck; then: lab solution, lab quiz",
+    ),
+    (
+        "drill demo",
+        "how a service of your own changes its secrets: the test",
     ),
     (
         "posture show",

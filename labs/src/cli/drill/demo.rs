@@ -11,7 +11,7 @@ use super::super::answer::Answer;
 use super::super::printer::Printer;
 use super::super::stop::Stop;
 use super::super::{Exit, daemon};
-use super::follow::{Asked, Follower};
+use super::follow::{Asked, Count, Follower};
 use super::{causes, stopped};
 use crate::drill::demo::{self, Demo, DemoError, IN_SHORT, ORDINARY};
 use crate::drill::report::{Matrix, story, text};
@@ -33,9 +33,8 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     let (done, interrupted) = daemon::runtime()?.block_on(async {
         let asked = Asked::listen();
         let shared = Mutex::new(&mut *printer);
-        let mut good = Follower::new(&shared, asked.clone(), "good service      ");
-        let mut bad = Follower::new(&shared, asked.clone(), "ordinary service  ");
-        let done = demo::demo(&mut good, &mut bad).await;
+        let count = Count::new(demo::answers());
+        let done = demo::demo(|| Follower::counting(&shared, asked.clone(), &count)).await;
         (done, asked.heard())
     });
     printer.clear();
@@ -70,25 +69,26 @@ fn json(done: &Demo) -> serde_json::Value {
 
 fn page(done: &Demo, style: &Style) -> String {
     let mut out = String::new();
-    let both = [
-        ("A good service", &done.good),
-        ("An ordinary service", &done.bad),
-    ];
-    for (name, report) in both {
+    for (name, report) in [
+        ("A GOOD SERVICE", &done.good),
+        ("AN ORDINARY SERVICE", &done.bad),
+    ] {
         let mut page = Page::new(style);
-        page.heading(&format!("{name}: {}", text::summary(report)));
+        page.row(&[(Tone::Strong, name)]);
+        page.wrapped(Tone::Plain, "", &text::summary(report));
         out.push_str(&page.finish());
         out.push_str(&text::matrix(&Matrix::of(report), style.width));
+        out.push('\n');
         let mut page = Page::new(style);
-        page.blank();
         page.wrapped(Tone::Plain, "", &story(report));
         for note in &report.notes {
             page.wrapped(Tone::Faint, "Note: ", note);
         }
         out.push_str(&page.finish());
+        out.push('\n');
     }
     let mut page = Page::new(style);
-    page.heading("What is wrong with the ordinary service");
+    page.row(&[(Tone::Strong, "WHAT IS WRONG WITH THE ORDINARY SERVICE")]);
     page.wrapped(Tone::Strong, "", IN_SHORT);
     page.blank();
     page.wrapped(
@@ -139,7 +139,7 @@ mod tests {
     fn both_matrices_come_first_and_then_what_is_wrong_in_a_sentence() {
         let text = page(&done(), &Style::default());
         let at = |part: &str| text.find(part).unwrap_or_else(|| panic!("{part}\n{text}"));
-        assert!(at("A good service") < at("An ordinary service"));
+        assert!(at("A GOOD SERVICE") < at("AN ORDINARY SERVICE"));
         assert!(at("! > 120 s") < at("whoever is in stays in"));
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{line}");

@@ -5,6 +5,7 @@
 
 use std::pin::Pin;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
@@ -53,24 +54,50 @@ impl Asked {
     }
 }
 
+/// How many answers of several runs there are by now, and in all.
+#[derive(Debug)]
+pub(super) struct Count {
+    done: AtomicUsize,
+    all: usize,
+}
+
+impl Count {
+    pub(super) const fn new(all: usize) -> Self {
+        Self {
+            done: AtomicUsize::new(0),
+            all,
+        }
+    }
+}
+
 /// One who follows a run. Several may share a printer.
 pub(super) struct Follower<'p, 'q> {
     printer: &'p Mutex<&'q mut Printer>,
     asked: Asked,
-    /// Whose run it is, if there are several.
-    name: &'static str,
+    /// For one of several runs at the same time: answers are counted, and not told.
+    count: Option<&'p Count>,
 }
 
 impl<'p, 'q> Follower<'p, 'q> {
-    pub(super) const fn new(
+    /// One who tells every answer.
+    pub(super) const fn new(printer: &'p Mutex<&'q mut Printer>, asked: Asked) -> Self {
+        Self {
+            printer,
+            asked,
+            count: None,
+        }
+    }
+
+    /// One who counts answers with others.
+    pub(super) const fn counting(
         printer: &'p Mutex<&'q mut Printer>,
         asked: Asked,
-        name: &'static str,
+        count: &'p Count,
     ) -> Self {
         Self {
             printer,
             asked,
-            name,
+            count: Some(count),
         }
     }
 
@@ -85,6 +112,14 @@ impl<'p, 'q> Follower<'p, 'q> {
 
 impl Watcher for Follower<'_, '_> {
     fn tell(&mut self, event: &Event<'_>) {
+        if let Some(count) = self.count {
+            if let Event::Answered(_) = event {
+                let done = 1 + count.done.fetch_add(1, Ordering::Relaxed);
+                let done = share(done) / share(count.all).max(1.0);
+                self.with(|printer| printer.progress("both services are drilled", done));
+            }
+            return;
+        }
         match event {
             Event::Opens => {}
             Event::Begins {
@@ -95,15 +130,14 @@ impl Watcher for Follower<'_, '_> {
             } => {
                 let (of, at) = (share(*of), share(*at - 1));
                 let within = (share(*turn - 1) / 4.0).min(0.9);
-                let first = words.first().copied().unwrap_or_default();
-                let told = match *turn {
-                    1 => format!("{}{first}", self.name),
-                    turn => format!("{}{first}, try {turn}", self.name),
-                };
+                let mut told = words.first().copied().unwrap_or_default().to_owned();
+                if *turn > 1 {
+                    told.push_str(&format!(", try {turn}"));
+                }
                 self.with(|printer| printer.progress(&told, (at + within) / of.max(1.0)));
             }
             Event::Answered(row) => {
-                let line = line(self.name, row);
+                let line = line(row);
                 self.with(|printer| printer.note(&line));
             }
             Event::Closes => self.with(Printer::clear),
@@ -120,14 +154,10 @@ fn share(count: usize) -> f64 {
 }
 
 /// A case in a line.
-fn line(name: &str, row: &CaseRow) -> String {
+fn line(row: &CaseRow) -> String {
     let mark = if row.answer == Answer::Fail { '!' } else { ' ' };
     let took = seconds(row.took_ms);
-    format!(
-        "{name}{mark} {:<15}{:<WORD$} {took}",
-        row.answer.word(),
-        row.word
-    )
+    format!("{mark} {:<15}{:<WORD$} {took}", row.answer.word(), row.word)
 }
 
 #[cfg(test)]
@@ -156,7 +186,7 @@ mod tests {
         let out = Paper::default();
         let (mut printer, err) = printer(out.clone(), true);
         let shared = Mutex::new(&mut printer);
-        let mut follower = Follower::new(&shared, Asked::never(), "");
+        let mut follower = Follower::new(&shared, Asked::never());
         follower.tell(&Event::Begins {
             words: &["leaf-swap"],
             at: 1,
@@ -172,6 +202,19 @@ mod tests {
         let lines: Vec<&str> = said.lines().collect();
         assert_eq!(lines.last(), Some(&bad.as_str()));
         assert_eq!(written(&out), "");
+    }
+
+    #[test]
+    fn of_several_runs_the_answers_are_counted_together() {
+        let (mut printer, err) = printer(Paper::default(), true);
+        let (shared, count) = (Mutex::new(&mut printer), Count::new(4));
+        for _ in 0..2 {
+            let mut follower = Follower::counting(&shared, Asked::never(), &count);
+            follower.tell(&Event::Answered(&row(Answer::Fail)));
+        }
+        let said = written(&err);
+        assert!(said.contains(" 25 %") && said.contains(" 50 %"), "{said:?}");
+        assert!(!said.contains('\n'));
     }
 
     #[tokio::test]

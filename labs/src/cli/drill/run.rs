@@ -60,7 +60,7 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     let (found, interrupted) = runtime.block_on(async {
         let asked = Asked::listen();
         let shared = Mutex::new(&mut *printer);
-        let mut follower = Follower::new(&shared, asked.clone(), "");
+        let mut follower = Follower::new(&shared, asked.clone());
         let found = run::run(&drill, &options, &mut follower).await;
         (found, asked.heard())
     });

@@ -60,15 +60,24 @@ fn is_in_matrix(row: &CaseRow, matrix: &Matrix) -> bool {
 
 /// A change and every bad path after it, in one sentence.
 fn exposed(matrix: &Matrix, change: Change) -> Option<String> {
-    let ways: Vec<String> = Path::ALL
+    let squares = Path::ALL
         .into_iter()
-        .filter_map(|path| matrix.square(change, path).map(|square| (path, square)))
-        .filter(|(_, square)| square.bad)
-        .map(|(path, square)| format!("{} ({})", by(path), how_long(square)))
-        .collect();
-    if ways.is_empty() {
+        .filter_map(|path| matrix.square(change, path).map(|square| (path, square)));
+    let mut same: Vec<(String, Vec<String>)> = Vec::new();
+    for (path, square) in squares.filter(|(_, square)| square.bad) {
+        let (long, way) = (how_long(square), by(path).to_owned());
+        match same.last_mut() {
+            Some((as_long, ways)) if *as_long == long => ways.push(way),
+            _ => same.push((long, vec![way])),
+        }
+    }
+    if same.is_empty() {
         return None;
     }
+    let ways = same.iter();
+    let ways: Vec<String> = ways
+        .map(|(long, ways)| format!("{} ({long})", listed(ways)))
+        .collect();
     let who = match change {
         Change::LeafRevoked => "A caller whose certificate was revoked",
         Change::RootRemoved => "A caller whose root is no longer trusted",
@@ -113,6 +122,22 @@ mod tests {
              31.4 s). leaf-swap: after 120 s the old leaf was still served. 1 case could not be \
              judged, which is no pass: old-root-resumed."
         );
+    }
+
+    #[test]
+    fn ways_that_are_open_for_as_long_are_told_together() {
+        use super::super::sample::cell;
+        let mut report = bad();
+        let seen = || Seen::StillServed { watched_ms: 3_000 };
+        let rows = &mut report.rows;
+        rows.truncate(1);
+        rows[0].cells = [Path::New, Path::Resumed, Path::Established]
+            .map(|path| cell(Change::Expired, path, seen()))
+            .to_vec();
+        let told = story(&report);
+        let all = "is still served on a new connection, on a resumed session and on a connection \
+                   that was already open (still after 3 s, when the watch ended).";
+        assert!(told.contains(all), "{told}");
     }
 
     #[test]

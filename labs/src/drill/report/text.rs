@@ -121,7 +121,7 @@ pub fn matrix(matrix: &Matrix, width: usize) -> String {
         let mut squares = vec![change.word().to_owned()];
         squares.extend(paths.iter().map(|path| {
             let square = matrix.square(change, *path);
-            square.map_or("-".to_owned(), |square| held(&square.marked()))
+            square.map_or("-".to_owned(), |square| held(&square.marked(), columns))
         }));
         grid(&mut out, &squares, columns);
     }
@@ -130,14 +130,15 @@ pub fn matrix(matrix: &Matrix, width: usize) -> String {
     out
 }
 
-/// A square whose figures stay beside their units.
-fn held(text: &str) -> String {
+/// A square whose figures stay beside their units, and beside their word where there is room.
+fn held(text: &str, columns: usize) -> String {
     let held = |sign: &str| sign.replace(' ', &NO_BREAK.to_string());
-    ["! ", "> ", "watched ", " s"]
-        .iter()
-        .fold(text.to_owned(), |text, sign| {
-            text.replace(sign, &held(sign))
-        })
+    let room = columns >= "(watched 120 s)".len();
+    let signs = ["! ", "> ", " s", "watched "];
+    let signs = &signs[..if room { 4 } else { 3 }];
+    signs.iter().fold(text.to_owned(), |text, sign| {
+        text.replace(sign, &held(sign))
+    })
 }
 
 /// One row of the matrix, as many lines high as its highest square.

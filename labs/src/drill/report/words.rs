@@ -9,8 +9,9 @@ pub(super) const NO_BREAK: char = '\u{a0}';
 pub fn seconds(ms: u64) -> String {
     let (whole, rest) = (ms / 1000, ms % 1000);
     match (whole, rest) {
-        (_, 0) => format!("{whole} s"),
-        (0, rest) if rest % 100 != 0 => format!("0.{} s", trimmed(rest)),
+        (0, 1..100) => format!("0.{} s", trimmed(rest)),
+        (0, 100..) => format!("0.{} s", trimmed(rest / 10 * 10)),
+        (_, 0..100) => format!("{whole} s"),
         _ => format!("{}.{} s", whole, rest / 100),
     }
 }
@@ -97,8 +98,10 @@ mod tests {
 
     #[test]
     fn spans_are_said_shortly_and_never_as_nothing() {
-        let said: Vec<String> = [0, 20, 100, 250, 1000, 3240, 120_000].map(seconds).to_vec();
-        let as_said = ["0 s", "0.02 s", "0.1 s", "0.25 s", "1 s", "3.2 s", "120 s"];
+        let said = [0, 20, 100, 104, 250, 1000, 3002, 3240, 120_000].map(seconds);
+        let as_said = [
+            "0 s", "0.02 s", "0.1 s", "0.1 s", "0.25 s", "1 s", "3 s", "3.2 s", "120 s",
+        ];
         assert_eq!(said, as_said);
     }
 
