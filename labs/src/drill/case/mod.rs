@@ -250,6 +250,6 @@ fn told_of(
 }
 
 #[cfg(test)]
-mod fetched_tests;
-#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod twins_tests;
