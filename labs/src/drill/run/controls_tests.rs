@@ -2,22 +2,25 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
-use super::{Event, Options, Unwatched, Watcher, run_kept};
-use crate::drill::answer::{Answer, CaseRow, Report};
+use super::tries::Tries;
+use super::wished_tests::{Wished, address, settings, started};
+use super::{Chosen, Event, Options, Unwatched, Watcher, run_kept};
+use crate::drill::answer::{Answer, CaseRow, Group, Report};
+use crate::drill::case::{Before, Case, Rests, Scene, Told};
 use crate::drill::exhibit::{Exhibit, Setting};
-use crate::drill::file::{DrillFile, Jwks as Where};
-use crate::drill::planted::{Callers, Fault, Files, Jwks, Planted, Settings, TokenRules};
-use crate::drill::stage::Keeper;
+use crate::drill::file::{DrillFile, Piece};
+use crate::drill::place::Material;
+use crate::drill::planted::{Fault, Settings};
+use crate::drill::stage::{Keeper, Manner, Obstacle, Signer, Stage};
 
 const SETTING: Setting = Setting {
     settle: Duration::from_secs(2),
@@ -26,102 +29,22 @@ const SETTING: Setting = Setting {
     is_client: false,
 };
 
-/// The settings of a service that is just what the file says.
-fn settings(drill: &DrillFile) -> Settings {
-    let files = &drill.files;
-    let token = drill.token.as_ref().unwrap();
-    let Where::File(jwks) = &token.jwks else {
-        panic!("the list is in a file");
-    };
-    Settings {
-        files: Files {
-            key: files.key.path.clone(),
-            chain: files.chain.path.clone(),
-            trust: files.trust.path.clone(),
-            crl: files.crl.as_ref().map(|crl| crl.path.clone()),
-        },
-        callers: Callers {
-            uris: drill.caller.uri.iter().cloned().collect(),
-            dns: drill.caller.dns.iter().cloned().collect(),
-        },
-        token: Some(TokenRules {
-            jwks: Jwks::File(jwks.clone()),
-            issuer: token.issuer.clone(),
-            audience: token.audience[0].clone(),
-            header: token.header.clone(),
-        }),
-    }
-}
-
-async fn started(fault: Fault, settings: &Settings, address: SocketAddr) -> Planted {
-    for _ in 0..100 {
-        if let Ok(planted) = Planted::start(fault, settings.clone(), address).await {
-            return planted;
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
-    panic!("{address} is not free")
-}
-
-fn address(drill: &DrillFile) -> SocketAddr {
-    drill.target.address.to_string().parse().unwrap()
-}
-
-/// Starts a service as a test wishes, and anew only as often as it may.
-struct Wished {
-    fault: Fault,
-    settings: Settings,
-    address: SocketAddr,
-    /// Where it reads instead: what is in the files at its start is copied there.
-    elsewhere: Option<PathBuf>,
-    starts: usize,
-    running: Option<Planted>,
-}
-
-impl Wished {
-    fn new(drill: &DrillFile, fault: Fault, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = settings(drill);
-        change(&mut settings);
-        Self {
-            fault,
-            settings,
-            address: address(drill),
-            elsewhere: None,
-            starts: usize::MAX,
-            running: None,
-        }
-    }
-
-    fn reading_in(mut self, folder: &Path) -> Self {
-        self.elsewhere = Some(folder.to_owned());
-        self.starts = 1;
-        self
-    }
-
-    async fn begin(&mut self) -> Result<(), String> {
-        if self.starts == 0 {
-            return Ok(());
-        }
-        self.starts -= 1;
-        self.running = None;
-        let mut settings = self.settings.clone();
-        if let Some(folder) = &self.elsewhere {
-            let files = &mut settings.files;
-            let all = [&mut files.key, &mut files.chain, &mut files.trust];
-            for path in all.into_iter().chain(files.crl.as_mut()) {
-                let there = folder.join(path.file_name().unwrap());
-                fs::copy(&*path, &there).unwrap();
-                *path = there;
-            }
-        }
-        self.running = Some(started(self.fault, &settings, self.address).await);
-        Ok(())
-    }
-}
-
-impl Keeper for Wished {
-    fn restart<'k>(&'k mut self) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'k>> {
-        Box::pin(self.begin())
+/// They wait for most of their time, so all of them do so at once.
+#[tokio::test]
+async fn each_control_that_fails_is_named_and_nothing_fails_because_of_it() {
+    let mut all = JoinSet::new();
+    all.spawn(nothing_is_judged_where_anybody_comes_in());
+    all.spawn(nothing_is_judged_where_a_good_caller_is_not_served());
+    all.spawn(nothing_is_judged_where_a_call_without_a_token_is_served());
+    all.spawn(with_the_reload_sent_elsewhere_the_swap_fails_and_nothing_else_is_judged());
+    all.spawn(a_target_that_takes_no_leaf_is_started_again_for_what_a_case_begins_with());
+    all.spawn(a_target_that_takes_no_root_is_started_again_before_a_bundle_is_judged());
+    all.spawn(a_stranger_s_certificate_is_told_from_an_old_one_of_ours());
+    all.spawn(leaves_that_take_turns_are_several_backends());
+    all.spawn(a_pass_does_not_stand_if_the_controls_fail_after_it());
+    all.spawn(roots_that_are_read_at_the_start_alone_are_told_apart_from_roots_that_stay_out());
+    while let Some(done) = all.join_next().await {
+        done.unwrap();
     }
 }
 
@@ -151,7 +74,6 @@ async fn names(fault: Fault, change: impl FnOnce(&mut Settings), control: &str) 
     assert!(row.says.contains(control), "{row:#?}");
 }
 
-#[tokio::test]
 async fn nothing_is_judged_where_anybody_comes_in() {
     let folder = TempDir::new().unwrap();
     let nothing = folder.path().join("nothing.pem");
@@ -165,7 +87,6 @@ async fn nothing_is_judged_where_anybody_comes_in() {
     .await;
 }
 
-#[tokio::test]
 async fn nothing_is_judged_where_a_good_caller_is_not_served() {
     let renamed = |settings: &mut Settings| {
         settings.callers.uris = ["spiffe://shop.example/other".to_owned()].into();
@@ -173,18 +94,16 @@ async fn nothing_is_judged_where_a_good_caller_is_not_served() {
     names(Fault::None, renamed, "control: a good caller is not served").await;
 }
 
-#[tokio::test]
 async fn nothing_is_judged_where_a_call_without_a_token_is_served() {
     let tokenless = |settings: &mut Settings| settings.token = None;
     names(Fault::None, tokenless, "control: a call without a token").await;
 }
 
-#[tokio::test]
 async fn with_the_reload_sent_elsewhere_the_swap_fails_and_nothing_else_is_judged() {
     let exhibit = Exhibit::set_up(Fault::None, SETTING).unwrap();
     let (drill, folder) = (exhibit.drill(), TempDir::new().unwrap());
     let keeper = Wished::new(drill, Fault::None, |_| {}).reading_in(folder.path());
-    let cases = ["leaf-swap", "old-root-new", "not-yet-valid-caller"];
+    let cases = ["leaf-swap", "old-root-new"];
     let report = drilled(drill, &cases, Some(Box::new(keeper))).await;
     assert_eq!(
         row(&report, "leaf-swap").answer,
@@ -201,7 +120,6 @@ async fn with_the_reload_sent_elsewhere_the_swap_fails_and_nothing_else_is_judge
     }
 }
 
-#[tokio::test]
 async fn a_target_that_takes_no_leaf_is_started_again_for_what_a_case_begins_with() {
     let exhibit = Exhibit::set_up(Fault::None, SETTING).unwrap();
     let keeper = Wished::new(exhibit.drill(), Fault::LeafSwap, |_| {});
@@ -223,7 +141,6 @@ async fn a_target_that_takes_no_leaf_is_started_again_for_what_a_case_begins_wit
     }
 }
 
-#[tokio::test]
 async fn a_target_that_takes_no_root_is_started_again_before_a_bundle_is_judged() {
     let exhibit = Exhibit::set_up(Fault::None, SETTING).unwrap();
     let keeper = Wished::new(exhibit.drill(), Fault::NewRootBeforeItsLeaves, |_| {});
@@ -234,7 +151,6 @@ async fn a_target_that_takes_no_root_is_started_again_before_a_bundle_is_judged(
     }
 }
 
-#[tokio::test]
 async fn a_stranger_s_certificate_is_told_from_an_old_one_of_ours() {
     let (ours, other) = (
         Exhibit::set_up(Fault::None, SETTING).unwrap(),
@@ -271,7 +187,6 @@ async fn in_turns(at: SocketAddr, to: [SocketAddr; 2]) -> AbortHandle {
     tokio::spawn(accepting).abort_handle()
 }
 
-#[tokio::test]
 async fn leaves_that_take_turns_are_several_backends() {
     let exhibit = Exhibit::set_up(Fault::None, SETTING).unwrap();
     let drill = exhibit.drill();
@@ -334,4 +249,72 @@ async fn an_interrupt_keeps_what_is_known_and_puts_everything_back() {
     for file in [&drill.files.key, &drill.files.chain, &drill.files.trust] {
         assert!(!file.path.exists(), "{}", file.path.display());
     }
+}
+
+/// A case that is content with a target that it breaks.
+const BREAKS: Scene = Scene {
+    cases: &[Case {
+        word: "leaf-swap",
+        group: Group::Leaf,
+        title: "",
+        does: "",
+        why: "",
+        rests: Rests::Advice(""),
+        needs: &[],
+        worth: 1,
+    }],
+    before: Before::Good,
+    about: |_| Duration::ZERO,
+    act: |stage| Box::pin(breaks(stage)),
+};
+
+async fn breaks(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
+    let leaf = stage.new_leaf(Signer::Old)?;
+    let cut = Material::leaf(&leaf).cutting(Piece::Chain);
+    stage.put(&cut).await?;
+    sleep(Duration::from_secs(1)).await;
+    Ok(vec![Told::pass("leaf-swap", "all is well")])
+}
+
+async fn a_pass_does_not_stand_if_the_controls_fail_after_it() {
+    let exhibit = Exhibit::set_up(Fault::None, SETTING).unwrap();
+    let drill = exhibit.drill();
+    let mut keeper = Wished::new(drill, Fault::TruncatedChain, |_| {});
+    keeper.starts = 1;
+    let manner = Manner::default();
+    let opened = Stage::open(drill, false, manner, Some(Box::new(keeper))).await;
+    let mut stage = opened.unwrap();
+    let chosen = Chosen {
+        scene: &BREAKS,
+        cases: BREAKS.cases.iter().collect(),
+        about: Duration::ZERO,
+    };
+    let mut tries = Tries::default();
+    let rows = tries
+        .scene(&mut stage, &chosen, (1, 1), &mut Unwatched)
+        .await;
+    let rows = rows.unwrap_or_else(|stop| panic!("{stop:?}"));
+    stage.close().await.unwrap();
+    assert_eq!(rows[0].answer, Answer::CannotJudge, "{rows:#?}");
+    assert_eq!(rows[0].tries.len(), 2, "{rows:#?}");
+}
+
+async fn roots_that_are_read_at_the_start_alone_are_told_apart_from_roots_that_stay_out() {
+    let exhibit = Exhibit::set_up(Fault::NewRootBeforeItsLeaves, SETTING).unwrap();
+    let options = Options {
+        cases: vec!["old-root-new".to_owned()],
+        ..Options::default()
+    };
+    let report = exhibit.run(&options, &mut Unwatched).await.unwrap();
+    // The new root counts after a new start, and so the removal of the old one could be judged.
+    assert_eq!(
+        row(&report, "old-root-new").answer,
+        Answer::Fail,
+        "{report:#?}"
+    );
+    let told = report
+        .notes
+        .iter()
+        .any(|note| note.contains("started again"));
+    assert!(told, "{:?}", report.notes);
 }

@@ -12,6 +12,8 @@ mod tries;
 mod controls_tests;
 #[cfg(test)]
 mod planted_tests;
+#[cfg(test)]
+mod wished_tests;
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -177,7 +179,8 @@ pub async fn run_kept(
         at: clock::instant(),
     };
     watcher.tell(&Event::Opens);
-    let opening = Stage::open(drill, options.replace, manner(options), keeper);
+    // In boxes, since what a stage may do is long, and stacks are short.
+    let opening = Box::pin(Stage::open(drill, options.replace, manner(options), keeper));
     let opened = tokio::select! {
         biased;
         () = watcher.interrupted() => None,
@@ -189,14 +192,14 @@ pub async fn run_kept(
         return Ok(report);
     };
     let mut rows = Vec::new();
-    let acted = act(&mut stage, &choice, watcher, &mut rows).await;
+    let acted = Box::pin(act(&mut stage, &choice, watcher, &mut rows)).await;
     let mut notes: Vec<String> = stage.notes().iter().cloned().collect();
     notes.extend(choice.note());
     if matches!(acted, Ok(Ended::Early)) {
         notes.push(rows::INTERRUPTED.to_owned());
     }
     watcher.tell(&Event::Closes);
-    let closed = stage.close().await;
+    let closed = Box::pin(stage.close()).await;
     let report = begun.report(drill, rows, notes);
     match (acted, closed) {
         (Ok(_), Ok(_)) => Ok(report),
