@@ -31,7 +31,7 @@ pub const ORDINARY: [Fault; 12] = [
 
 /// The same in a sentence, for who reads the second matrix.
 pub const IN_SHORT: &str = "It judges a caller once, when the connection is opened, and its roots \
-     once, when it starts: whoever is in stays in, also on a resumed session and on an open stream.";
+     once, when it starts: whoever is in stays in, also on a resumed session and an open stream.";
 
 /// The cases of the demonstration: those that fill the matrix, and what else such a service fails.
 /// Each part has a service of its own, so that all are drilled at the same time.

@@ -1,3 +1,5 @@
+//! What the drill's authority signs is what was wished, also by what others make of it.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! What a drill.toml says is what is read, and no text makes the reader panic.
+
 use proptest::prelude::*;
 use time::macros::datetime;
 

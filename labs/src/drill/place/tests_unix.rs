@@ -1,3 +1,5 @@
+//! Files are taken, swapped and put back: modes, links and owners as they were.
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};

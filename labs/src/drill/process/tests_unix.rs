@@ -1,3 +1,5 @@
+//! What a drill starts it ends, with all that came of it.
+
 use std::net::TcpListener;
 
 use super::*;

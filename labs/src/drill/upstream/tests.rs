@@ -1,3 +1,5 @@
+//! Who calls the drill is written down as they came.
+
 use std::time::Duration;
 
 use super::*;

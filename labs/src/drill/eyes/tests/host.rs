@@ -266,8 +266,7 @@ async fn answer(
             let mut sent = respond.send_response(grpc_head(), false).unwrap();
             let answer = (manner.method)(own, &heard[5..]);
             let code = if answer.is_some() { 0 } else { 12 };
-            if let Some(answer) = answer {
-                let framed = super::super::grpc::frame(&answer);
+            if let Some(framed) = answer.map(|it| super::super::grpc::frame(&it)) {
                 sent.send_data(framed, false).unwrap();
             }
             sent.send_trailers(trailers(code)).unwrap();
