@@ -10,6 +10,7 @@ mod program;
 
 use std::fs;
 use std::net::TcpListener;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -77,6 +78,30 @@ fn a_new_file_leads_to_a_plan_that_touches_nothing_and_to_a_run_that_gives_all_b
     let restored = desk.run("drill restore");
     assert_eq!(restored.status, Some(0));
     assert!(restored.out.starts_with("Nothing to put back"));
+}
+
+#[test]
+fn a_drill_that_was_killed_is_put_back_and_until_then_no_other_begins() {
+    let desk = Desk::new();
+    init(&desk, "drill.toml");
+    let text = fs::read_to_string(desk.path("drill.toml")).unwrap();
+    desk.write("drill.toml", text.replace("\"1s\"", "\"1h\""));
+    let mut drill = desk.command("drill run").spawn().unwrap();
+    let is_there = || desk.path("tls/ca.crt").exists();
+    for _ in 0..600 {
+        if is_there() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drill.kill().unwrap();
+    drill.wait().unwrap();
+    assert!(is_there(), "it was killed in the middle");
+    desk.refuses("drill run", &["interrupted", "`schism drill restore`"]);
+    let restored = desk.run("drill restore");
+    assert_eq!(restored.status, Some(0), "{}", restored.err);
+    assert!(restored.out.contains("tls/tls.key"), "{}", restored.out);
+    assert!(!desk.path("tls").exists());
 }
 
 #[test]

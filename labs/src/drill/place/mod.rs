@@ -168,6 +168,12 @@ impl Place {
         let name = Path::new(&drill.file).file_name().unwrap_or_default();
         let toml = drill.folder.join(name);
         let spots = look::spots(drill);
+        // What an earlier drill left there would only be told as somebody else's.
+        let kept = home(&toml);
+        if Journal::read(&kept)?.is_some() {
+            Home::lock(kept)?;
+            return Err(PlaceError::Interrupted);
+        }
         // Looked at once before anything is made, so that a refusal leaves nothing behind.
         look::over(&spots, &drill.files.swap, replace)?;
         let home = Home::take(home(&toml), &hand)?;
