@@ -20,7 +20,10 @@ fn judge(request: &Request<()>, allowed: &str) -> Result<(), Status> {
     let chain = request.peer_certs().ok_or_else(refused)?;
     let leaf = chain.first().ok_or_else(refused)?;
     let (_, leaf) = x509_parser::parse_x509_certificate(leaf).map_err(|_| refused())?;
-    let names = leaf.subject_alternative_name().map_err(|_| refused())?.ok_or_else(refused)?;
+    let names = leaf
+        .subject_alternative_name()
+        .map_err(|_| refused())?
+        .ok_or_else(refused)?;
     match names.value.general_names.as_slice() {
         [GeneralName::URI(name)] if *name == allowed => Ok(()),
         _ => Err(refused()),
