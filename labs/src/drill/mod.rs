@@ -11,6 +11,7 @@ pub mod case;
 pub mod clock;
 pub mod demo;
 pub mod describe;
+pub mod dial;
 pub mod exhibit;
 pub mod eyes;
 pub mod file;

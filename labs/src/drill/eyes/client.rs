@@ -14,7 +14,6 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, SupportedProtocolVersion};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -23,6 +22,7 @@ use super::line::{Ear, Line, Wire, alert_in};
 use super::server::AnyServer;
 use super::sessions::{Tally, Wallet};
 use super::{Door, Failure, Flaw, Identity, Reply, Sessions, Speak, Stage, Versions, Why};
+use crate::drill::dial::dial;
 
 /// A caller at a door.
 pub struct Client {
@@ -80,7 +80,7 @@ impl Client {
     /// The reply that the caller got instead of a connection: refused, or failed.
     pub async fn connect(&self) -> Result<Connection, Reply> {
         let deadlines = self.door.deadlines;
-        let dialled = TcpStream::connect(&self.door.address);
+        let dialled = dial(&self.door.address);
         let socket = within(deadlines.dial, Stage::Dial, dialled)
             .await?
             .map_err(|error| unreachable(&error))?;

@@ -19,6 +19,7 @@ mod wishes;
 mod words;
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
@@ -91,7 +92,22 @@ impl DrillFile {
             line: 1,
             flaw: Flaw::Unreadable(why.to_string()),
         };
-        let text = std::fs::read(path).map_err(unreadable)?;
+        // One byte more than may be there, and no more than that.
+        let opened = std::fs::File::open(path).map_err(unreadable)?;
+        let mut text = Vec::new();
+        let most = MAX_FILE as u64 + 1;
+        opened
+            .take(most)
+            .read_to_end(&mut text)
+            .map_err(unreadable)?;
+        if text.len() > MAX_FILE {
+            let flaw = Flaw::TooLarge(text.len());
+            return Err(DrillFileError {
+                file,
+                line: 1,
+                flaw,
+            });
+        }
         let text = String::from_utf8(text)
             .map_err(|_| unreadable(std::io::Error::other("it is no UTF-8 text")))?;
         let whole = std::path::absolute(path).map_err(unreadable)?;

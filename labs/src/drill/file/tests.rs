@@ -279,3 +279,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn a_file_without_an_end_is_refused_when_there_is_too_much_of_it() {
+    let read = DrillFile::read(Path::new("/dev/zero")).unwrap_err();
+    assert!(matches!(read.flaw, Flaw::TooLarge(_)), "{read}");
+}

@@ -14,6 +14,11 @@ pub(super) const fn end(_: u32) {}
 pub(super) const fn kill(_: u32) {}
 
 /// Nobody tells.
+pub(super) const fn boot() -> Option<String> {
+    None
+}
+
+/// Nobody tells.
 pub(super) const fn born(_: u32) -> Option<String> {
     None
 }

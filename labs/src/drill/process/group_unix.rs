@@ -37,6 +37,11 @@ pub(super) fn born(pid: u32) -> Option<String> {
         return None;
     }
     let began = fields.nth(18)?.to_owned();
+    Some(format!("{} {began}", boot()?))
+}
+
+/// This boot of the system, where it tells.
+pub(super) fn boot() -> Option<String> {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    Some(format!("{} {began}", boot.trim()))
+    Some(boot.trim().to_owned())
 }

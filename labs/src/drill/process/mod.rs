@@ -3,7 +3,8 @@
 //! No shell reads them. It refuses to start a target where something answers already, and to end
 //! a process of which it cannot tell that the drill started it. Invariants: what is started ends
 //! when the drill does, on every way out, and with all that it started on Unix; of what a command
-//! says, no more than the end is kept.
+//! says, no more than the end is kept. What `reload` leaves in the background has the drill's
+//! pipes: once the drill is gone, writing there fails, so it should write elsewhere.
 
 mod flaw;
 mod tail;
@@ -13,10 +14,10 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
+use super::dial::dial;
 use super::file::{Address, Target};
 use tail::Tail;
 
@@ -88,19 +89,39 @@ impl Mark {
             return Left::Unsure;
         }
         let runs = || group::born(self.pid) == self.born;
-        if !runs() {
-            return Left::Gone;
+        let ran = runs();
+        if ran {
+            group::end(self.pid);
+            let ended = timeout(GRACE, async {
+                while runs() {
+                    sleep(STEP).await;
+                }
+            });
+            // If it is still there, it is killed below.
+            let _ = ended.await;
         }
-        group::end(self.pid);
-        let ended = timeout(GRACE, async {
-            while runs() {
-                sleep(STEP).await;
-            }
-        });
-        if ended.await.is_err() && runs() {
+        // Whoever it started and left is in its group, also when it is gone itself: as long as one
+        // is left, the system gives its number to nobody else. Another boot has other groups.
+        if self.is_of_this_boot() && !self.is_strangers() {
             group::kill(self.pid);
         }
-        Left::Ended
+        if ran { Left::Ended } else { Left::Gone }
+    }
+
+    fn is_of_this_boot(&self) -> bool {
+        let boot = self.born.as_ref().and_then(|it| it.split(' ').next());
+        boot.is_some() && boot == group::boot().as_deref()
+    }
+}
+
+/// A command that has not ended: dropped, as by an interrupt, it ends with all that it started.
+struct Unfinished(Option<Mark>);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(mark) = self.0.take().filter(|mark| !mark.is_strangers()) {
+            group::kill(mark.pid);
+        }
     }
 }
 
@@ -115,14 +136,15 @@ pub async fn run(
     patience: Duration,
 ) -> Result<(), ProcessError> {
     let (mut child, tail, program) = spawn(what, argv, folder)?;
-    let mark = child.id().map(|pid| Mark::of(pid, &program));
+    let mut unfinished = Unfinished(child.id().map(|pid| Mark::of(pid, &program)));
     let status = match timeout(patience, child.wait()).await {
-        Ok(Ok(status)) => status,
+        Ok(Ok(status)) => {
+            // What it left in the background is meant to stay.
+            unfinished.0 = None;
+            status
+        }
         Ok(Err(why)) => return Err(ProcessError::NotRun { what, program, why }),
         Err(_) => {
-            if let Some(mark) = mark.filter(|mark| !mark.is_strangers()) {
-                group::kill(mark.pid);
-            }
             let said = tail.said();
             let after = patience;
             return Err(ProcessError::Endless {
@@ -188,6 +210,7 @@ pub struct Running {
     mark: Mark,
     tail: Tail,
     stop: Option<Vec<String>>,
+    address: Address,
     folder: std::path::PathBuf,
     is_stopped: bool,
 }
@@ -198,18 +221,27 @@ impl Running {
     /// # Errors
     /// When something answers at its address already, or the program cannot be run.
     pub async fn begin(target: &Target, folder: &Path) -> Result<Option<Self>, ProcessError> {
+        if target.start.is_some() && answers(&target.address).await {
+            return Err(ProcessError::Taken(target.address.to_string()));
+        }
+        Self::launch(target, folder)
+    }
+
+    /// The same for somebody who has looked whether anything answers.
+    ///
+    /// # Errors
+    /// When the program cannot be run.
+    pub fn launch(target: &Target, folder: &Path) -> Result<Option<Self>, ProcessError> {
         let Some(argv) = &target.start else {
             return Ok(None);
         };
-        if answers(&target.address).await {
-            return Err(ProcessError::Taken(target.address.to_string()));
-        }
         let (child, tail, program) = spawn("start", argv, folder)?;
         Ok(Some(Self {
             mark: Mark::of(child.id().unwrap_or_default(), &program),
             child,
             tail,
             stop: target.stop.clone(),
+            address: target.address.clone(),
             folder: folder.to_owned(),
             is_stopped: false,
         }))
@@ -293,6 +325,16 @@ impl Running {
             let _ = self.child.kill().await;
         }
         self.is_stopped = true;
+        if self.stop.is_some() {
+            // `stop` may have said no more than that it should end.
+            let gone = timeout(GRACE, async {
+                while answers(&self.address).await {
+                    sleep(STEP).await;
+                }
+            });
+            // If somebody is still there, whoever starts it again will say so.
+            let _ = gone.await;
+        }
         asked
     }
 
@@ -313,7 +355,8 @@ impl Drop for Running {
 
 /// Whether anything takes a connection there.
 pub async fn answers(address: &Address) -> bool {
-    let connected = TcpStream::connect((address.host.as_str(), address.port));
+    let address = address.to_string();
+    let connected = dial(&address);
     matches!(timeout(Duration::from_secs(1), connected).await, Ok(Ok(_)))
 }
 

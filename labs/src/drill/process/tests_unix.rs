@@ -170,3 +170,96 @@ async fn what_a_dead_drill_left_is_ended_only_if_it_is_that() {
     assert_eq!(mark.end().await, Left::Gone);
     assert!(running.child.wait().await.is_ok());
 }
+
+/// Who a command of a shell wrote into a file, once it has.
+async fn written(at: &Path) -> u32 {
+    for _ in 0..200 {
+        let text = std::fs::read_to_string(at).unwrap_or_default();
+        if let Some(Ok(pid)) = text.strip_suffix('\n').map(str::parse) {
+            return pid;
+        }
+        sleep(STEP).await;
+    }
+    panic!("nobody wrote into {}", at.display());
+}
+
+fn lives(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|it| !it.contains(") Z "))
+}
+
+async fn dies(pid: u32) -> bool {
+    for _ in 0..100 {
+        if !lives(pid) {
+            return true;
+        }
+        sleep(STEP).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn a_command_that_is_interrupted_ends_with_all_that_it_started() {
+    let temp = tempfile::tempdir().unwrap();
+    let it = temp.path().join("it");
+    let command = argv("sleep 300 & echo $! > it; wait");
+    let running = run("reload", &command, temp.path(), LONG * 10);
+    let pid = tokio::select! {
+        biased;
+        _ = running => panic!("it does not end"),
+        pid = written(&it) => pid,
+    };
+    if cfg!(target_os = "linux") {
+        assert!(dies(pid).await);
+        // What a command that ends by itself leaves in the background stays.
+        std::fs::remove_file(&it).unwrap();
+        let command = argv("sleep 300 >&- 2>&- & echo $! > it");
+        run("reload", &command, temp.path(), LONG).await.unwrap();
+        let pid = written(&it).await;
+        sleep(STEP * 4).await;
+        assert!(lives(pid));
+        run("stop", &argv(&format!("kill {pid}")), temp.path(), LONG)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_a_dead_target_of_a_dead_drill_started_is_ended() {
+    let temp = tempfile::tempdir().unwrap();
+    let (target, _) = target("sleep 300 & echo $! > it; wait", None);
+    let mut running = Running::begin(&target, temp.path()).await.unwrap().unwrap();
+    let mark = running.mark().clone();
+    if mark.born.is_none() {
+        eprintln!("SKIPPED: this system does not tell when a process began");
+        return;
+    }
+    let below = written(&temp.path().join("it")).await;
+    running.child.kill().await.unwrap();
+    assert!(lives(below));
+    let before = Mark {
+        born: Some("another boot 1".to_owned()),
+        ..mark.clone()
+    };
+    assert_eq!(before.end().await, Left::Gone);
+    sleep(STEP * 4).await;
+    assert!(lives(below), "groups of another boot are others'");
+    assert_eq!(mark.end().await, Left::Gone);
+    assert!(dies(below).await);
+}
+
+#[tokio::test]
+async fn stop_is_over_when_nobody_answers_any_more() {
+    let temp = tempfile::tempdir().unwrap();
+    let (target, port) = target("exit 0", Some("true"));
+    let mut running = Running::begin(&target, temp.path()).await.unwrap().unwrap();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port))
+        .await
+        .unwrap();
+    let leaving = async {
+        sleep(STEP * 10).await;
+        drop(listener);
+    };
+    let (stopped, ()) = tokio::join!(running.stop(), leaving);
+    stopped.unwrap();
+    assert!(Running::begin(&target, temp.path()).await.is_ok());
+}
