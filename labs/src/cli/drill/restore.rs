@@ -1,7 +1,8 @@
 //! `schism drill restore`: puts everything back that an interrupted drill left.
 //!
 //! It needs what the drill wrote down before it began, and not even the drill.toml: a drill that
-//! was killed, or a machine that went down, is put back the same. Done twice, it is done once.
+//! was killed, or a machine that went down, is put back the same. Done twice, it is done once. The
+//! commands that it is about to run are shown before they run.
 
 use std::path::PathBuf;
 
@@ -23,6 +24,10 @@ use crate::drill::place::{self, PlaceError, Restored};
 pub(super) struct Words {
     #[command(flatten)]
     which: Which,
+    /// Put the files back and run none of the target's commands: for when one of them fails, and
+    /// everything else is as it was
+    #[arg(long)]
+    without_commands: bool,
     #[command(flatten)]
     answer: Answer,
 }
@@ -31,7 +36,15 @@ pub(super) struct Words {
 pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     words.answer.can_be_given()?;
     let home = place::home(&words.which.file);
-    let restored = daemon::runtime()?.block_on(place::put_back(&home));
+    let runtime = daemon::runtime()?;
+    let restored = if words.without_commands {
+        runtime.block_on(place::put_back_without_commands(&home))
+    } else {
+        for (word, argv) in place::due(&home).map_err(|error| stopped(&error))? {
+            printer.note(&format!("`{word}` will be run: {argv:?}"));
+        }
+        runtime.block_on(place::put_back(&home))
+    };
     let restored = restored.map_err(|error| stopped(&error))?;
     let text = if words.answer.json {
         format!("{:#}\n", json(restored.as_ref()))
@@ -44,7 +57,7 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
 
 fn stopped(error: &PlaceError) -> Stop {
     match error {
-        PlaceError::Busy(_) => Stop::Usage(causes(error)),
+        PlaceError::Busy(_) | PlaceError::Doubted { .. } => Stop::Usage(causes(error)),
         error => Stop::Unclear(causes(error)),
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::journal::Rights;
+use super::journal::Wanted;
 use super::rights;
 
 /// What changes files.
@@ -61,13 +61,15 @@ impl Hand {
         }
     }
 
+    /// Makes one folder that is as open as another.
+    pub(super) fn folder_like(&self, path: &Path, other: &Path) -> io::Result<()> {
+        self.folder(path)?;
+        self.step()?;
+        rights::alike(path, other)
+    }
+
     /// Makes a file that is not there, with these rights; what is left of an earlier one goes.
-    pub(super) fn create(
-        &self,
-        path: &Path,
-        bytes: &[u8],
-        rights: Option<&Rights>,
-    ) -> io::Result<()> {
+    pub(super) fn create(&self, path: &Path, bytes: &[u8], wanted: Wanted) -> io::Result<()> {
         self.remove(path)?;
         self.step()?;
         let mut options = OpenOptions::new();
@@ -75,19 +77,43 @@ impl Hand {
         rights::private_file(&mut options);
         let mut file = options.open(path)?;
         self.fill(&mut file, bytes)?;
-        drop(file);
-        if let Some(rights) = rights {
-            self.step()?;
-            rights::set(path, Some(rights.mode), Some((rights.uid, rights.gid)))?;
-        }
-        Ok(())
+        self.give(&file, wanted)?;
+        self.step()?;
+        file.sync_all()
     }
 
-    /// Cuts a file to nothing and writes it again; it stays the same file, of the same owner.
-    pub(super) fn overwrite(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    /// Cuts a file to nothing and writes it again; it stays the same file. If its rights change,
+    /// nobody but its new owner reads it until it has them.
+    pub(super) fn overwrite(&self, path: &Path, bytes: &[u8], wanted: Wanted) -> io::Result<()> {
         self.step()?;
-        let mut file = OpenOptions::new().write(true).truncate(true).open(path)?;
-        self.fill(&mut file, bytes)
+        let mut options = OpenOptions::new();
+        let (mut file, metadata) = ordinary(options.write(true), path)?;
+        let now = rights::of(&metadata);
+        let changes = now.is_some_and(|now| wanted.changes(now));
+        if changes {
+            let private = Wanted {
+                mode: Some(0o600),
+                ..wanted
+            };
+            self.give(&file, private)?;
+        }
+        self.step()?;
+        file.set_len(0)?;
+        self.fill(&mut file, bytes)?;
+        if changes || now.is_none() {
+            let mode = wanted.mode.or(now.map(|now| now.mode));
+            self.give(&file, Wanted { mode, ..wanted })?;
+        }
+        self.step()?;
+        file.sync_all()
+    }
+
+    fn give(&self, file: &File, wanted: Wanted) -> io::Result<()> {
+        if wanted == Wanted::default() {
+            return Ok(());
+        }
+        self.step()?;
+        rights::set(file, wanted)
     }
 
     /// Writes in two halves, so that a test can die between them.
@@ -96,9 +122,7 @@ impl Hand {
         self.step()?;
         file.write_all(one)?;
         self.step()?;
-        file.write_all(two)?;
-        self.step()?;
-        file.sync_all()
+        file.write_all(two)
     }
 
     /// Adds a line to a file, durably.
@@ -129,14 +153,11 @@ impl Hand {
     }
 
     /// Gives a file rights.
-    pub(super) fn set(
-        &self,
-        path: &Path,
-        mode: Option<u32>,
-        owner: Option<(u32, u32)>,
-    ) -> io::Result<()> {
+    pub(super) fn set(&self, path: &Path, wanted: Wanted) -> io::Result<()> {
         self.step()?;
-        rights::set(path, mode, owner)
+        let mut options = OpenOptions::new();
+        let (file, _) = ordinary(options.read(true), path)?;
+        rights::set(&file, wanted)
     }
 
     /// Takes a file or a link away, if it is there.
@@ -167,6 +188,17 @@ impl Hand {
             Err(why) if why.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
             Err(why) => Err(why),
         }
+    }
+}
+
+/// Opens an ordinary file, and nothing that a link leads to.
+pub(super) fn ordinary(options: &mut OpenOptions, path: &Path) -> io::Result<(File, fs::Metadata)> {
+    rights::straight(options);
+    let file = options.open(path)?;
+    let metadata = file.metadata()?;
+    match metadata.is_file() {
+        true => Ok((file, metadata)),
+        false => Err(io::Error::other("it is no ordinary file any more")),
     }
 }
 

@@ -30,10 +30,11 @@ async fn every_step(world: fn(&Path), way: &str) {
 
 #[tokio::test]
 async fn whatever_step_is_the_last_all_is_put_back() {
-    for way in WAYS {
+    for way in &WAYS[..3] {
         every_step(nothing, way).await;
         every_step(some, way).await;
     }
+    every_step(whole, WAYS[3]).await;
     every_step(kubernetes, WAYS[2]).await;
 }
 
@@ -53,7 +54,7 @@ async fn putting_back_may_be_interrupted_at_every_step_too() {
             assert!(die_after(usize::MAX, &watching(folder, way)));
             assert_ne!(seen(folder), before);
             let home = home(&folder.join("drill.toml"));
-            let first = undo::put_back_with(&home, &Hand::dying_after(steps)).await;
+            let first = undo::put_back_with(&home, Commands::All, &Hand::dying_after(steps)).await;
             put_back(&home).await.unwrap();
             assert_eq!(seen(folder), before, "{way}, put back for {steps} steps");
             if first.is_ok() {
@@ -192,4 +193,30 @@ fn a_drill_may_move_between_threads() {
     moves::<Place>(&None);
     moves::<Running>(&None);
     moves::<Material>(&None);
+}
+
+#[tokio::test]
+async fn a_target_that_does_not_come_up_leaves_neither_process_nor_note() {
+    let temp = tempfile::tempdir().unwrap();
+    let started = drill(
+        temp.path(),
+        "reload = []\nstart = [\"sleep\", \"300\"]",
+        WAYS[0],
+    );
+    let mut place = Place::take(&started, false).unwrap();
+    let up = place
+        .start(&started.target, Duration::from_millis(200))
+        .await;
+    assert!(
+        matches!(up, Err(PlaceError::Command(ProcessError::Silent { .. }))),
+        "{up:?}"
+    );
+    assert_eq!(place.journal.started, None);
+    let home = place.home().to_owned();
+    drop(place);
+    assert_eq!(
+        put_back(&home).await.unwrap(),
+        None,
+        "dropped, it has put everything back"
+    );
 }

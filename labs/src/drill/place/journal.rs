@@ -4,14 +4,15 @@
 //! everything back, not even the drill.toml. Invariants: it is whole or not there; while it is
 //! there, so is every backup that it names; it goes last.
 
-use std::fs;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::hand::{Hand, beside};
-use super::{PlaceError, disk};
+use super::hand::{Hand, beside, ordinary};
+use super::{PlaceError, disk, rights};
+use crate::drill::file::{DrillFile, Reload, Swap};
 use crate::drill::process::Mark;
 
 /// The only format there is.
@@ -23,6 +24,29 @@ pub(super) struct Rights {
     pub(super) mode: u32,
     pub(super) uid: u32,
     pub(super) gid: u32,
+}
+
+/// What rights a file should have; it keeps what is not said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) mode: Option<u32>,
+    pub(super) owner: Option<(u32, u32)>,
+}
+
+impl Wanted {
+    /// Those that were noted, if any were.
+    pub(super) fn before(rights: Option<&Rights>) -> Self {
+        Self {
+            mode: rights.map(|it| it.mode),
+            owner: rights.map(|it| (it.uid, it.gid)),
+        }
+    }
+
+    /// Whether a file with these does not have them yet.
+    pub(super) fn changes(self, now: Rights) -> bool {
+        self.mode.is_some_and(|mode| mode != now.mode)
+            || self.owner.is_some_and(|owner| owner != (now.uid, now.gid))
+    }
 }
 
 /// What was at a path.
@@ -42,7 +66,21 @@ pub(super) enum Before {
     Link {
         /// What it said.
         to: PathBuf,
+        /// A copy of what it led to, if that was a file.
+        #[serde(default)]
+        backup: Option<String>,
     },
+}
+
+impl Before {
+    /// The name of the copy, if there is one.
+    pub(super) const fn backup(&self) -> Option<&String> {
+        match self {
+            Self::Absent => None,
+            Self::File { backup, .. } => Some(backup),
+            Self::Link { backup, .. } => backup.as_ref(),
+        }
+    }
 }
 
 /// One path that the drill writes.
@@ -74,33 +112,57 @@ pub(super) struct Journal {
     pub(super) stop: Option<Vec<String>>,
     /// What runs because of the drill.
     pub(super) started: Option<Mark>,
+    /// Files that somebody else wrote during the drill, and where they are kept.
+    #[serde(default)]
+    pub(super) aside: Vec<(PathBuf, PathBuf)>,
+    /// What else somebody did meanwhile, for people.
+    #[serde(default)]
+    pub(super) notes: Vec<String>,
 }
 
 impl Journal {
-    pub(super) const fn new(target: String, folder: PathBuf) -> Self {
+    /// An empty one for a drill.toml: what has to be said to its target.
+    pub(super) fn of(drill: &DrillFile, toml: &Path) -> Self {
+        let target = &drill.target;
+        let deliver = match &drill.files.swap {
+            Swap::Deliver(argv) => Some(argv.clone()),
+            Swap::Rename | Swap::Symlink | Swap::InPlace => None,
+        };
+        let reload = match (&target.start, &target.reload) {
+            (None, Reload::Command(argv)) => Some(argv.clone()),
+            _ => None,
+        };
+        let stop = target.stop.clone().filter(|_| target.start.is_some());
         Self {
             format: FORMAT,
-            target,
-            folder,
-            in_place: false,
+            target: toml.display().to_string(),
+            folder: drill.folder.clone(),
+            in_place: drill.files.swap == Swap::InPlace,
             entries: Vec::new(),
             made: Vec::new(),
             generations: Vec::new(),
-            deliver: None,
-            reload: None,
-            stop: None,
+            deliver,
+            reload,
+            stop,
             started: None,
+            aside: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
     /// The journal in a home, if there is one.
     pub(super) fn read(home: &Path) -> Result<Option<Self>, PlaceError> {
         let path = path(home);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
+        let (mut file, metadata) = match ordinary(OpenOptions::new().read(true), &path) {
+            Ok(opened) => opened,
             Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(disk(&path)(why)),
         };
+        if let Some(why) = rights::doubt(&metadata, true) {
+            return Err(PlaceError::Doubted { path, why });
+        }
+        let mut text = Vec::new();
+        file.read_to_end(&mut text).map_err(disk(&path))?;
         let damaged = |why: String| PlaceError::Journal {
             path: path.clone(),
             why,
@@ -108,6 +170,13 @@ impl Journal {
         let journal: Self = serde_json::from_slice(&text).map_err(|it| damaged(it.to_string()))?;
         if journal.format != FORMAT {
             return Err(damaged(format!("it has format {}", journal.format)));
+        }
+        // A copy is a number in the folder of the copies, and nothing that leads out of it.
+        let number =
+            |name: &&String| !name.is_empty() && name.bytes().all(|it| it.is_ascii_digit());
+        let mut backups = journal.entries.iter().filter_map(|it| it.before.backup());
+        if let Some(strange) = backups.find(|name| !number(name)) {
+            return Err(damaged(format!("`{strange}` is no copy of the drill's")));
         }
         Ok(Some(journal))
     }
@@ -120,7 +189,7 @@ impl Journal {
             why: why.to_string(),
         })?;
         let draft = beside(&path);
-        let written = hand.create(&draft, &text, None);
+        let written = hand.create(&draft, &text, Wanted::default());
         written
             .and_then(|()| hand.rename(&draft, &path))
             .map_err(disk(&path))

@@ -7,9 +7,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::hand::Hand;
-use super::journal::{Before, Entry, Journal, Rights, backups};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use super::hand::{Hand, beside};
+use super::journal::{Before, Entry, Journal, Rights, Wanted, backups};
 use super::{PlaceError, disk, rights};
+use crate::drill::authority::ORGANISATION;
 use crate::drill::file::{DrillFile, Jwks, Owner, Piece, Swap};
 
 /// The link of a folder that says which generation counts, as Kubernetes calls it.
@@ -36,6 +40,14 @@ impl Spot {
     /// Its name there.
     pub(super) fn name(&self) -> &std::ffi::OsStr {
         self.path.file_name().unwrap_or_default()
+    }
+
+    /// What the file asks for.
+    pub(super) fn wanted(&self) -> Wanted {
+        Wanted {
+            mode: self.mode,
+            owner: self.owner.map(|owner| (owner.uid, owner.gid)),
+        }
     }
 
     /// The mode of a new one.
@@ -80,9 +92,16 @@ pub(super) fn spots(drill: &DrillFile) -> Vec<Spot> {
 pub(super) fn over(spots: &[Spot], swap: &Swap, replace: bool) -> Result<(), PlaceError> {
     for spot in spots {
         let (at, path) = (spot.at.clone(), spot.path.clone());
+        let draft = beside(&path);
+        if fs::symlink_metadata(&draft).is_ok() {
+            return Err(PlaceError::Needed { at, path: draft });
+        }
         let metadata = match fs::symlink_metadata(&path) {
             Ok(metadata) => metadata,
-            Err(why) if why.kind() == io::ErrorKind::NotFound => continue,
+            Err(why) if why.kind() == io::ErrorKind::NotFound => match swap {
+                Swap::Deliver(_) => return Err(PlaceError::NothingToDeliver { at, path }),
+                Swap::Rename | Swap::Symlink | Swap::InPlace => continue,
+            },
             Err(why) => return Err(disk(&path)(why)),
         };
         if metadata.is_symlink() {
@@ -93,11 +112,31 @@ pub(super) fn over(spots: &[Spot], swap: &Swap, replace: bool) -> Result<(), Pla
         } else if !metadata.is_file() {
             return Err(PlaceError::NoFile { at, path });
         }
+        if is_ours(&path) {
+            return Err(PlaceError::Ours { at, path });
+        }
         if !replace {
             return Err(PlaceError::Foreign { at, path });
         }
+        let names = rights::names(&metadata);
+        if metadata.is_file() && names > 1 && *swap != Swap::InPlace {
+            return Err(PlaceError::Linked { at, path, names });
+        }
     }
     Ok(())
+}
+
+/// Whether a certificate in a file is one that a drill made: then it is no original to keep.
+fn is_ours(path: &Path) -> bool {
+    let Ok(bytes) = fs::read(path).map(zeroize::Zeroizing::new) else {
+        return false;
+    };
+    let names_us = |it: &[u8]| {
+        let mut windows = it.windows(ORGANISATION.len());
+        windows.any(|it| it == ORGANISATION.as_bytes())
+    };
+    let mut certificates = CertificateDer::pem_slice_iter(&bytes).flatten();
+    certificates.any(|it| names_us(&it)) || names_us(&bytes)
 }
 
 /// Tries modes, owners and links on a file of the drill's own, while nothing has happened yet.
@@ -109,12 +148,13 @@ pub(super) fn may(spots: &[Spot], swap: &Swap, home: &Path, hand: &Hand) -> Resu
             .map_err(disk(&tried))?;
     }
     for spot in spots {
-        let owner = spot.owner.map(|owner| (owner.uid, owner.gid));
-        if owner.is_none() && spot.mode.is_none() {
+        let wanted = spot.wanted();
+        if wanted == Wanted::default() {
             continue;
         }
-        hand.create(&tried, b"", None).map_err(disk(&tried))?;
-        let may = hand.set(&tried, spot.mode, owner);
+        let made = hand.create(&tried, b"", Wanted::default());
+        made.map_err(disk(&tried))?;
+        let may = hand.set(&tried, wanted);
         hand.remove(&tried).map_err(disk(&tried))?;
         may.map_err(|why| PlaceError::Rights {
             at: spot.at.clone(),
@@ -168,16 +208,23 @@ fn before(path: &Path, home: &Path, number: usize, hand: &Hand) -> Result<Before
         Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Before::Absent),
         Err(why) => return Err(disk(path)(why)),
     };
+    let copied = || -> Result<String, PlaceError> {
+        let bytes = zeroize::Zeroizing::new(fs::read(path).map_err(disk(path))?);
+        let backup = number.to_string();
+        let copy = backups(home).join(&backup);
+        let made = hand.create(&copy, &bytes, Wanted::default());
+        made.map_err(disk(&copy))?;
+        rights::sync_folder(&backups(home)).map_err(disk(&copy))?;
+        Ok(backup)
+    };
     if metadata.is_symlink() {
         let to = fs::read_link(path).map_err(disk(path))?;
-        return Ok(Before::Link { to });
+        // What the link leads to may be gone by the time it is put back.
+        let backup = path.is_file().then(copied).transpose()?;
+        return Ok(Before::Link { to, backup });
     }
     let rights: Option<Rights> = rights::of(&metadata);
-    let bytes = zeroize::Zeroizing::new(fs::read(path).map_err(disk(path))?);
-    let backup = number.to_string();
-    let copy = backups(home).join(&backup);
-    hand.create(&copy, &bytes, None).map_err(disk(&copy))?;
-    rights::sync_folder(&backups(home)).map_err(disk(&copy))?;
+    let backup = copied()?;
     Ok(Before::File { backup, rights })
 }
 

@@ -7,8 +7,11 @@
 //! follows a link that nobody asked for. Invariants: before the first of them is touched, all that
 //! was there is copied and written down, durably; so whatever is interrupted, and wherever,
 //! [`put_back`] makes everything as it was, and doing so twice is doing so once; a file that was
-//! not there before is not there afterwards.
+//! not there before is not there afterwards. What is put back by a name is a new file with the old
+//! content, mode and owner: access lists beyond these are lost unless `swap` is `in-place`.
 
+mod entry;
+mod flaw;
 mod hand;
 mod home;
 mod journal;
@@ -24,116 +27,27 @@ mod rights;
 #[path = "rights_unix.rs"]
 mod rights;
 
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::file::{DrillFile, Files, Reload, Swap, Target};
 use super::process::{self, Mark, ProcessError, Running};
+use flaw::disk;
 use hand::Hand;
-use home::Home;
-use journal::{Before, Journal};
+use home::{Home, Lock};
+use journal::{Before, Journal, backups, digest};
 use look::Spot;
+use undo::Commands;
 
+pub use flaw::PlaceError;
 pub use home::home;
 pub use material::Material;
-pub use undo::{Restored, put_back};
+pub use undo::{Restored, due, put_back, put_back_without_commands};
 
 /// How long `reload` and `deliver` may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Why the files are not as asked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PlaceError {
-    /// A file of somebody else's.
-    #[error(
-        "{at}: `{path}` is there, and the drill did not write it; with `--replace` it is kept \
-         aside and put back afterwards"
-    )]
-    Foreign {
-        /// The drill.toml and the line.
-        at: String,
-        /// The file.
-        path: PathBuf,
-    },
-    /// A link that nobody asked for.
-    #[error(
-        "{at}: `{path}` is a link to `{to}`; write that path instead, or `swap = \"symlink\"` if \
-         the target reads the links of Kubernetes"
-    )]
-    Link {
-        /// The drill.toml and the line.
-        at: String,
-        /// The link.
-        path: PathBuf,
-        /// Where it leads.
-        to: PathBuf,
-    },
-    /// A folder, a pipe or the like.
-    #[error("{at}: `{path}` is no ordinary file; name the file itself")]
-    NoFile {
-        /// The drill.toml and the line.
-        at: String,
-        /// What it is called.
-        path: PathBuf,
-    },
-    /// The mode or the owner cannot be given.
-    #[error("{at}: mode or owner of `{path}`: {why}; only root gives files to others")]
-    Rights {
-        /// The drill.toml and the line.
-        at: String,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        why: io::Error,
-    },
-    /// An earlier drill did not put things back.
-    #[error("an earlier drill of this target was interrupted; `schism drill restore` first")]
-    Interrupted,
-    /// Another drill is at work.
-    #[error("another drill of this target is at work (`{0}` is locked); let it end first")]
-    Busy(PathBuf),
-    /// The journal says nothing that can be followed.
-    #[error("`{path}`: {why}; the files from before are in `before` beside it")]
-    Journal {
-        /// The journal.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// What should be written cannot be.
-    #[error("{0}")]
-    Material(String),
-    /// The disk declined.
-    #[error("`{path}`: {why}{}", way_out(.why))]
-    Disk {
-        /// Where.
-        path: PathBuf,
-        /// What the system said.
-        why: io::Error,
-    },
-    /// A command failed.
-    #[error(transparent)]
-    Command(#[from] ProcessError),
-}
-
-/// The complaint of the disk about a path.
-fn disk(path: &Path) -> impl FnOnce(io::Error) -> PlaceError + use<> {
-    let path = path.to_owned();
-    move |why| PlaceError::Disk { path, why }
-}
-
-/// What to do about a disk that declines.
-fn way_out(why: &io::Error) -> &'static str {
-    match why.kind() {
-        io::ErrorKind::ResourceBusy => {
-            "; it may be mounted alone, as containers do: write `swap = \"in-place\"`"
-        }
-        io::ErrorKind::PermissionDenied => "; run the drill as somebody who may write there",
-        _ => "",
-    }
-}
 
 /// The target's files, for as long as a drill lasts. Dropped, it puts them back.
 #[derive(Debug)]
@@ -148,6 +62,12 @@ pub struct Place {
     last: Material,
     /// How many whole folders have been.
     generation: u64,
+    /// The one that was made last in each folder.
+    generations: BTreeMap<PathBuf, String>,
+    /// Digests of what was there before and of everything that was written.
+    known: BTreeSet<String>,
+    /// Held against other drills of the same files; let go last.
+    _locks: Vec<Lock>,
     is_back: bool,
     /// Whether a file of the target's has been written.
     has_written: bool,
@@ -167,36 +87,32 @@ impl Place {
     fn take_with(drill: &DrillFile, replace: bool, hand: Hand) -> Result<Self, PlaceError> {
         let name = Path::new(&drill.file).file_name().unwrap_or_default();
         let toml = drill.folder.join(name);
-        let spots = look::spots(drill);
-        // What an earlier drill left there would only be told as somebody else's.
-        let kept = home(&toml);
-        if Journal::read(&kept)?.is_some() {
-            Home::lock(kept)?;
+        let (spots, at) = (look::spots(drill), home(&toml));
+        let found = Home::find(&at)?;
+        if let Some(home) = &found
+            && Journal::read(&home.path)?.is_some()
+        {
             return Err(PlaceError::Interrupted);
         }
         // Looked at once before anything is made, so that a refusal leaves nothing behind.
         look::over(&spots, &drill.files.swap, replace)?;
-        let home = Home::take(home(&toml), &hand)?;
-        if Journal::read(&home.path)?.is_some() {
-            return Err(PlaceError::Interrupted);
-        }
-        look::may(&spots, &drill.files.swap, &home.path, &hand)?;
-        let mut journal = Journal::new(toml.display().to_string(), drill.folder.clone());
-        journal.in_place = drill.files.swap == Swap::InPlace;
-        if let Swap::Deliver(argv) = &drill.files.swap {
-            journal.deliver = Some(argv.clone());
-        }
-        if let (None, Reload::Command(argv)) = (&drill.target.start, &drill.target.reload) {
-            journal.reload = Some(argv.clone());
-        }
-        journal.stop = drill
-            .target
-            .stop
-            .clone()
-            .filter(|_| drill.target.start.is_some());
-        look::keep(&spots, &drill.files.swap, &home.path, &mut journal, &hand)?;
-        journal.write(&home.path, &hand)?;
-        let place = Self {
+        let mut locked = BTreeSet::new();
+        let mut locks = locks(&spots, &mut locked)?;
+        let home = match found {
+            Some(home) => home,
+            None => Home::take(at, &hand)?,
+        };
+        let mut journal = Journal::of(drill, &toml);
+        let known = keep(&spots, drill, &home, &mut journal, &hand);
+        let known = match known {
+            Ok(known) => known,
+            Err(why) => {
+                // Copies of keys are not left lying about.
+                let _ = Journal::close(&home.path, &hand);
+                return Err(why);
+            }
+        };
+        let mut place = Self {
             home,
             hand,
             journal,
@@ -205,12 +121,25 @@ impl Place {
             spots,
             last: Material::default(),
             generation: 0,
+            generations: BTreeMap::new(),
+            known,
+            _locks: Vec::new(),
             is_back: false,
             has_written: false,
         };
         for folder in &place.journal.made {
             place.hand.folder(folder).map_err(disk(folder))?;
         }
+        match self::locks(&place.spots, &mut locked) {
+            Ok(more) => locks.extend(more),
+            Err(why) => {
+                // Somebody made the same folders at the same moment: they are theirs.
+                place.is_back = true;
+                let _ = Journal::close(&place.home.path, &place.hand);
+                return Err(why);
+            }
+        }
+        place._locks = locks;
         Ok(place)
     }
 
@@ -254,9 +183,12 @@ impl Place {
         let Some(argv) = &target.start else {
             return Ok(None);
         };
+        if process::answers(&target.address).await {
+            return Err(ProcessError::Taken(target.address.to_string()).into());
+        }
         // Killed between the two notes, nobody could say more than that it may run.
         self.note(Some(Mark::about_to(argv)))?;
-        let begun = match Running::begin(target, &self.journal.folder).await {
+        let begun = match Running::launch(target, &self.journal.folder) {
             Ok(begun) => begun,
             Err(why) => {
                 self.note(None)?;
@@ -292,9 +224,11 @@ impl Place {
     /// # Errors
     /// When something cannot be put back; the journal stays, and `schism drill restore` goes on.
     pub async fn restore(mut self) -> Result<Restored, PlaceError> {
-        // Whatever comes of it, one try is enough: the journal stays if it fails.
+        let all = Commands::All;
+        let restored = undo::everything(&self.home, &self.journal, all, &self.hand).await;
+        // Whatever came of it, one try is enough: the journal stays if it failed.
         self.is_back = true;
-        undo::everything(&self.home, &self.journal, &self.hand).await
+        restored
     }
 
     /// Where this drill keeps what it must not forget.
@@ -323,7 +257,7 @@ impl Drop for Place {
             return;
         }
         // Nobody is left to tell: if anything fails, the journal stays.
-        let back = undo::files(&self.home.path, &self.journal, &self.hand);
+        let (_, flaws) = undo::files(&self.home.path, &self.journal, &self.hand);
         // Commands cannot be run from here: if one is due, the journal stays as well.
         let Journal {
             deliver,
@@ -332,10 +266,45 @@ impl Drop for Place {
             ..
         } = &self.journal;
         let is_due = deliver.is_some() || reload.is_some();
-        if back.is_ok() && started.is_none() && !(self.has_written && is_due) {
+        if flaws.is_empty() && started.is_none() && !(self.has_written && is_due) {
             let _ = Journal::close(&self.home.path, &self.hand);
         }
     }
+}
+
+/// Copies what is there and writes it down; the digests of the copies.
+fn keep(
+    spots: &[Spot],
+    drill: &DrillFile,
+    home: &Home,
+    journal: &mut Journal,
+    hand: &Hand,
+) -> Result<BTreeSet<String>, PlaceError> {
+    let swap = &drill.files.swap;
+    look::may(spots, swap, &home.path, hand)?;
+    look::keep(spots, swap, &home.path, journal, hand)?;
+    let mut known = BTreeSet::new();
+    for backup in journal.entries.iter().filter_map(|it| it.before.backup()) {
+        let copy = backups(&home.path).join(backup);
+        let bytes = zeroize::Zeroizing::new(fs::read(&copy).map_err(disk(&copy))?);
+        known.insert(digest(&bytes));
+    }
+    journal.write(&home.path, hand)?;
+    Ok(known)
+}
+
+/// Locks the folders of the files that are there and not locked yet, each once.
+fn locks(spots: &[Spot], locked: &mut BTreeSet<PathBuf>) -> Result<Vec<Lock>, PlaceError> {
+    let mut locks = Vec::new();
+    for spot in spots {
+        let Ok(folder) = fs::canonicalize(spot.folder()) else {
+            continue;
+        };
+        if locked.insert(folder.clone()) {
+            locks.extend(Lock::folder(&folder)?);
+        }
+    }
+    Ok(locks)
 }
 
 #[cfg(test)]

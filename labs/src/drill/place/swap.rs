@@ -2,16 +2,17 @@
 //!
 //! Each is done as it is done out there, with the moments in which a reader sees half of it, since
 //! a target has to live with them. Invariant: what is about to be written is noted first, so that
-//! whoever puts things back can tell it from what others wrote.
+//! whoever puts things back can tell it from what others wrote; and what others wrote meanwhile
+//! is kept aside before it is replaced.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::hand::beside;
-use super::journal::{Rights, digest, wrote};
+use super::journal::{Before, Rights, Wanted, digest, wrote};
 use super::look::{DATA, Spot};
-use super::{Material, Place, PlaceError, disk, rights};
+use super::{Material, Place, PlaceError, disk, rights, undo};
 use crate::drill::file::Swap;
 
 /// How the folders of generations begin.
@@ -28,11 +29,16 @@ impl Place {
                 None => material.jwks.clone(),
             };
             if let Some(content) = content {
-                let noted = format!("{}\n", digest(&content));
-                let path = wrote(&self.home.path);
+                let (digest, path) = (digest(&content), wrote(&self.home.path));
+                let noted = format!("{digest}\n");
                 self.hand.append(&path, &noted).map_err(disk(&path))?;
+                self.known.insert(digest);
                 new.insert(at, content);
             }
+        }
+        for at in new.keys() {
+            let path = self.spots[*at].path.clone();
+            self.spare(&path)?;
         }
         self.has_written = true;
         match self.swap {
@@ -42,6 +48,22 @@ impl Place {
         }
         self.last = whole;
         Ok(())
+    }
+
+    /// Keeps what is there if it is neither from before nor the drill's.
+    fn spare(&mut self, path: &Path) -> Result<(), PlaceError> {
+        if !path.is_file() {
+            return Ok(());
+        }
+        let bytes = zeroize::Zeroizing::new(fs::read(path).map_err(disk(path))?);
+        let digest = digest(&bytes);
+        if self.known.contains(&digest) {
+            return Ok(());
+        }
+        let kept = undo::keep(&self.home.path, path, &bytes, &self.hand).map_err(disk(path))?;
+        self.known.insert(digest);
+        self.journal.aside.push((path.to_owned(), kept));
+        self.journal.write(&self.home.path, &self.hand)
     }
 
     fn each(
@@ -59,8 +81,7 @@ impl Place {
     /// Written beside, and then given the name.
     fn by_name(&self, spot: &Spot, content: &[u8]) -> std::io::Result<()> {
         let draft = beside(&spot.path);
-        self.hand.create(&draft, content, None)?;
-        self.dress(spot, &draft, &spot.path)?;
+        self.hand.create(&draft, content, dress(spot))?;
         self.hand.rename(&draft, &spot.path)
     }
 
@@ -69,28 +90,7 @@ impl Place {
         if !spot.path.exists() {
             return self.by_name(spot, content);
         }
-        self.hand.overwrite(&spot.path, content)?;
-        let owner = spot.owner.map(|owner| (owner.uid, owner.gid));
-        if spot.mode.is_none() && owner.is_none() {
-            return Ok(());
-        }
-        self.hand.set(&spot.path, spot.mode, owner)
-    }
-
-    /// Gives a new file its rights: those asked for, else those of the file it replaces, else the
-    /// usual.
-    fn dress(&self, spot: &Spot, draft: &Path, old: &Path) -> std::io::Result<()> {
-        let old = fs::metadata(old)
-            .ok()
-            .and_then(|metadata| rights::of(&metadata));
-        if !cfg!(unix) && spot.mode.is_none() && spot.owner.is_none() {
-            return Ok(());
-        }
-        let mode = spot.mode.or(old.map(|it: Rights| it.mode));
-        let owner = spot.owner.map(|owner| (owner.uid, owner.gid));
-        let owner = owner.or(old.map(|it| (it.uid, it.gid)));
-        self.hand
-            .set(draft, Some(mode.unwrap_or_else(|| spot.new_mode())), owner)
+        self.hand.overwrite(&spot.path, content, spot.wanted())
     }
 
     /// All of a folder at once: a new folder beside, and then the link to it.
@@ -104,18 +104,61 @@ impl Place {
             }
         }
         for folder in folders {
-            self.fill(&folder, new).map_err(disk(&folder))?;
+            let old = self.turned(&folder)?;
+            self.fill(&folder, old.is_some(), new)
+                .map_err(disk(&folder))?;
+            // Only what this process made itself: a link may say anything.
+            let name = format!("{GENERATION}{}", self.generation);
+            let ours = self.generations.insert(folder.clone(), name);
+            if let Some(gone) = ours.filter(|it| Some(Path::new(it)) == old.as_deref()) {
+                let gone = folder.join(gone);
+                self.hand.remove_all(&gone).map_err(disk(&gone))?;
+            }
         }
         Ok(())
     }
 
-    fn fill(&self, folder: &Path, new: &BTreeMap<usize, Vec<u8>>) -> std::io::Result<()> {
+    /// What the link of a folder says. If somebody else turned it meanwhile, it is theirs that
+    /// will be put back.
+    fn turned(&mut self, folder: &Path) -> Result<Option<PathBuf>, PlaceError> {
         let data = folder.join(DATA);
-        let old = fs::read_link(&data).ok();
+        let Ok(now) = fs::read_link(&data) else {
+            return Ok(None);
+        };
+        let ours = self.generations.get(folder);
+        let mut entries = self.journal.entries.iter_mut();
+        let entry = entries.find(|entry| entry.path == data);
+        let Some(entry) = entry.filter(|_| ours.is_none_or(|it| now != Path::new(it))) else {
+            return Ok(Some(now));
+        };
+        let theirs = Before::Link {
+            to: now.clone(),
+            backup: None,
+        };
+        if entry.before != theirs {
+            entry.before = theirs;
+            self.journal.notes.push(format!(
+                "somebody turned `{}` to `{}` during the drill, and it leads there again",
+                data.display(),
+                now.display()
+            ));
+            self.journal.write(&self.home.path, &self.hand)?;
+        }
+        Ok(Some(now))
+    }
+
+    fn fill(
+        &self,
+        folder: &Path,
+        is_link: bool,
+        new: &BTreeMap<usize, Vec<u8>>,
+    ) -> std::io::Result<()> {
+        let data = folder.join(DATA);
         let name = format!("{GENERATION}{}", self.generation);
         let made = folder.join(&name);
         self.hand.remove_all(&made)?;
-        self.hand.folder(&made)?;
+        self.hand
+            .folder_like(&made, if is_link { &data } else { folder })?;
         let mut links = Vec::new();
         for (at, spot) in self.spots.iter().enumerate() {
             if spot.folder() != folder {
@@ -123,16 +166,15 @@ impl Place {
             }
             let here = made.join(spot.name());
             match new.get(&at) {
-                Some(content) => self.hand.create(&here, content, None)?,
+                Some(content) => self.hand.create(&here, content, dress(spot))?,
                 None => match fs::read(&spot.path) {
-                    Ok(content) => self.hand.create(&here, &content, None)?,
+                    Ok(content) => self.hand.create(&here, &content, dress(spot))?,
                     Err(_) => continue,
                 },
             }
-            self.dress(spot, &here, &spot.path)?;
             links.push(spot);
         }
-        if old.is_some() {
+        if is_link {
             self.carry(&data, &made)?;
         }
         rights::sync_folder(&made)?;
@@ -143,10 +185,7 @@ impl Place {
                 self.hand.link(&to, &spot.path)?;
             }
         }
-        match old.as_ref().and_then(|it| it.to_str()) {
-            Some(old) if old.starts_with(GENERATION) => self.hand.remove_all(&folder.join(old)),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// Takes what else is in the old generation, and is not the drill's, along.
@@ -164,8 +203,24 @@ impl Place {
             }
             let content = fs::read(entry.path())?;
             let rights = rights::of(&entry.metadata()?);
-            self.hand.create(&there, &content, rights.as_ref())?;
+            let wanted = Wanted::before(rights.as_ref());
+            self.hand.create(&there, &content, wanted)?;
         }
         Ok(())
+    }
+}
+
+/// The rights of a new file: those asked for, else those of the file it replaces, else the usual.
+fn dress(spot: &Spot) -> Wanted {
+    let wanted = spot.wanted();
+    let old = fs::metadata(&spot.path).ok();
+    let old: Option<Rights> = old.and_then(|metadata| rights::of(&metadata));
+    if !cfg!(unix) && wanted == Wanted::default() {
+        return wanted;
+    }
+    let mode = wanted.mode.or(old.map(|it| it.mode));
+    Wanted {
+        mode: Some(mode.unwrap_or_else(|| spot.new_mode())),
+        owner: wanted.owner.or(old.map(|it| (it.uid, it.gid))),
     }
 }

@@ -1,20 +1,20 @@
 //! Putting everything back, at the end of a drill or after one that was killed.
 //!
 //! It needs the journal and nothing else. What it finds that is neither from before nor written by
-//! the drill it keeps aside, since somebody else put it there meanwhile. Invariant: interrupted
-//! anywhere and done again, it ends the same; the journal goes last.
+//! the drill it keeps aside, since somebody else put it there meanwhile. What cannot be put back
+//! stops nothing else from being. Invariant: interrupted anywhere and done again, it ends the
+//! same; the journal goes last, and only if everything is as it was.
 
-use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use super::hand::{Hand, beside};
+use super::entry::Undo;
+use super::hand::Hand;
 use super::home::Home;
-use super::journal::{Before, Entry, Journal, Rights, backups, digest, wrote};
-use super::swap::GENERATION;
-use super::{PATIENCE, PlaceError, disk, rights};
+use super::journal::{Before, Journal};
+use super::{PATIENCE, PlaceError, disk};
 use crate::drill::process::{self, Left};
+
+pub(super) use super::entry::keep;
 
 /// What was put back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,26 +31,82 @@ pub struct Restored {
     pub notes: Vec<String>,
 }
 
+impl Restored {
+    /// What somebody should know, loudest first: a sentence each.
+    pub fn told(&self) -> Vec<String> {
+        let aside = self.aside.iter().map(|(path, kept)| {
+            format!(
+                "WARNING: somebody else wrote `{}` during the drill; what was there before the \
+                 drill is there again, and the newer one, which may be the one that counts, is in \
+                 `{}`",
+                path.display(),
+                kept.display()
+            )
+        });
+        aside.chain(self.notes.iter().cloned()).collect()
+    }
+}
+
+/// Which of the target's commands are run when everything is put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Commands {
+    All,
+    None,
+}
+
 /// Puts back what an interrupted drill left in its [`home`](super::home): ends what it had started,
 /// restores the files, and tells a target that was running before. Nothing if it left nothing.
 ///
 /// # Errors
 /// When a drill is at work there, or something cannot be put back; the journal stays then.
 pub async fn put_back(home: &Path) -> Result<Option<Restored>, PlaceError> {
-    put_back_with(home, &Hand::steady()).await
+    put_back_with(home, Commands::All, &Hand::steady()).await
+}
+
+/// The same without the target's commands, for when they fail and the rest is as it was.
+///
+/// # Errors
+/// As for [`put_back`].
+pub async fn put_back_without_commands(home: &Path) -> Result<Option<Restored>, PlaceError> {
+    put_back_with(home, Commands::None, &Hand::steady()).await
+}
+
+/// The commands that [`put_back`] runs, each with its word, for people to see first.
+///
+/// # Errors
+/// When a drill is at work there, or what it wrote down is not believed.
+pub fn due(home: &Path) -> Result<Vec<(&'static str, Vec<String>)>, PlaceError> {
+    let Some(home) = Home::find(home)? else {
+        return Ok(Vec::new());
+    };
+    let Some(journal) = Journal::read(&home.path)? else {
+        return Ok(Vec::new());
+    };
+    let stop = journal.started.and(journal.stop);
+    let all = [
+        ("stop", stop),
+        ("deliver", journal.deliver),
+        ("reload", journal.reload),
+    ];
+    let due = all.into_iter();
+    Ok(due.filter_map(|(word, argv)| Some((word, argv?))).collect())
 }
 
 pub(super) async fn put_back_with(
     home: &Path,
+    commands: Commands,
     hand: &Hand,
 ) -> Result<Option<Restored>, PlaceError> {
-    if !home.is_dir() {
+    let Some(home) = Home::find(home)? else {
         return Ok(None);
-    }
-    let home = Home::lock(home.to_owned())?;
+    };
     match Journal::read(&home.path)? {
-        Some(journal) => everything(&home, &journal, hand).await.map(Some),
-        None => Ok(None),
+        Some(journal) => everything(&home, &journal, commands, hand).await.map(Some),
+        None => {
+            // Whoever was killed before the journal was there left copies of keys, and no more.
+            Journal::close(&home.path, hand)?;
+            Ok(None)
+        }
     }
 }
 
@@ -58,40 +114,39 @@ pub(super) async fn put_back_with(
 pub(super) async fn everything(
     home: &Home,
     journal: &Journal,
+    commands: Commands,
     hand: &Hand,
 ) -> Result<Restored, PlaceError> {
     let mut notes = Vec::new();
-    end(journal, &mut notes).await;
-    let mut restored = files(&home.path, journal, hand)?;
-    if let Some(argv) = &journal.deliver {
-        if restored
-            .removed
-            .iter()
-            .any(|path| journal.entries.iter().any(|it| it.path == *path))
-        {
-            notes.push(format!(
-                "`{}` took files to where the drill cannot take them away: they were not there \
-                 before",
-                argv.join(" ")
-            ));
-        } else {
-            process::run("deliver", argv, &journal.folder, PATIENCE).await?;
+    end(journal, commands, &mut notes).await;
+    let (mut restored, mut flaws) = files(&home.path, journal, hand);
+    let is_file = |before: &Before| matches!(before, Before::File { .. });
+    let has_file = journal.entries.iter().any(|it| is_file(&it.before));
+    let deliver = journal.deliver.as_ref().filter(|_| has_file);
+    for (word, argv) in [("deliver", deliver), ("reload", journal.reload.as_ref())] {
+        let Some(argv) = argv else { continue };
+        if commands == Commands::None {
+            notes.push(format!("`{word}` was not run: `{}`", argv.join(" ")));
+            continue;
         }
+        let told = process::run(word, argv, &journal.folder, PATIENCE).await;
+        flaws.extend(told.err().map(PlaceError::from));
     }
-    if let Some(argv) = &journal.reload {
-        process::run("reload", argv, &journal.folder, PATIENCE).await?;
-    }
-    Journal::close(&home.path, hand)?;
     restored.notes.splice(0..0, notes);
-    Ok(restored)
+    if flaws.is_empty() {
+        Journal::close(&home.path, hand)?;
+        return Ok(restored);
+    }
+    let restored = Box::new(restored);
+    Err(PlaceError::Partly { restored, flaws })
 }
 
 /// Ends what an interrupted drill had started, as far as that is safe.
-async fn end(journal: &Journal, notes: &mut Vec<String>) {
+async fn end(journal: &Journal, commands: Commands, notes: &mut Vec<String>) {
     let Some(mark) = &journal.started else {
         return;
     };
-    if let Some(argv) = &journal.stop {
+    if let (Some(argv), Commands::All) = (&journal.stop, commands) {
         let stopped = process::run("stop", argv, &journal.folder, PATIENCE).await;
         notes.extend(stopped.err().map(|why| why.to_string()));
     }
@@ -113,127 +168,27 @@ async fn end(journal: &Journal, notes: &mut Vec<String>) {
     }
 }
 
-/// The files alone.
-pub(super) fn files(home: &Path, journal: &Journal, hand: &Hand) -> Result<Restored, PlaceError> {
-    let own = fs::read_to_string(wrote(home)).unwrap_or_default();
-    let mut undo = Undo {
-        home,
-        hand,
-        in_place: journal.in_place,
-        own: own.lines().map(str::to_owned).collect(),
-        restored: Restored {
-            target: journal.target.clone(),
-            ..Restored::default()
-        },
-    };
+/// The files alone: what is as it was, and what is not.
+pub(super) fn files(home: &Path, journal: &Journal, hand: &Hand) -> (Restored, Vec<PlaceError>) {
+    let mut undo = Undo::new(home, journal, hand);
+    let mut flaws = Vec::new();
     for entry in journal.entries.iter().rev() {
-        undo.entry(entry).map_err(disk(&entry.path))?;
+        let undone = undo.entry(entry).map_err(disk(&entry.path));
+        flaws.extend(undone.err());
     }
     for folder in &journal.generations {
-        undo.generations(folder).map_err(disk(folder))?;
+        let undone = undo.generations(folder).map_err(disk(folder));
+        flaws.extend(undone.err());
     }
     for folder in journal.made.iter().rev() {
-        match hand.remove_empty(folder).map_err(disk(folder))? {
-            true => undo.restored.removed.push(folder.clone()),
-            false => undo.restored.notes.push(format!(
+        match hand.remove_empty(folder) {
+            Ok(true) => undo.restored.removed.push(folder.clone()),
+            Ok(false) => undo.restored.notes.push(format!(
                 "`{}` was not there before, and stays: there is something in it",
                 folder.display()
             )),
+            Err(why) => flaws.push(disk(folder)(why)),
         }
     }
-    Ok(undo.restored)
-}
-
-struct Undo<'a> {
-    home: &'a Path,
-    hand: &'a Hand,
-    in_place: bool,
-    /// Digests of what the drill wrote.
-    own: BTreeSet<String>,
-    restored: Restored,
-}
-
-impl Undo<'_> {
-    fn entry(&mut self, entry: &Entry) -> io::Result<()> {
-        let path = &entry.path;
-        self.hand.remove(&beside(path))?;
-        match &entry.before {
-            Before::Absent => {
-                if fs::symlink_metadata(path).is_ok() {
-                    self.keep_aside(path, None)?;
-                    self.hand.remove(path)?;
-                }
-                self.restored.removed.push(path.clone());
-            }
-            Before::Link { to } => {
-                if fs::read_link(path).ok().as_ref() != Some(to) {
-                    self.keep_aside(path, None)?;
-                    self.hand.link(to, path)?;
-                }
-                self.restored.put_back.push(path.clone());
-            }
-            Before::File { backup, rights } => {
-                let bytes = fs::read(backups(self.home).join(backup))?;
-                self.keep_aside(path, Some(&bytes))?;
-                self.file(path, &bytes, rights.as_ref())?;
-                self.restored.put_back.push(path.clone());
-            }
-        }
-        Ok(())
-    }
-
-    fn file(&self, path: &Path, bytes: &[u8], before: Option<&Rights>) -> io::Result<()> {
-        let is_file = fs::symlink_metadata(path).is_ok_and(|it| it.is_file());
-        if !is_file || !self.in_place {
-            let same = is_file && fs::read(path).is_ok_and(|it| it == bytes);
-            if !same {
-                let draft = beside(path);
-                self.hand.create(&draft, bytes, before)?;
-                return self.hand.rename(&draft, path);
-            }
-        } else if fs::read(path)? != bytes {
-            self.hand.overwrite(path, bytes)?;
-        }
-        let now = rights::of(&fs::symlink_metadata(path)?);
-        match before {
-            Some(rights) if now.as_ref() != Some(rights) => {
-                self.hand
-                    .set(path, Some(rights.mode), Some((rights.uid, rights.gid)))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Keeps what is there if it is neither from before nor the drill's.
-    fn keep_aside(&mut self, path: &Path, before: Option<&[u8]>) -> io::Result<()> {
-        if !fs::symlink_metadata(path).is_ok_and(|it| it.is_file()) {
-            return Ok(());
-        }
-        let bytes = zeroize::Zeroizing::new(fs::read(path)?);
-        let digest = digest(&bytes);
-        let torn = self.in_place && bytes.is_empty();
-        if torn || before == Some(&bytes) || self.own.contains(&digest) {
-            return Ok(());
-        }
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let kept = self.home.join(format!("found-{name}-{}", &digest[..8]));
-        self.hand.create(&kept, &bytes, None)?;
-        self.restored.aside.push((path.to_owned(), kept));
-        Ok(())
-    }
-
-    fn generations(&self, folder: &Path) -> io::Result<()> {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(why) => return Err(why),
-        };
-        for entry in entries {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with(GENERATION) {
-                self.hand.remove_all(&entry.path())?;
-            }
-        }
-        Ok(())
-    }
+    (undo.restored, flaws)
 }
