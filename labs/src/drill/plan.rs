@@ -269,6 +269,11 @@ fn obstacles(drill: &DrillFile, options: &Options, files: &[PlannedFile]) -> Vec
             "{address} is not this machine: `--disrupt` says that it may be disturbed"
         ));
     }
+    if matches!(drill.files.swap, Swap::Deliver(_)) && !options.disrupt {
+        obstacles.push(
+            "`deliver` may take files anywhere: `--disrupt` says that this is meant".to_owned(),
+        );
+    }
     obstacles
 }
 

@@ -22,7 +22,7 @@ use crate::drill::place::Material;
 use crate::drill::planted::{Fault, Settings};
 use crate::drill::stage::{Keeper, Manner, Obstacle, Signer, Stage};
 
-const SETTING: Setting = Setting {
+pub(super) const SETTING: Setting = Setting {
     settle: Duration::from_secs(2),
     demand: Duration::from_secs(2),
     serves_keys: false,
@@ -48,7 +48,11 @@ async fn each_control_that_fails_is_named_and_nothing_fails_because_of_it() {
     }
 }
 
-async fn drilled(drill: &DrillFile, cases: &[&str], keeper: Option<Box<dyn Keeper>>) -> Report {
+pub(super) async fn drilled(
+    drill: &DrillFile,
+    cases: &[&str],
+    keeper: Option<Box<dyn Keeper>>,
+) -> Report {
     let options = Options {
         cases: cases.iter().map(|it| (*it).to_owned()).collect(),
         ..Options::default()
@@ -282,8 +286,9 @@ async fn a_pass_does_not_stand_if_the_controls_fail_after_it() {
     let mut keeper = Wished::new(drill, Fault::TruncatedChain, |_| {});
     keeper.starts = 1;
     let manner = Manner::default();
-    let opened = Stage::open(drill, false, manner, Some(Box::new(keeper))).await;
-    let mut stage = opened.unwrap();
+    let taken = Stage::take(drill, false, manner, Some(Box::new(keeper))).await;
+    let mut stage = taken.unwrap();
+    stage.begin().await.unwrap();
     let chosen = Chosen {
         scene: &BREAKS,
         cases: BREAKS.cases.iter().collect(),

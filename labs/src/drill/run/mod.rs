@@ -11,6 +11,9 @@ mod tries;
 #[cfg(test)]
 mod controls_tests;
 #[cfg(test)]
+#[cfg(unix)]
+mod ending_tests;
+#[cfg(test)]
 mod planted_tests;
 #[cfg(test)]
 mod wished_tests;
@@ -22,7 +25,7 @@ use ::time::format_description::well_known::Rfc3339;
 
 use super::answer::{CaseRow, FORMAT, Report};
 use super::clock;
-use super::file::DrillFile;
+use super::file::{DrillFile, Swap};
 use super::stage::{Keeper, Manner, Stage, StageError};
 
 pub use choose::{Choice, Chosen, choose};
@@ -112,6 +115,12 @@ pub enum RunError {
          this is meant"
     )]
     NotLoopback(String),
+    /// Nobody knows where the files go.
+    #[error(
+        "`deliver` (`{0}`) may take files anywhere, whatever the address says (a forwarded port \
+         looks like this machine); `--disrupt` says that this is meant"
+    )]
+    Delivers(String),
     /// The run could not begin.
     #[error(transparent)]
     Begin(StageError),
@@ -174,25 +183,28 @@ pub async fn run_kept(
     if !drill.target.address.is_loopback() && !options.disrupt {
         return Err(RunError::NotLoopback(drill.target.address.to_string()));
     }
+    if let (Swap::Deliver(argv), false) = (&drill.files.swap, options.disrupt) {
+        return Err(RunError::Delivers(argv.join(" ")));
+    }
     let begun = Begun {
         date: clock::date().format(&Rfc3339).unwrap_or_default(),
         at: clock::instant(),
     };
     watcher.tell(&Event::Opens);
     // In boxes, since what a stage may do is long, and stacks are short.
-    let opening = Box::pin(Stage::open(drill, options.replace, manner(options), keeper));
+    let taking = Box::pin(Stage::take(drill, options.replace, manner(options), keeper));
+    let mut stage = taking.await.map_err(RunError::Begin)?;
     let opened = tokio::select! {
         biased;
-        () = watcher.interrupted() => None,
-        opened = opening => Some(opened.map_err(RunError::Begin)?),
-    };
-    let Some(mut stage) = opened else {
-        // The stage was dropped before it stood, and has put back what it had taken.
-        let report = begun.report(drill, Vec::new(), vec![rows::INTERRUPTED.to_owned()]);
-        return Ok(report);
+        () = watcher.interrupted() => Ok(Ended::Early),
+        opened = Box::pin(stage.begin()) => opened.map(|()| Ended::All),
     };
     let mut rows = Vec::new();
-    let acted = Box::pin(act(&mut stage, &choice, watcher, &mut rows)).await;
+    let has_begun = opened.is_ok();
+    let acted = match opened {
+        Ok(Ended::All) => Box::pin(act(&mut stage, &choice, watcher, &mut rows)).await,
+        early => early,
+    };
     let mut notes: Vec<String> = stage.notes().iter().cloned().collect();
     notes.extend(choice.note());
     if matches!(acted, Ok(Ended::Early)) {
@@ -200,17 +212,18 @@ pub async fn run_kept(
     }
     watcher.tell(&Event::Closes);
     let closed = Box::pin(stage.close()).await;
-    let report = begun.report(drill, rows, notes);
+    notes.extend(rows::restored(&closed));
+    if let (Err(why), Err(_)) = (&acted, &closed) {
+        notes.push(format!("before that, the run broke off: {why}"));
+    }
+    let report = Box::new(begun.report(drill, rows, notes));
     match (acted, closed) {
-        (Ok(_), Ok(_)) => Ok(report),
-        (Err(why), Ok(_)) => Err(RunError::Broken {
-            why,
-            report: Box::new(report),
-        }),
-        (_, Err(why)) => Err(RunError::NotRestored {
-            why,
-            report: Box::new(report),
-        }),
+        (Ok(_), Ok(_)) => Ok(*report),
+        (Err(why), Ok(restored)) if !has_begun && restored.told().is_empty() => {
+            Err(RunError::Begin(why))
+        }
+        (Err(why), Ok(_)) => Err(RunError::Broken { why, report }),
+        (_, Err(why)) => Err(RunError::NotRestored { why, report }),
     }
 }
 

@@ -7,6 +7,8 @@ use crate::drill::answer::{Answer, CaseRow};
 use crate::drill::case::{Case, Told};
 use crate::drill::clock;
 use crate::drill::file::DrillFile;
+use crate::drill::place::{PlaceError, Restored};
+use crate::drill::stage::StageError;
 
 /// A fail counts when it was seen so often.
 pub(super) const FAILS: usize = 3;
@@ -23,6 +25,15 @@ pub(super) fn answer(tries: &[Answer]) -> Answer {
         (1.., 0) => Answer::Pass,
         (0, FAILS..) => Answer::Fail,
         _ => Answer::CannotJudge,
+    }
+}
+
+/// What a reader is told of the end: who else wrote the target's files, and what is left to do.
+pub(super) fn restored(closed: &Result<Restored, StageError>) -> Vec<String> {
+    match closed {
+        Ok(restored) => restored.told(),
+        Err(StageError::Place(PlaceError::Partly { restored, .. })) => restored.told(),
+        Err(_) => Vec::new(),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::drill::place::{Material, PlaceError};
 use crate::drill::process::ProcessError;
 
 /// How far apart two looks for a new leaf are.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// So many handshakes in a row must show a new leaf before it counts as served.
 const IN_A_ROW: usize = 3;
@@ -367,7 +367,7 @@ impl Stage {
 
 /// The certificate that a new handshake shows to somebody without one. A target that wants a
 /// caller's may break it off afterwards, which does not matter here.
-async fn served(door: &Door) -> Result<Vec<u8>, String> {
+pub(super) async fn served(door: &Door) -> Result<Vec<u8>, String> {
     let client = Client::new(door.clone(), &Identity::nobody(), Sessions::None);
     let client = client.map_err(|flaw| flaw.to_string())?;
     if let Err(reply) = client.connect().await

@@ -1,28 +1,29 @@
 //! The first minute of a run, and the last: files taken, target started, calls made out; and all
 //! of it given back.
 //!
-//! The target's files are good before it is started. Whatever ends a run, [`Stage::close`] or the
-//! drop of the stage puts the files back.
+//! The target's files are good before it is started. Whatever ends a run, [`Stage::close`] puts
+//! everything back and looks whether it arrived; the drop of the stage puts back the files alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::sleep;
 
-use super::hands::START;
+use super::hands::{LOOK, START, served};
 use super::{Arrival, Cast, Keeper, Manner, Signer, Stage, StageError, Tokens};
+use crate::drill::clock;
 use crate::drill::describe::Description;
 use crate::drill::eyes::{Call, Client, Door, Identity, Sessions, Speak};
 use crate::drill::file::{CallWish, Code, DrillFile};
 use crate::drill::place::{Material, Place, Restored};
 
 impl Stage {
-    /// Takes the files, makes them good, and starts the target if the file says how.
+    /// Takes the files; nothing of the target's has changed then.
     ///
     /// # Errors
-    /// When the files cannot be taken or written, or the target does not start. Everything that
-    /// was done by then is undone.
-    pub async fn open(
+    /// When the files cannot be taken.
+    pub async fn take(
         drill: &DrillFile,
         replace: bool,
         manner: Manner,
@@ -34,7 +35,7 @@ impl Stage {
             Some(rules) => Some(Tokens::new(rules).await?),
             None => None,
         };
-        let mut stage = Self {
+        Ok(Self {
             place: Place::take(drill, replace)?,
             drill: drill.clone(),
             manner,
@@ -55,16 +56,15 @@ impl Stage {
             number: 1,
             revoked: BTreeMap::new(),
             notes: BTreeSet::new(),
-        };
-        if let Err(why) = stage.begin().await {
-            // What was the matter is told; that giving back failed as well is in the journal.
-            stage.close().await.ok();
-            return Err(why);
-        }
-        Ok(stage)
+        })
     }
 
-    async fn begin(&mut self) -> Result<(), StageError> {
+    /// Makes the files good, and starts the target if the file says how. Whatever comes of it,
+    /// [`Stage::close`] undoes it.
+    ///
+    /// # Errors
+    /// When the files cannot be written, or the target does not start.
+    pub async fn begin(&mut self) -> Result<(), StageError> {
         let leaf = self.new_leaf(Signer::Old)?;
         let material = Material {
             key: Some(leaf.key.clone()),
@@ -175,9 +175,47 @@ impl Stage {
             Some(running) => self.place.stop(running).await,
             None => Ok(()),
         };
-        let restored = self.place.restore().await?;
+        let was_running = self.drill.target.start.is_none() && self.keeper.is_none();
+        let mut restored = self.place.restore().await?;
         stopped?;
+        if was_running && !self.manner.as_client {
+            let last = Served {
+                door: &self.door,
+                ours: &self.written,
+            };
+            let left = last.left_behind(self.drill.target.settle).await;
+            restored.notes.extend(left);
+        }
         Ok(restored)
+    }
+}
+
+/// What is served once everything was put back.
+struct Served<'a> {
+    door: &'a Door,
+    /// Every leaf that the drill wrote.
+    ours: &'a BTreeSet<Vec<u8>>,
+}
+
+impl Served<'_> {
+    /// What a reader must know if one of ours is still served after so long: files that are as
+    /// before are not a target that is.
+    async fn left_behind(&self, settle: Duration) -> Option<String> {
+        let begun = clock::instant();
+        loop {
+            match served(self.door).await {
+                Ok(shown) if self.ours.contains(&shown) => {}
+                _ => return None,
+            }
+            if clock::instant().saturating_duration_since(begun) >= settle {
+                return Some(
+                    "WARNING: the target still serves a certificate of the drill's after `settle`: \
+                     its files are as they were, and it has not read them; start it again"
+                        .to_owned(),
+                );
+            }
+            sleep(LOOK).await;
+        }
     }
 }
 
