@@ -16,7 +16,7 @@ use crate::report::text::{Page, Style, Tone};
 use crate::workspace::{FOLDER, Workspace};
 
 /// The commands that there are, and what each does.
-const COMMANDS: [(&str, &str); 9] = [
+const COMMANDS: [(&str, &str); 8] = [
     (
         "demo LAB",
         "run a lab exposed and with its solution, and compare",
@@ -40,10 +40,6 @@ const COMMANDS: [(&str, &str); 9] = [
         "run a kept run again: the same, or where it differs",
     ),
     ("trace", "follow one request through a kept run"),
-    (
-        "token verify",
-        "judge tokens, one a line, as the services do",
-    ),
 ];
 
 /// Shows the front page.
