@@ -31,7 +31,7 @@ fn alone_it_shows_its_front_page() {
     for part in [
         "stale-acl",
         "demo LAB",
-        "token verify",
+        "drill demo",
         "Kept in .schism (found here)\n",
     ] {
         assert!(ended.out.contains(part), "no {part} in {}", ended.out);
