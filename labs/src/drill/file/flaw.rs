@@ -57,7 +57,10 @@ pub enum Flaw {
         wanted: String,
     },
     /// A file that is too long.
-    #[error("the file has at least {0} bytes; a drill.toml has at most {max}", max = super::MAX_FILE)]
+    #[error(
+        "the file has at least {0} bytes; a drill.toml has at most {max}",
+        max = super::MAX_FILE
+    )]
     TooLarge(usize),
     /// Not TOML.
     #[error("{0}")]
