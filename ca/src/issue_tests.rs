@@ -14,6 +14,7 @@ use crate::csr;
 use crate::disk::{Disk, MemDisk};
 use crate::dns::DnsName;
 use crate::identity::TrustDomain;
+use crate::join::{Guest, JoinCode};
 use crate::keys::{Keys, RingKeys};
 use crate::nonce::hex;
 use crate::p256::P256;
