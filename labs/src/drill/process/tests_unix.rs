@@ -259,7 +259,10 @@ async fn stop_is_over_when_nobody_answers_any_more() {
         sleep(STEP * 10).await;
         drop(listener);
     };
-    let (stopped, ()) = tokio::join!(running.stop(), leaving);
-    stopped.unwrap();
-    assert!(Running::begin(&target, temp.path()).await.is_ok());
+    let again = async {
+        running.stop().await.unwrap();
+        Running::begin(&target, temp.path()).await
+    };
+    let (again, ()) = tokio::join!(again, leaving);
+    assert!(again.is_ok(), "{again:?}");
 }
