@@ -77,7 +77,7 @@ struct Wished {
     /// Files that the drill did not write may be replaced: they are copied first, and put back
     #[arg(long)]
     replace: bool,
-    /// A target that is not on this machine may be disturbed
+    /// A target that is not on this machine, or that `deliver` takes files to, may be disturbed
     #[arg(long)]
     disrupt: bool,
     /// No path is watched for longer than this: ten minutes if it is not said
