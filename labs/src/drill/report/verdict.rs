@@ -91,9 +91,12 @@ fn outcome(row: &CaseRow, against: Against<'_>) -> Outcome {
         Answer::NotApplicable => Outcome::NotApplicable,
         Answer::CannotJudge if before == Some(Answer::CannotJudge) => Outcome::Known,
         Answer::CannotJudge => Outcome::CannotJudge,
+        // Also of advice: the owner said until when, and that day is over.
+        Answer::Fail if accept.is_some_and(|it| against.today > it.until) => {
+            Outcome::AcceptanceOver
+        }
         Answer::Fail if !row.basis.binds() => Outcome::Advice,
         Answer::Fail => match accept {
-            Some(accept) if against.today > accept.until => Outcome::AcceptanceOver,
             Some(_) => Outcome::Accepted,
             None if row.accepted.is_some() => Outcome::Accepted,
             None if before == Some(Answer::Fail) => Outcome::Known,
@@ -247,6 +250,15 @@ mod tests {
         assert_eq!(status(&only(Answer::Pass), None, &over), 0);
         let other = accepts(&["y"], date!(2027 - 01 - 01));
         assert_eq!(status(&fails, None, &other), 1);
+    }
+
+    #[test]
+    fn an_acceptance_that_is_over_fails_also_where_the_case_is_advice() {
+        let mut fails = only(Answer::Fail);
+        fails.rows[1].basis = Basis::Advice("it is good practice".to_owned());
+        let until = |day| accepts(&["x"], day);
+        assert_eq!(status(&fails, None, &until(date!(2026 - 11 - 26))), 1);
+        assert_eq!(status(&fails, None, &until(date!(2026 - 11 - 27))), 0);
     }
 
     #[test]
