@@ -137,7 +137,7 @@ pub(super) const SCENES: &[Scene] = &[
 async fn revoked(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     let good = stage.caller(Signer::Old)?;
     let victim = stage.caller(Signer::Old)?;
-    let mut paths = stage.open_paths(&victim).await?;
+    let mut paths = stage.open_paths(&victim, &good).await?;
     stage.revoke(Signer::Old, &victim.leaf);
     let lists = stage.lists(Signer::Old)?;
     let put = stage.put(&revoking(&lists)).await?;

@@ -126,7 +126,7 @@ async fn expires(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     let mut wish = stage.cast().caller_wish();
     wish.life = Life::from_now(clock::date(), ahead);
     let victim = stage.caller_with(Signer::Old, &wish)?;
-    let mut paths = stage.open_paths(&victim).await?;
+    let mut paths = stage.open_paths(&victim, &good).await?;
     // A certificate is valid through the whole of its last second.
     let since = clock::instant_of(victim.leaf.not_after + Duration::from_secs(1));
     if since <= clock::instant() {

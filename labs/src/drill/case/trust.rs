@@ -188,7 +188,7 @@ async fn both(stage: &mut Stage, own: Signer) -> Result<Caller, Obstacle> {
 async fn old_root(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     let good = both(stage, Signer::Next).await?;
     let victim = stage.caller(Signer::Old)?;
-    let mut paths = stage.open_paths(&victim).await?;
+    let mut paths = stage.open_paths(&victim, &good).await?;
     let material = Material::default().trusting(&[stage.cast().root(Signer::Next)]);
     let put = stage.put(&material).await?;
     let since = put.at;

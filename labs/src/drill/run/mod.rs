@@ -9,6 +9,8 @@ mod rows;
 mod tries;
 
 #[cfg(test)]
+mod aged_tests;
+#[cfg(test)]
 mod controls_tests;
 #[cfg(test)]
 #[cfg(unix)]

@@ -52,6 +52,10 @@ impl Sample {
         match next {
             Next::Message(_) => Self::Message,
             Next::Silence => Self::Silence,
+            // An end that is none of the caller's: an age, or the answer was whole.
+            Next::Ended(reply @ Reply::Served(_)) => {
+                Self::Untaken(format!("the stream came to its own end: {reply}"))
+            }
             Next::Ended(reply) => Self::Gone(reply.to_string()),
         }
     }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::drill::answer::{Change, Path, Seen, Served};
 use crate::drill::clock;
-use crate::drill::eyes::{Good, How, Reply};
+use crate::drill::eyes::{Good, How, Next, Reply};
 
 /// Time that passes only by waiting, and by the doors' doing.
 #[derive(Clone)]
@@ -312,6 +312,14 @@ fn a_whole_handshake_is_no_success_of_a_resumed_one() {
         let sample = Sample::of_resumed(&refused, resumed);
         assert!(matches!(sample, Sample::Refused(_)), "{sample:?}");
     }
+}
+
+#[test]
+fn a_stream_that_came_to_its_own_end_refused_nobody() {
+    let end = Sample::of_stream(&Next::Ended(Reply::Served(Good::default())));
+    assert!(matches!(end, Sample::Untaken(_)), "{end:?}");
+    let refused = Sample::of_stream(&Next::Ended(Reply::Refused(How::Grpc(16))));
+    assert!(refused.ends_access(), "{refused:?}");
 }
 
 /// A door behind a real wait.

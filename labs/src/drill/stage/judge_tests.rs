@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::paths::judge;
+use super::judge::{closed_for_all, judge};
 use crate::drill::answer::{Answer, Seen};
 use crate::drill::sampling::Sampled;
 
@@ -37,4 +37,13 @@ fn a_watch_that_was_too_short_is_no_answer() {
     let (answer, says) = answer(Seen::StillServed { watched_ms: 3_999 });
     assert_eq!(answer, Answer::CannotJudge);
     assert!(says.contains("watch for longer"), "{says}");
+}
+
+#[test]
+fn an_end_for_everybody_counts_only_after_a_reload_and_says_so() {
+    let (answer, says) = closed_for_all(true, "refused", "the connection was closed");
+    assert_eq!(answer, Answer::Pass);
+    assert!(says.starts_with("closed for everybody"), "{says}");
+    let (answer, _) = closed_for_all(false, "refused", "the connection was closed");
+    assert_eq!(answer, Answer::CannotJudge);
 }

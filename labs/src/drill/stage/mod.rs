@@ -5,9 +5,11 @@
 //! be before a case looked is an [`Obstacle`], never a fail of the target's; every leaf that was
 //! written is remembered, so that a stranger's certificate is told from an old one of ours.
 
+mod beside;
 mod cast;
 mod controls;
 mod hands;
+mod judge;
 #[cfg(test)]
 mod judge_tests;
 mod loading;

@@ -4,14 +4,14 @@
 //! that it was resumed, no stream is named) is not applicable, and never a pass. While the paths
 //! are watched a good caller is asked too: if that one is not served, nothing was learnt.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 
+use super::beside::Beside;
 use super::{Caller, Met, Obstacle, Stage};
-use crate::drill::answer::{Answer, Cell, Change, Path, Seen};
-use crate::drill::case::Told;
-use crate::drill::clock::millis;
+use crate::drill::answer::{Change, Path};
 use crate::drill::eyes::{Badge, Call, Client, Connection, Next, Sessions, Stream};
 use crate::drill::sampling::{Established, New, Open, Real, Resumed, Sampled, Watch};
 
@@ -24,10 +24,6 @@ const TRIES: usize = 8;
 /// How long a ticket may take to come after an answer.
 const TICKET: Duration = Duration::from_secs(2);
 
-/// How long an exposure may be for a change that needs no delivery, if the owner demands nothing:
-/// whole seconds, and clocks that differ a little.
-const GRACE: Duration = Duration::from_secs(5);
-
 /// The paths of one caller.
 pub struct Paths {
     badge: Option<Badge>,
@@ -35,6 +31,7 @@ pub struct Paths {
     resumed: Result<Client, String>,
     established: Connection,
     stream: Result<Stream, String>,
+    beside: Beside,
 }
 
 /// How the paths are watched.
@@ -55,14 +52,18 @@ pub struct Sight {
     pub path: Path,
     /// What the watch saw; or why the target has no such path.
     pub seen: Result<Sampled, String>,
+    /// How the same path of a good caller ended meanwhile, if it did.
+    pub for_all: Option<String>,
 }
 
 impl Stage {
-    /// Opens all paths of a caller. Each of them serves it when this returns.
+    /// Opens all paths of a caller, and those of a good one beside them. Each of them serves its
+    /// caller when this returns.
     ///
     /// # Errors
-    /// When the caller is not served: that is a control.
-    pub async fn open_paths(&self, caller: &Caller) -> Result<Paths, Obstacle> {
+    /// When a caller is not served: that is a control.
+    pub async fn open_paths(&self, caller: &Caller, good: &Caller) -> Result<Paths, Obstacle> {
+        let beside = self.open_beside(good).await?;
         let (identity, badge) = (caller.identity(), caller.badge.as_ref());
         let fresh = self.client(&identity, Sessions::None)?;
         let established = self.open_connection(&fresh, badge).await?;
@@ -79,6 +80,7 @@ impl Stage {
             resumed,
             established,
             stream,
+            beside,
         })
     }
 
@@ -103,7 +105,7 @@ impl Stage {
         Err(unserved(reply))
     }
 
-    async fn open_stream(
+    pub(super) async fn open_stream(
         &self,
         client: &Client,
         call: &Call,
@@ -160,16 +162,6 @@ impl Stage {
         Ok(Ok(client))
     }
 
-    /// How long an exposure may be.
-    pub fn allowed(&self, change: Change, path: Path) -> Duration {
-        let demanded = self.drill().objectives.of(change, path);
-        match (change, demanded) {
-            (Change::Expired | Change::TokenWithdrawn, demanded) => demanded.unwrap_or(GRACE),
-            (_, Some(demanded)) => demanded + self.delivery(),
-            (_, None) => self.settle(),
-        }
-    }
-
     /// For how long a path of this change is looked at.
     pub fn watch_for(&self, change: Change) -> Watch {
         let by_certificate = match change {
@@ -215,80 +207,12 @@ impl Stage {
         self.good_is_served(watching.good).await?;
         Ok(sights)
     }
-
-    /// What a sight says of the case that is about this path.
-    pub fn judged(&self, word: &'static str, change: Change, sight: &Sight) -> Told {
-        let allowed = self.allowed(change, sight.path);
-        let (answer, says, cell) = match &sight.seen {
-            Ok(sampled) => {
-                let cell = sampled.cell(change, sight.path, Some(allowed));
-                let (answer, says) = judge(sampled, allowed);
-                (answer, says, cell)
-            }
-            Err(why) => {
-                let cell = Cell {
-                    change,
-                    path: sight.path,
-                    seen: Seen::NotApplicable,
-                    step_ms: millis(self.manner().step),
-                    allowed_ms: None,
-                };
-                (Answer::NotApplicable, why.clone(), cell)
-            }
-        };
-        Told {
-            cells: vec![cell],
-            ..Told::new(word, answer, says)
-        }
-    }
-}
-
-/// What a watch says, held against the longest exposure that is allowed.
-pub(super) fn judge(sampled: &Sampled, allowed: Duration) -> (Answer, String) {
-    let most = millis(allowed);
-    let said = sampled.said.as_deref().unwrap_or("refused");
-    let turns = match sampled.returned {
-        0 => String::new(),
-        n => format!("; {n} times a success came after a refusal, so several backends answer"),
-    };
-    match &sampled.seen {
-        Seen::RefusedAtOnce => (
-            Answer::Pass,
-            format!("no request succeeded after the change: {said}"),
-        ),
-        Seen::LastSuccess { after_ms } => {
-            let answer = match *after_ms <= most {
-                true => Answer::Pass,
-                false => Answer::Fail,
-            };
-            let says = format!(
-                "the last success was {after_ms} ms after the change, and {most} ms are \
-                 allowed{turns}; then: {said}"
-            );
-            (answer, says)
-        }
-        Seen::StillServed { watched_ms } if *watched_ms >= most => (
-            Answer::Fail,
-            format!("still served {watched_ms} ms after the change, and {most} ms are allowed"),
-        ),
-        Seen::StillServed { watched_ms } => (
-            Answer::CannotJudge,
-            format!(
-                "still served when the watch ended after {watched_ms} ms, and {most} ms are \
-                 allowed: watch for longer"
-            ),
-        ),
-        Seen::CannotJudge { why } => (Answer::CannotJudge, why.clone()),
-        Seen::NotApplicable => (
-            Answer::NotApplicable,
-            "the target has no such path".to_owned(),
-        ),
-    }
 }
 
 impl Paths {
     /// Watches them all. The stream is drained first: what had arrived was sent before.
     async fn watch(&mut self, stage: &Stage, watch: Watch, since: Instant) -> Vec<Sight> {
+        let over = AtomicBool::new(false);
         let (call, badge) = (stage.call(), self.badge.as_ref());
         let mut fresh = New {
             client: &self.fresh,
@@ -322,13 +246,23 @@ impl Paths {
                 }
             }
         };
-        let (new, resumed, established, stream) = tokio::join!(
-            watch.run(&Real, since, &mut fresh),
-            resumed,
-            watch.run(&Real, since, &mut established),
-            streamed,
-        );
-        let sight = |path, seen| Sight { path, seen };
+        let watched = async {
+            let sights = tokio::join!(
+                watch.run(&Real, since, &mut fresh),
+                resumed,
+                watch.run(&Real, since, &mut established),
+                streamed,
+            );
+            over.store(true, Ordering::Release);
+            sights
+        };
+        let ((new, resumed, established, stream), ()) =
+            tokio::join!(watched, self.beside.keep(stage, &over));
+        let sight = |path, seen| Sight {
+            path,
+            seen,
+            for_all: self.beside.ended(path),
+        };
         vec![
             sight(Path::New, Ok(new)),
             sight(Path::Resumed, resumed),

@@ -69,7 +69,7 @@ async fn ending(stage: &Stage, life: i64) -> Result<Vec<Sight>, Obstacle> {
     let end = clock::unix_seconds() + life;
     let token = tokens.wish(&caller.leaf).until(end).signed(tokens.key())?;
     let caller = stage.with_token(&caller, &token)?;
-    let mut paths = stage.open_paths(&caller).await?;
+    let mut paths = stage.open_paths(&caller, &good).await?;
     let end = SystemTime::UNIX_EPOCH + Duration::from_secs(end.unsigned_abs());
     let left = end.duration_since(clock::system()).map_err(|_| {
         Obstacle::control(format!(

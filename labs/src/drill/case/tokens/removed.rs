@@ -51,7 +51,7 @@ async fn taken_out(stage: &mut Stage, seen: &Caller) -> Result<Vec<Told>, Obstac
             "the next key was not taken up, which is what jwks-new-key is about: {met}"
         )));
     }
-    let mut paths = stage.open_paths(seen).await?;
+    let mut paths = stage.open_paths(seen, &good).await?;
     publish(stage, false, &[&key]).await?;
     let since = clock::instant();
     let stage = &*stage;
@@ -74,6 +74,7 @@ async fn taken_out(stage: &mut Stage, seen: &Caller) -> Result<Vec<Told>, Obstac
     let mut all = vec![Sight {
         path: Path::New,
         seen: Ok(fresh),
+        for_all: None,
     }];
     all.extend(sights?.into_iter().map(as_cached));
     Ok(told(stage, &all).into_iter().collect())
