@@ -5,6 +5,7 @@
 //! sends none again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -45,6 +46,7 @@ pub struct Connection {
     opened: Opened,
     way: Way,
     driver: Arc<Driver>,
+    given_up: AtomicBool,
 }
 
 enum Way {
@@ -93,6 +95,7 @@ impl Connection {
             opened,
             way,
             driver: Arc::new(driver),
+            given_up: AtomicBool::new(false),
         })
     }
 
@@ -134,7 +137,13 @@ impl Connection {
 
     /// Whether nothing is known yet of its end: the server may have closed it all the same.
     pub fn is_open(&self) -> bool {
-        !self.opened.ear.ended()
+        !self.opened.ear.ended() && !self.given_up()
+    }
+
+    /// Whether we ended it ourselves: with HTTP/1.1 an answer that is not waited for any longer
+    /// takes the connection along. What it says afterwards is no word of the server's.
+    pub fn given_up(&self) -> bool {
+        self.given_up.load(Ordering::Acquire)
     }
 
     /// Asks once, and waits for the whole answer.
@@ -146,9 +155,13 @@ impl Connection {
                 Way::Http2(http2) => http2.ask(call, badge, opened).await,
             }
         };
-        within(opened.door.deadlines.reply, Stage::Reply, asked)
-            .await
-            .unwrap_or_else(|late| late)
+        let reply = within(opened.door.deadlines.reply, Stage::Reply, asked).await;
+        reply.unwrap_or_else(|late| {
+            if matches!(self.way, Way::Http1(_)) {
+                self.given_up.store(true, Ordering::Release);
+            }
+            late
+        })
     }
 
     /// Asks for a stream, and waits until the answer begins.

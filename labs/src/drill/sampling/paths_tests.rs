@@ -11,7 +11,7 @@ use crate::drill::answer::Seen;
 use crate::drill::clock;
 use crate::drill::eyes::tests::host::{Host, Manner};
 use crate::drill::eyes::tests::tls::Root;
-use crate::drill::eyes::{Call, Client, Next, Sessions, Versions};
+use crate::drill::eyes::{Call, Client, Next, Sessions, Speak, Versions};
 
 const BRIEFLY: Watch = Watch {
     step: Duration::from_millis(20),
@@ -117,4 +117,23 @@ async fn good_callers_are_asked_for_over_connections_of_their_own() {
     );
     assert_eq!(all.served.failed, all.served.failed_after_retry);
     assert_eq!(all.why.len(), 2, "{all:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_we_gave_up_is_no_end_of_access() {
+    let root = Root::new("root");
+    let host = Host::start(&root, Manner::default()).await;
+    let mut door = host.door().speaking(Speak::Http1);
+    door.deadlines.reply = Duration::from_millis(50);
+    let client = Client::new(door, &root.caller(), Sessions::None).unwrap();
+    let connection = client.connect().await.unwrap();
+    let mut late = Established {
+        connection: &connection,
+        call: &Call::get("/mute"),
+        badge: None,
+    };
+    let late = BRIEFLY.run(&Real, clock::instant(), &mut late).await;
+    let unclear = matches!(late.seen, Seen::CannotJudge { .. });
+    assert!(unclear && late.refused == 0, "{late:?}");
+    assert!(!connection.is_open());
 }

@@ -85,7 +85,14 @@ pub struct Established<'a> {
 
 impl Probe for Established<'_> {
     async fn sample(&mut self) -> Sample {
+        if self.connection.given_up() {
+            let why = "the drill gave the connection up, since an answer was late";
+            return Sample::Untaken(why.to_owned());
+        }
         let reply: Reply = self.connection.ask(self.call, self.badge).await;
+        if self.connection.given_up() {
+            return Sample::Failed(reply.to_string());
+        }
         Sample::of_established(&reply, self.connection.is_open())
     }
 }
