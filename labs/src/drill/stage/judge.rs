@@ -42,7 +42,7 @@ impl Stage {
         let (answer, says, cell) = match &sight.seen {
             Ok(sampled) => {
                 let cell = sampled.cell(change, sight.path, Some(allowed));
-                let judged = judge(sampled, allowed);
+                let judged = judge(sampled, allowed, self.manner().step);
                 let for_all = sight.for_all.as_deref();
                 let (answer, says) = match (judged, for_all) {
                     ((Answer::Pass, says), Some(how)) => {
@@ -92,28 +92,46 @@ pub(super) fn closed_for_all(told: bool, says: &str, how: &str) -> (Answer, Stri
     }
 }
 
-/// What a watch says, held against the longest exposure that is allowed.
-pub(super) fn judge(sampled: &Sampled, allowed: Duration) -> (Answer, String) {
+/// What a watch says, held against the longest exposure that is allowed; `planned` is how far apart
+/// its samples were meant to be.
+pub(super) fn judge(sampled: &Sampled, allowed: Duration, planned: Duration) -> (Answer, String) {
     let most = millis(allowed);
     let said = sampled.said.as_deref().unwrap_or("refused");
     let turns = match sampled.returned {
         0 => String::new(),
         n => format!("; {n} times a success came after a refusal, so several backends answer"),
     };
+    let planned = millis(planned);
+    let step = sampled.step_ms;
+    // The truth lies up to a step later, and one planned step is what everybody is given.
+    let wide = |after_ms: u64| after_ms + step > most + planned;
+    let known = match step > 2 * planned {
+        true => format!(", or up to {step} ms later,"),
+        false => String::new(),
+    };
+    let unsure = |says: &str| {
+        let says = format!(
+            "{says}, and for {step} ms nothing was known, so whether it ended within {most} ms \
+             cannot be told: {said}"
+        );
+        (Answer::CannotJudge, says)
+    };
     match &sampled.seen {
+        Seen::RefusedAtOnce if wide(0) => unsure("no request succeeded after the change"),
         Seen::RefusedAtOnce => (
             Answer::Pass,
             format!("no request succeeded after the change: {said}"),
         ),
         Seen::LastSuccess { after_ms } => {
+            let says = format!("the last success was {after_ms} ms after the change{known}");
+            if *after_ms <= most && wide(*after_ms) {
+                return unsure(&says);
+            }
             let answer = match *after_ms <= most {
                 true => Answer::Pass,
                 false => Answer::Fail,
             };
-            let says = format!(
-                "the last success was {after_ms} ms after the change, and {most} ms are \
-                 allowed{turns}; then: {said}"
-            );
+            let says = format!("{says}, and {most} ms are allowed{turns}; then: {said}");
             (answer, says)
         }
         Seen::StillServed { watched_ms } if *watched_ms >= most => (

@@ -7,9 +7,14 @@ use crate::drill::answer::{Answer, Seen};
 use crate::drill::sampling::Sampled;
 
 fn answer(seen: Seen) -> (Answer, String) {
+    stepped(seen, 100)
+}
+
+/// Of a watch whose samples were meant to be 100 ms apart, and were so far apart.
+fn stepped(seen: Seen, step_ms: u64) -> (Answer, String) {
     let sampled = Sampled {
         seen,
-        step_ms: 100,
+        step_ms,
         samples: 10,
         served: 5,
         refused: 5,
@@ -17,7 +22,7 @@ fn answer(seen: Seen) -> (Answer, String) {
         returned: 0,
         said: None,
     };
-    judge(&sampled, Duration::from_secs(4))
+    judge(&sampled, Duration::from_secs(4), Duration::from_millis(100))
 }
 
 #[test]
@@ -46,4 +51,18 @@ fn an_end_for_everybody_counts_only_after_a_reload_and_says_so() {
     assert!(says.starts_with("closed for everybody"), "{says}");
     let (answer, _) = closed_for_all(false, "refused", "the connection was closed");
     assert_eq!(answer, Answer::CannotJudge);
+}
+
+#[test]
+fn a_time_of_which_nothing_is_known_is_no_pass() {
+    let of = |seen, step| stepped(seen, step).0;
+    assert_eq!(of(Seen::RefusedAtOnce, 4_100), Answer::Pass);
+    assert_eq!(of(Seen::RefusedAtOnce, 4_101), Answer::CannotJudge);
+    let early = || Seen::LastSuccess { after_ms: 1_000 };
+    assert_eq!(of(early(), 3_100), Answer::Pass);
+    assert_eq!(of(early(), 3_101), Answer::CannotJudge);
+    let late = Seen::LastSuccess { after_ms: 4_001 };
+    assert_eq!(of(late, 9_000), Answer::Fail);
+    let (_, says) = stepped(early(), 3_000);
+    assert!(says.contains("or up to 3000 ms later"), "{says}");
 }
