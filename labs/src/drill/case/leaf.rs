@@ -129,6 +129,10 @@ async fn under_load(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
             first(&control.why)
         )));
     }
+    if let Some(flaw) = control.flaw() {
+        let why = format!("control: before anything was changed {flaw}");
+        return Err(Obstacle::control(why));
+    }
     let loading = stage.load(&caller)?;
     sleep(BESIDE / 3).await;
     let leaf = stage.new_leaf(Signer::Old)?;
@@ -147,9 +151,15 @@ async fn under_load(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
             first(&loaded.why)
         );
         Told::fail(UNDER_LOAD, says)
+    } else if let Some(flaw) = loaded.flaw() {
+        Told::cannot_judge(UNDER_LOAD, format!("control: {flaw}"))
     } else if let Arrival::Served { .. } = arrival {
+        let missed = match loaded.missed {
+            0 => String::new(),
+            missed => format!("; {missed} more could not be asked in time"),
+        };
         let says = format!(
-            "{} of {} requests failed, {} of them also after one retry, and {most} may",
+            "{} of {} requests failed, {} of them also after one retry, and {most} may{missed}",
             served.failed, served.asked, served.failed_after_retry
         );
         Told::pass(UNDER_LOAD, says)

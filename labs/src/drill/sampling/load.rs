@@ -69,14 +69,29 @@ pub struct Loaded {
     pub why: BTreeMap<String, u64>,
     /// Requests of the rate that were never asked, since an earlier one took too long.
     pub missed: u64,
+    /// Connections whose task broke off, so that nobody knows what they saw.
+    pub broken: u64,
 }
 
 impl Loaded {
+    /// Why it shows nothing of the requests that it is about, if it does not: a lane broke off,
+    /// nobody asked, or most of the rate was never asked.
+    pub fn flaw(&self) -> Option<String> {
+        let (asked, missed) = (self.served.asked, self.missed);
+        if self.broken > 0 {
+            return Some(format!("{} connections of the load broke off", self.broken));
+        }
+        (asked == 0 || missed > asked).then(|| {
+            format!("{asked} requests were asked, and {missed} could not be asked in time")
+        })
+    }
+
     fn add(&mut self, other: Self) {
         self.served.asked += other.served.asked;
         self.served.failed += other.served.failed;
         self.served.failed_after_retry += other.served.failed_after_retry;
         self.missed += other.missed;
+        self.broken += other.broken;
         for (why, count) in other.why {
             *self.why.entry(why).or_default() += count;
         }
@@ -118,8 +133,9 @@ pub async fn under<P: Pace + 'static>(
     }
     let mut all = Loaded::default();
     while let Some(lane) = open.join_next().await {
-        if let Ok(loaded) = lane {
-            all.add(loaded);
+        match lane {
+            Ok(loaded) => all.add(loaded),
+            Err(_) => all.broken += 1,
         }
     }
     all

@@ -283,6 +283,39 @@ async fn a_load_that_cannot_keep_its_rate_says_so() {
     assert_eq!(all.served.asked + all.missed, 20);
 }
 
+/// A lane that panics at its first request.
+struct Torn;
+
+impl Lane for Torn {
+    async fn ask(&mut self) -> Once {
+        panic!("torn")
+    }
+
+    async fn again(&mut self) -> Once {
+        Once::Served
+    }
+}
+
+#[tokio::test]
+async fn a_load_that_nobody_asked_or_that_broke_off_is_no_good_load() {
+    let load = Load {
+        per_second: 20,
+        limit: Duration::from_millis(100),
+    };
+    let (_stop, stopped) = watch::channel(false);
+    let torn = under(load, vec![Torn], Arc::new(Fake::new()), stopped).await;
+    assert_eq!((torn.broken, torn.served.failed), (1, 0));
+    assert!(torn.flaw().is_some_and(|why| why.contains("broke off")));
+    assert!(Loaded::default().flaw().is_some());
+    let slow = loaded(1, 200, |_| (Once::Served, Once::Served)).await;
+    assert!(
+        slow.flaw().is_some_and(|why| why.contains("in time")),
+        "{slow:?}"
+    );
+    let good = loaded(4, 0, |_| (Once::Served, Once::Served)).await;
+    assert_eq!(good.flaw(), None);
+}
+
 #[tokio::test]
 async fn a_load_stops_when_it_is_told_to() {
     let lane = Listed {

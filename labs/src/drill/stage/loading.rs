@@ -58,6 +58,9 @@ impl Loading {
     pub async fn end(self) -> Loaded {
         // Nobody listens any more if it came to its own end.
         self.stop.send(true).ok();
-        self.task.await.unwrap_or_default()
+        self.task.await.unwrap_or_else(|_| Loaded {
+            broken: 1,
+            ..Loaded::default()
+        })
     }
 }
