@@ -17,7 +17,7 @@ use crate::drill::answer::Report;
 use crate::drill::clock;
 use crate::drill::file::DrillFile;
 use crate::drill::report::verdict::{Against, Outcome};
-use crate::drill::report::{html, json, junit, text, verdict};
+use crate::drill::report::{baseline, html, json, junit, text, verdict};
 use crate::drill::run::{self, RunError};
 use crate::report::json::InvalidReport;
 
@@ -54,7 +54,8 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     for out in words.junit.iter().chain(&words.html) {
         can_be_written(out)?;
     }
-    let baseline = words.baseline.as_deref().map(baseline).transpose()?;
+    let baseline = words.baseline.as_deref();
+    let baseline = baseline.map(|path| baseline_of(&drill, path)).transpose()?;
     let options = words.wished.options();
     let runtime = daemon::runtime()?;
     let (found, interrupted) = runtime.block_on(async {
@@ -85,9 +86,14 @@ fn broken_off(error: &RunError) -> Stop {
     Stop::Unclear(causes(error))
 }
 
-fn baseline(path: &Path) -> Result<Report, Stop> {
+/// An older report of this target: one of another excuses nothing.
+fn baseline_of(drill: &DrillFile, path: &Path) -> Result<Report, Stop> {
     let text = origin::read(path, MAX_BASELINE)?.text;
-    json::read(&text).map_err(|why| Stop::file(path, why))
+    let report = json::read(&text).map_err(|why| Stop::file(path, why))?;
+    match baseline::is_of_another(&report, &drill.target.address.to_string()) {
+        Some(why) => Err(Stop::file(path, why)),
+        None => Ok(report),
+    }
 }
 
 /// Tells a report in every way that was asked for.
@@ -164,8 +170,12 @@ mod tests {
         }
     }
 
+    fn drill() -> DrillFile {
+        DrillFile::parse("drill.toml", TEXT, Path::new("/at")).unwrap()
+    }
+
     fn told(line: &str, report: &Report, baseline: Option<&Report>) -> (Exit, String, String) {
-        let drill = DrillFile::parse("drill.toml", TEXT, Path::new("/at")).unwrap();
+        let drill = drill();
         let out = Paper::default();
         let (mut printer, err) = printer(out.clone(), false);
         let exit = tell(&words(line), &drill, report, baseline, &mut printer).unwrap();
@@ -211,9 +221,21 @@ mod tests {
         assert_eq!(out, "");
         assert_eq!(err.matches("written to ").count(), 3, "{err}");
         let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
-        assert!(baseline(&at("r.json")).is_ok());
+        assert!(baseline_of(&drill(), &at("r.json")).is_ok());
         assert!(read("r.xml").contains("<testsuite") && read("r.html").contains("<html"));
-        assert!(baseline(&at("r.xml")).is_err());
+        assert!(baseline_of(&drill(), &at("r.xml")).is_err());
+    }
+
+    #[test]
+    fn a_report_of_another_target_is_no_baseline() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("r.json");
+        let mut other = good();
+        other.target = "localhost:9443".to_owned();
+        std::fs::write(&path, json::write(&other).unwrap()).unwrap();
+        let why = baseline_of(&drill(), &path).unwrap_err();
+        assert_eq!(why.exit(), Exit::BadInput);
+        assert!(why.to_string().contains("localhost:9443"), "{why}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! What could not be judged is never told as a pass, and nothing red is told by colour alone. A
 //! name from outside steers neither a terminal nor a page.
 
+pub mod baseline;
 pub mod html;
 pub mod json;
 pub mod junit;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use time::Date;
 
+use super::baseline;
 use super::words::clean;
 use crate::drill::answer::{Answer, CaseRow, Report};
 use crate::drill::file::Accept;
@@ -83,13 +84,13 @@ fn outcome(row: &CaseRow, against: Against<'_>) -> Outcome {
     let before = against.baseline.and_then(|report| {
         let mut rows = report.rows.iter();
         rows.find(|before| before.word == row.word)
-            .map(|before| before.answer)
     });
+    let was = before.map(|before| before.answer);
     let accept = against.accepts.get(&row.word);
     match row.answer {
         Answer::Pass => Outcome::Pass,
         Answer::NotApplicable => Outcome::NotApplicable,
-        Answer::CannotJudge if before == Some(Answer::CannotJudge) => Outcome::Known,
+        Answer::CannotJudge if was == Some(Answer::CannotJudge) => Outcome::Known,
         Answer::CannotJudge => Outcome::CannotJudge,
         // Also of advice: the owner said until when, and that day is over.
         Answer::Fail if accept.is_some_and(|it| against.today > it.until) => {
@@ -99,7 +100,7 @@ fn outcome(row: &CaseRow, against: Against<'_>) -> Outcome {
         Answer::Fail => match accept {
             Some(_) => Outcome::Accepted,
             None if row.accepted.is_some() => Outcome::Accepted,
-            None if before == Some(Answer::Fail) => Outcome::Known,
+            None if before.is_some_and(|before| baseline::is_known(before, row)) => Outcome::Known,
             None => Outcome::Fail,
         },
     }
@@ -227,6 +228,13 @@ mod tests {
             answers.map(|before| answers.map(|now| status(&only(now), Some(&only(before)), &none)));
         // Rows: what it was; columns: what it is.
         assert_eq!(table, [[0, 1, 3], [0, 0, 3], [0, 1, 0]]);
+        let mut advice = only(Answer::Fail);
+        advice.rows[1].basis = Basis::Advice("it is good practice".to_owned());
+        assert_eq!(
+            status(&only(Answer::Fail), Some(&advice), &none),
+            1,
+            "advice then, binding now"
+        );
         let without = good();
         assert_eq!(
             status(&only(Answer::Fail), Some(&without), &none),
