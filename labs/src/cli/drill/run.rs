@@ -16,9 +16,9 @@ use super::{Which, Wished, causes, status, stopped};
 use crate::drill::answer::Report;
 use crate::drill::clock;
 use crate::drill::file::DrillFile;
-use crate::drill::report::verdict::{Against, Outcome};
+use crate::drill::report::verdict::Against;
 use crate::drill::report::{baseline, html, json, junit, text, verdict};
-use crate::drill::run::{self, RunError};
+use crate::drill::run::{self, Choice, Options, RunError};
 use crate::report::json::InvalidReport;
 
 /// The longest report that is read as a baseline, in bytes.
@@ -57,6 +57,8 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     let baseline = words.baseline.as_deref();
     let baseline = baseline.map(|path| baseline_of(&drill, path)).transpose()?;
     let options = words.wished.options();
+    let choice = run::choose(&drill, &options).map_err(|error| stopped(&error))?;
+    let baseline = baseline.map(|before| of_the_asked(before, &choice, &options));
     let runtime = daemon::runtime()?;
     let (found, interrupted) = runtime.block_on(async {
         let asked = Asked::listen();
@@ -96,6 +98,20 @@ fn baseline_of(drill: &DrillFile, path: &Path) -> Result<Report, Stop> {
     }
 }
 
+/// What an older report says of the cases that were asked for by their words, if any were: nobody
+/// misses the others. Those that there is no time for were asked for too.
+fn of_the_asked(mut before: Report, choice: &Choice, options: &Options) -> Report {
+    let asked = |word: &str| {
+        let chosen = choice.chosen.iter().flat_map(|it| &it.cases);
+        let mut all = chosen.chain(&choice.left_out);
+        all.any(|case| case.word == word)
+    };
+    if !options.cases.is_empty() {
+        before.rows.retain(|row| asked(&row.word));
+    }
+    before
+}
+
 /// Tells a report in every way that was asked for.
 fn tell(
     words: &Words,
@@ -116,7 +132,7 @@ fn tell(
     if let Some(out) = &words.html {
         write(out, &html::write(report), printer)?;
     }
-    let rests_on = rests_on(drill, report, &outcomes);
+    let rests_on = rests_on(drill, report, against);
     if words.answer.json {
         let text = json::write(report).map_err(InvalidReport::from)?;
         words.answer.give(&text, printer)?;
@@ -139,8 +155,8 @@ fn write(out: &Path, text: &str, printer: &mut Printer) -> Result<(), Stop> {
 }
 
 /// What the status rests on, and acceptances that count no more.
-fn rests_on(drill: &DrillFile, report: &Report, outcomes: &[Outcome]) -> Vec<String> {
-    let mut told = verdict::told(report, outcomes);
+fn rests_on(drill: &DrillFile, report: &Report, against: Against<'_>) -> Vec<String> {
+    let mut told = verdict::told(report, against);
     told.extend(drill.over(clock::date()).iter().map(ToString::to_string));
     told
 }
@@ -224,6 +240,30 @@ mod tests {
         assert!(baseline_of(&drill(), &at("r.json")).is_ok());
         assert!(read("r.xml").contains("<testsuite") && read("r.html").contains("<html"));
         assert!(baseline_of(&drill(), &at("r.xml")).is_err());
+    }
+
+    #[test]
+    fn of_the_baseline_only_what_was_asked_for_is_missed() {
+        let asked = |line: &str| {
+            let options = words(line).wished.options();
+            let choice = run::choose(&drill(), &options).unwrap();
+            let before = of_the_asked(good(), &choice, &options);
+            let rows = before.rows.iter().map(|row| row.word.clone());
+            rows.collect::<Vec<_>>().join(" ")
+        };
+        let all = "leaf-swap revoked-leaf-new";
+        assert_eq!(asked("schism drill run"), all);
+        assert_eq!(asked("schism drill run --cases leaf-swap"), "leaf-swap");
+        let hurried = "schism drill run --within 1s --cases revocation";
+        assert_eq!(asked(hurried), "revoked-leaf-new");
+        let mut now = good();
+        now.rows.pop();
+        let (exit, page, _) = told("schism drill run", &now, Some(&good()));
+        assert_eq!(exit, Exit::Unknown);
+        assert!(
+            page.contains("not looked at now: revoked-leaf-new."),
+            "{page}"
+        );
     }
 
     #[test]

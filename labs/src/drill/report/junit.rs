@@ -75,6 +75,11 @@ fn case(markup: &mut Markup, row: &CaseRow, outcome: Outcome) {
             Outcome::Known => skipped(markup, "no worse than in the baseline"),
             Outcome::Advice => skipped(markup, "failed, and is advice"),
             Outcome::NotApplicable => skipped(markup, "not applicable"),
+            Outcome::Lost => {
+                let why = format!("it passed in the baseline, and is not applicable now: {says}");
+                let told = [("message", why.as_str()), ("type", basis.as_str())];
+                markup.leaf("error", &told, &says);
+            }
         }
     });
 }
@@ -85,6 +90,7 @@ fn counts(rows: &[(&CaseRow, Outcome)], took_ms: u64) -> [(&'static str, String)
         Outcome::Pass => "passed",
         Outcome::Fail | Outcome::AcceptanceOver => "failures",
         Outcome::CannotJudge if row.basis.binds() => "errors",
+        Outcome::Lost => "errors",
         _ => "skipped",
     };
     let of = |wanted| {

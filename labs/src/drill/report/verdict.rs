@@ -33,6 +33,19 @@ pub enum Outcome {
     CannotJudge,
     /// The target has no such thing.
     NotApplicable,
+    /// The target has no such thing any more: in the baseline it passed.
+    Lost,
+}
+
+impl Outcome {
+    /// Whether it makes the status red, given whether the row is binding.
+    pub const fn is_red(self, binds: bool) -> bool {
+        match self {
+            Self::Fail | Self::AcceptanceOver | Self::Lost => true,
+            Self::CannotJudge => binds,
+            _ => false,
+        }
+    }
 }
 
 /// The status with which the command ends.
@@ -89,6 +102,7 @@ fn outcome(row: &CaseRow, against: Against<'_>) -> Outcome {
     let accept = against.accepts.get(&row.word);
     match row.answer {
         Answer::Pass => Outcome::Pass,
+        Answer::NotApplicable if before.is_some_and(baseline::is_held) => Outcome::Lost,
         Answer::NotApplicable => Outcome::NotApplicable,
         Answer::CannotJudge if was == Some(Answer::CannotJudge) => Outcome::Known,
         Answer::CannotJudge => Outcome::CannotJudge,
@@ -110,21 +124,41 @@ fn outcome(row: &CaseRow, against: Against<'_>) -> Outcome {
 pub fn exit(report: &Report, against: Against<'_>) -> Exit {
     let outcomes = outcomes(report, against);
     let any = |wanted: &[Outcome]| outcomes.iter().any(|outcome| wanted.contains(outcome));
-    let open = report.rows.iter().zip(&outcomes);
-    let mut open =
-        open.filter(|(row, outcome)| row.basis.binds() && **outcome == Outcome::CannotJudge);
-    let judged = |row: &CaseRow| matches!(row.answer, Answer::Pass | Answer::Fail);
     if any(&[Outcome::Fail, Outcome::AcceptanceOver]) {
         Exit::Fail
-    } else if open.next().is_some() || !report.rows.iter().any(judged) {
+    } else if is_red(report, &outcomes) || beyond_the_rows(report, against).is_some() {
         Exit::CannotJudge
     } else {
         Exit::Pass
     }
 }
 
+fn is_red(report: &Report, outcomes: &[Outcome]) -> bool {
+    let mut rows = report.rows.iter().zip(outcomes);
+    rows.any(|(row, outcome)| outcome.is_red(row.basis.binds()))
+}
+
+/// What keeps a report from being a pass though no row of it says so.
+pub fn beyond_the_rows(report: &Report, against: Against<'_>) -> Option<String> {
+    let before = against.baseline;
+    let missing = before.map_or_else(Vec::new, |before| baseline::missing(before, report));
+    let judged = |row: &CaseRow| matches!(row.answer, Answer::Pass | Answer::Fail);
+    if !missing.is_empty() {
+        let words: Vec<String> = missing.into_iter().map(clean).collect();
+        let words = words.join(", ");
+        Some(format!(
+            "Passed in the baseline, and not looked at now: {words}."
+        ))
+    } else if report.rows.iter().any(judged) || is_red(report, &outcomes(report, against)) {
+        None
+    } else {
+        Some("Nothing could be judged.".to_owned())
+    }
+}
+
 /// What the status rests on, a line for each kind of outcome that a reader must know of.
-pub fn told(report: &Report, outcomes: &[Outcome]) -> Vec<String> {
+pub fn told(report: &Report, against: Against<'_>) -> Vec<String> {
+    let outcomes = &outcomes(report, against);
     let kinds = [
         (Outcome::Fail, "Fails the build"),
         (
@@ -132,6 +166,10 @@ pub fn told(report: &Report, outcomes: &[Outcome]) -> Vec<String> {
             "Fails the build, its acceptance is over",
         ),
         (Outcome::CannotJudge, "Cannot be judged"),
+        (
+            Outcome::Lost,
+            "Passed in the baseline, and not applicable now",
+        ),
         (Outcome::Known, "No worse than in the baseline"),
         (Outcome::Accepted, "Failed, which is accepted for now"),
         (Outcome::Advice, "Failed, and is advice"),
@@ -143,8 +181,8 @@ pub fn told(report: &Report, outcomes: &[Outcome]) -> Vec<String> {
     };
     let told = kinds.map(|(kind, what)| (what, of(kind)));
     let told = told.into_iter().filter(|(_, words)| !words.is_empty());
-    told.map(|(what, words)| format!("{what}: {}.", words.join(", ")))
-        .collect()
+    let told = told.map(|(what, words)| format!("{what}: {}.", words.join(", ")));
+    told.chain(beyond_the_rows(report, against)).collect()
 }
 
 #[cfg(test)]
@@ -244,6 +282,34 @@ mod tests {
     }
 
     #[test]
+    fn what_passed_in_the_baseline_and_is_not_looked_at_now_is_no_pass() {
+        let none = BTreeMap::new();
+        let against = |baseline| Against {
+            baseline: Some(baseline),
+            accepts: &none,
+            today: date!(2026 - 11 - 27),
+        };
+        let (passed, absent) = (only(Answer::Pass), only(Answer::NotApplicable));
+        assert_eq!(status(&absent, Some(&passed), &none), 3);
+        let lines = told(&absent, against(&passed));
+        assert_eq!(
+            lines,
+            ["Passed in the baseline, and not applicable now: x."]
+        );
+        let mut fewer = only(Answer::Pass);
+        fewer.rows.pop();
+        assert_eq!(status(&fewer, Some(&passed), &none), 3);
+        let lines = told(&fewer, against(&passed));
+        assert_eq!(lines, ["Passed in the baseline, and not looked at now: x."]);
+        // What was no pass then, or advice, is not held to be one.
+        assert_eq!(status(&absent, Some(&absent), &none), 0);
+        let mut advice = only(Answer::Pass);
+        advice.rows[1].basis = Basis::Advice("it is good practice".to_owned());
+        assert_eq!(status(&absent, Some(&advice), &none), 0);
+        assert_eq!(status(&fewer, Some(&advice), &none), 0);
+    }
+
+    #[test]
     fn an_accepted_fail_passes_until_its_day_is_over() {
         let fails = only(Answer::Fail);
         let today = accepts(&["x"], date!(2026 - 11 - 27));
@@ -278,14 +344,14 @@ mod tests {
             today: date!(2026 - 11 - 27),
         };
         let (report, before) = (bad(), bad());
-        let lines = told(&report, &outcomes(&report, against(None)));
+        let lines = told(&report, against(None));
         let fails = "Fails the build: leaf-swap, revoked-leaf-resumed, revoked-leaf-open-stream.";
         assert_eq!(lines, [fails, "Cannot be judged: old-root-resumed."]);
-        let lines = told(&report, &outcomes(&report, against(Some(&before))));
+        let lines = told(&report, against(Some(&before)));
         assert!(
             lines.len() == 1 && lines[0].starts_with("No worse than"),
             "{lines:?}"
         );
-        assert!(told(&good(), &outcomes(&good(), against(None))).is_empty());
+        assert!(told(&good(), against(None)).is_empty());
     }
 }
