@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::tries::Tries;
 use super::wished_tests::{Wished, address, settings, started};
 use super::{Chosen, Event, Options, Unwatched, Watcher, run_kept};
-use crate::drill::answer::{Answer, CaseRow, Group, Report};
+use crate::drill::answer::{Answer, CaseRow, Cell, Change, Group, Path, Report, Seen};
 use crate::drill::case::{Before, Case, Rests, Scene, Told};
 use crate::drill::exhibit::{Exhibit, Setting};
 use crate::drill::file::{DrillFile, Piece};
@@ -277,7 +277,19 @@ async fn breaks(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     let cut = Material::leaf(&leaf).cutting(Piece::Chain);
     stage.put(&cut).await?;
     sleep(Duration::from_secs(1)).await;
-    Ok(vec![Told::pass("leaf-swap", "all is well")])
+    let seen = |path, seen| Cell {
+        change: Change::LeafRevoked,
+        path,
+        seen,
+        step_ms: 100,
+        allowed_ms: None,
+    };
+    let mut told = Told::pass("leaf-swap", "all is well");
+    told.cells = vec![
+        seen(Path::New, Seen::RefusedAtOnce),
+        seen(Path::Stream, Seen::StillServed { watched_ms: 1_000 }),
+    ];
+    Ok(vec![told])
 }
 
 async fn a_pass_does_not_stand_if_the_controls_fail_after_it() {
@@ -302,6 +314,8 @@ async fn a_pass_does_not_stand_if_the_controls_fail_after_it() {
     stage.close().await.unwrap();
     assert_eq!(rows[0].answer, Answer::CannotJudge, "{rows:#?}");
     assert_eq!(rows[0].tries.len(), 2, "{rows:#?}");
+    let is_blind = |cell: &Cell| matches!(cell.seen, Seen::CannotJudge { .. });
+    assert!(rows[0].cells.len() == 2 && rows[0].cells.iter().all(is_blind));
 }
 
 async fn roots_that_are_read_at_the_start_alone_are_told_apart_from_roots_that_stay_out() {

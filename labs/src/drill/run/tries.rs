@@ -110,6 +110,7 @@ impl Tries {
                 for told in told.iter_mut().filter(|it| it.answer == Answer::Pass) {
                     told.answer = Answer::CannotJudge;
                     told.says = format!("{}; afterwards {why}", told.says);
+                    told.cells = rows::blind(std::mem::take(&mut told.cells), &told.says);
                 }
             }
         }
