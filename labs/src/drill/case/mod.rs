@@ -250,6 +250,8 @@ fn told_of(
 }
 
 #[cfg(test)]
+mod down_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod twins_tests;

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::Told;
 use crate::drill::answer::Answer;
-use crate::drill::stage::{Caller, Met, Obstacle, Stage};
+use crate::drill::stage::{Caller, Met, Obstacle, Signer, Stage};
 
 /// So many refusals make a pass.
 const REFUSALS: usize = 3;
@@ -36,11 +36,25 @@ pub(super) async fn refused(
             }
         }
         if refusals == REFUSALS {
-            return Ok(Told::pass(word, format!("{what} was {}", verb(&how))));
+            let pass = Told::pass(word, format!("{what} was {}", verb(&how)));
+            return unless_nobody_is_served(stage, pass).await;
         }
     }
     let says = format!("{what} was neither served nor refused: {unclear}");
     Ok(Told::cannot_judge(word, says))
+}
+
+/// A refusal, unless the target refuses everybody by now: one that broke down is none.
+async fn unless_nobody_is_served(stage: &Stage, refused: Told) -> Result<Told, Obstacle> {
+    let good = stage.caller(Signer::Old)?;
+    match stage.good_is_served(&good).await {
+        Ok(()) => Ok(refused),
+        Err(Obstacle::Control(why)) => {
+            let says = format!("{why}; before that {}", refused.says);
+            Ok(Told::cannot_judge(refused.word, says))
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// How a refusal reads after "was".

@@ -148,7 +148,7 @@ async fn lasting(stage: &Stage, good: &Caller) -> Result<Option<Met>, Obstacle> 
     Ok((!met.is_served()).then_some(met))
 }
 
-async fn empty_trust(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
+pub(super) async fn empty_trust(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     let (good, stranger) = (stage.caller(Signer::Old)?, stage.caller(Signer::Stranger)?);
     // A target that asks nobody for a certificate was open before.
     let is_open = stage
@@ -161,13 +161,16 @@ async fn empty_trust(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     };
     let put = stage.put(&empty).await?;
     let end = put.at + stage.settle();
-    let mut served = None;
+    let (mut served, mut refused) = (None, false);
     while served.is_none() {
-        if stage.meet(&stranger).await?.is_served() {
+        let met = stage.meet(&stranger).await?;
+        refused |= met.is_refused();
+        if met.is_served() {
             served = Some("a caller of an authority that it was never told of");
         } else if !is_open {
             let nobody = Identity::nobody();
             let met = stage.meet_as(&nobody, good.badge.as_ref()).await?;
+            refused |= met.is_refused();
             if met.is_served() {
                 served = Some("a caller without a certificate");
             }
@@ -183,6 +186,10 @@ async fn empty_trust(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
         Some(who) => Told::fail(
             EMPTY,
             format!("{after} ms after its roots were emptied, {who} was served"),
+        ),
+        None if !(refused || of_good.is_served()) => Told::cannot_judge(
+            EMPTY,
+            format!("its roots were emptied, and nobody was served or refused: {of_good}"),
         ),
         None => Told::pass(
             EMPTY,

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use super::Met;
 use super::judge::{closed_for_all, judge};
+use super::paths::Good;
 use crate::drill::answer::{Answer, Seen};
+use crate::drill::clock;
 use crate::drill::sampling::Sampled;
 
 fn answer(seen: Seen) -> (Answer, String) {
@@ -65,4 +68,28 @@ fn a_time_of_which_nothing_is_known_is_no_pass() {
     assert_eq!(of(late, 9_000), Answer::Fail);
     let (_, says) = stepped(early(), 3_000);
     assert!(says.contains("or up to 3000 ms later"), "{says}");
+}
+
+#[test]
+fn an_outage_as_long_as_a_refusal_is_looked_at_teaches_nothing() {
+    let begun = clock::instant();
+    let at = |ms| begun + Duration::from_millis(ms);
+    let calm = Duration::from_millis(1_500);
+    let down = Met::Refused("the connection was closed".to_owned());
+    let told = |outage: std::ops::Range<u64>| {
+        let mut good = Good::default();
+        for ms in (0..10_000).step_by(500) {
+            let met = match outage.contains(&ms) {
+                true => down.clone(),
+                false => Met::Served,
+            };
+            good.add(&met, at(ms));
+        }
+        good.flaw(calm, at(10_000))
+    };
+    assert_eq!(told(0..0), None);
+    assert_eq!(told(2_000..3_000), None);
+    let why = told(2_000..3_500).unwrap();
+    assert!(why.contains("for 1500 ms together"), "{why}");
+    assert!(told(8_000..10_000).is_some());
 }

@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::beside::Beside;
 use super::{Caller, Met, Obstacle, Stage};
 use crate::drill::answer::{Change, Path};
+use crate::drill::clock;
 use crate::drill::eyes::{Badge, Call, Client, Connection, Next, Sessions, Stream};
 use crate::drill::sampling::{Established, New, Open, Real, Resumed, Sampled, Watch};
 
@@ -197,12 +198,8 @@ impl Stage {
             sights = paths.watch(self, watch, watching.since) => sights,
             flaw = tally.ask(self, watching.good) => return Err(flaw),
         };
-        if tally.failed * 2 > tally.asked {
-            return Err(Obstacle::control(format!(
-                "control: while the caller was watched a good one was not served in {} of {} \
-                 requests: {}",
-                tally.failed, tally.asked, tally.said
-            )));
+        if let Some(flaw) = tally.flaw(watch.calm, clock::instant()) {
+            return Err(Obstacle::control(flaw));
         }
         self.good_is_served(watching.good).await?;
         Ok(sights)
@@ -290,26 +287,59 @@ async fn drain(stream: &mut Stream) {
 
 /// How a good caller fared while others were watched.
 #[derive(Debug, Default)]
-struct Good {
+pub(super) struct Good {
     asked: u64,
     failed: u64,
     said: String,
+    /// Since when it has not been served, and for how long it was not at the most.
+    since: Option<Instant>,
+    longest: Duration,
 }
 
 impl Good {
     /// Asks for ever; gives back only what is wrong with the question itself.
     async fn ask(&mut self, stage: &Stage, good: &Caller) -> Obstacle {
         loop {
+            let begun = clock::instant();
             match stage.meet(good).await {
-                Ok(Met::Served) => self.asked += 1,
-                Ok(met) => {
-                    self.asked += 1;
-                    self.failed += 1;
-                    self.said = met.to_string();
-                }
+                Ok(met) => self.add(&met, begun),
                 Err(flaw) => return flaw,
             }
             sleep(stage.manner().step * 2).await;
         }
+    }
+
+    pub(super) fn add(&mut self, met: &Met, begun: Instant) {
+        self.asked += 1;
+        if met.is_served() {
+            self.stretch(begun);
+            self.since = None;
+            return;
+        }
+        self.failed += 1;
+        self.said = met.to_string();
+        self.since = self.since.or(Some(begun));
+    }
+
+    fn stretch(&mut self, now: Instant) {
+        let down = self.since.map(|since| now.saturating_duration_since(since));
+        self.longest = self.longest.max(down.unwrap_or_default());
+    }
+
+    /// Why nothing was learnt: it was not served in most requests, or for as long as a refusal is
+    /// looked at, so that what looks like one may be the target's own outage.
+    pub(super) fn flaw(&mut self, calm: Duration, now: Instant) -> Option<String> {
+        self.stretch(now);
+        let most = self.failed * 2 > self.asked;
+        (most || self.longest >= calm).then(|| {
+            format!(
+                "control: while the caller was watched a good one was not served in {} of {} \
+                 requests, and for {} ms together: {}",
+                self.failed,
+                self.asked,
+                self.longest.as_millis(),
+                self.said
+            )
+        })
     }
 }
