@@ -99,7 +99,9 @@ fn back(word: &'static str, before: &str, (put, arrival): &(Put, Arrival)) -> To
                 after.as_millis()
             ),
         ),
-        Arrival::Strange => Told::cannot_judge(word, format!("{before}; {}", arrival.why())),
+        Arrival::Strange | Arrival::Blind(_) => {
+            Told::cannot_judge(word, format!("{before}; {}", arrival.why()))
+        }
         Arrival::Older | Arrival::Both | Arrival::None(_) => Told::fail(
             word,
             format!("{before}; of a fresh pair: {}{complaint}", arrival.why()),

@@ -177,7 +177,8 @@ async fn older(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     stage.good_is_served(&victim).await?;
     let number = stage.list_number() + 1;
     let hour = Duration::from_secs(60 * 60);
-    let life = Life::from_now(clock::date(), hour);
+    // It was made before the newer one, and is not over yet.
+    let life = Life::from_now(clock::date() - hour, 2 * hour);
     let older = stage.lists_as(Signer::Old, number, life)?;
     stage.revoke(Signer::Old, &victim.leaf);
     stage.number_from(number);

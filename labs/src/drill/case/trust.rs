@@ -155,8 +155,12 @@ async fn new_root(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     let met = stage
         .meet_until(&next, Until::Served, stage.settle())
         .await?;
-    let told = match (met, stage.meet(&old).await?) {
+    let told = match (met, stage.meet_surely(&old, Until::Served).await?) {
         (Met::Served, Met::Served) => Told::pass(NEW_ROOT, "callers of both roots are served"),
+        (Met::Unclear(said), _) | (_, Met::Unclear(said)) => Told::cannot_judge(
+            NEW_ROOT,
+            format!("a caller was neither served nor refused: {said}"),
+        ),
         (Met::Served, met) => {
             let says = format!("with the next root added, a caller of the old one met: {met}");
             Told::fail(NEW_ROOT, says)
@@ -206,13 +210,13 @@ async fn old_root(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
 /// is started again before that counts: whether it must is another case's question.
 async fn in_the_end(stage: &mut Stage, caller: &Caller) -> Result<Met, Obstacle> {
     let Some(leaf) = stage.leaf().cloned() else {
-        return stage.meet(caller).await;
+        return stage.meet_surely(caller, Until::Served).await;
     };
     match stage.comes_to_be_served(caller, &leaf).await {
         Ok(true) => Ok(Met::Served),
-        Ok(false) => stage.meet(caller).await,
-        // With the good files of the next case it can.
-        Err(Obstacle::Broken(why)) => Ok(Met::Unclear(format!("it does not start: {why}"))),
+        Ok(false) => stage.meet_surely(caller, Until::Served).await,
+        // With the good files of the next case it can: like this it lets nobody in.
+        Err(Obstacle::Broken(why)) => Ok(Met::Refused(format!("it does not start: {why}"))),
         Err(flaw) => Err(flaw),
     }
 }
@@ -231,6 +235,9 @@ async fn expired_root(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     for signer in [Signer::Further, Signer::Old, Signer::Next] {
         let caller = stage.caller(signer)?;
         let met = in_the_end(stage, &caller).await?;
+        if let Met::Unclear(said) = met {
+            return Ok(vec![Told::cannot_judge(EXPIRED, said)]);
+        }
         if !met.is_served() {
             let says = format!(
                 "with an expired root in the bundle, a caller of a good one met: {met}{complaint}"
@@ -262,6 +269,9 @@ async fn one_name(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
     for (which, (_, issuer)) in ["second", "first"].iter().zip(twins.iter().rev()) {
         let caller = stage.caller_under(issuer, &stage.cast().caller_wish())?;
         let met = in_the_end(stage, &caller).await?;
+        if let Met::Unclear(said) = met {
+            return Ok(vec![Told::cannot_judge(ONE_NAME, said)]);
+        }
         if !met.is_served() {
             let says = format!(
                 "of two roots with one name, a caller of the {which} met: {met}{complaint}"

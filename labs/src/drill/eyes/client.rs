@@ -161,7 +161,34 @@ pub(super) async fn within<T>(
 }
 
 fn unreachable(error: &io::Error) -> Reply {
-    Reply::failed(Why::Unreachable(error.to_string()), Stage::Dial)
+    let why = match is_ours(error) {
+        true => Why::Here(error.to_string()),
+        false => Why::Unreachable(error.to_string()),
+    };
+    Reply::failed(why, Stage::Dial)
+}
+
+/// Whether this machine has no port (its kind) or no file handle (EMFILE and ENFILE, which have the
+/// same numbers on every Unix, and Windows' own) left to dial with.
+fn is_ours(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrNotAvailable
+        || matches!(error.raw_os_error(), Some(23 | 24 | 10_024))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_ports_or_handles_says_nothing_of_the_target() {
+        for errno in [23, 24] {
+            let reply = unreachable(&io::Error::from_raw_os_error(errno));
+            assert!(reply.is_ours(), "{reply}");
+        }
+        assert!(unreachable(&io::ErrorKind::AddrNotAvailable.into()).is_ours());
+        let refused = unreachable(&io::ErrorKind::ConnectionRefused.into());
+        assert!(!refused.is_ours(), "{refused}");
+    }
 }
 
 /// Why TLS's handshake came to nothing.

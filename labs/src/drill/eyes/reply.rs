@@ -76,6 +76,8 @@ pub enum Stage {
 pub enum Why {
     /// The address could not be reached.
     Unreachable(String),
+    /// This machine could not dial: it has no port or file handle left.
+    Here(String),
     /// The step's deadline passed.
     TimedOut(Duration),
     /// The connection was reset.
@@ -107,6 +109,17 @@ impl Reply {
     /// Whether the caller was refused.
     pub const fn is_refused(&self) -> bool {
         matches!(self, Self::Refused(_))
+    }
+
+    /// Whether it is our own doing: this machine could not even dial.
+    pub const fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::Failed(Failure {
+                why: Why::Here(_),
+                ..
+            })
+        )
     }
 
     /// Whether gRPC lets a client ask once more without being told (a transparent retry).
@@ -211,6 +224,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(why) => write!(f, "the address cannot be reached: {why}"),
+            Self::Here(why) => write!(f, "this machine cannot dial: {why}"),
             Self::TimedOut(span) => write!(f, "nothing came within {} ms", span.as_millis()),
             Self::Reset => f.write_str("the connection was reset"),
             Self::Ended => f.write_str("the connection was closed"),

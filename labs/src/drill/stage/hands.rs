@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
+use super::shown::{Unshown, served};
 use super::{Obstacle, Signer, Stage, StageError};
 use crate::drill::authority::{Crl, CrlWish, Leaf, Life};
 use crate::drill::clock;
-use crate::drill::eyes::{Client, Door, Identity, Sessions};
 use crate::drill::place::{Material, PlaceError};
 use crate::drill::process::ProcessError;
 
@@ -68,6 +68,8 @@ pub enum Arrival {
     Strange,
     /// No handshake was finished: what came instead.
     None(String),
+    /// The drill's own machine could not look: why. That is no word about the target.
+    Blind(String),
 }
 
 impl Arrival {
@@ -89,6 +91,7 @@ impl Arrival {
                     .to_owned()
             }
             Self::None(said) => format!("no leaf is served: {said}"),
+            Self::Blind(why) => format!("the drill could not look: {why}"),
         }
     }
 }
@@ -172,7 +175,7 @@ impl Stage {
             return Arrival::Served { after };
         }
         let mut seen = BTreeSet::new();
-        let mut said = String::new();
+        let mut said = None;
         let mut row = 0;
         loop {
             let met = served(&self.door).await;
@@ -184,7 +187,7 @@ impl Stage {
                 }
                 Err(why) => {
                     row = 0;
-                    said.clone_from(why);
+                    said = Some(why.clone());
                 }
             }
             let after = clock::instant().saturating_duration_since(begun);
@@ -205,7 +208,7 @@ impl Stage {
     async fn not_arrived(
         &mut self,
         leaf: &Leaf,
-        (seen, said): (BTreeSet<Vec<u8>>, String),
+        (seen, said): (BTreeSet<Vec<u8>>, Option<Unshown>),
     ) -> Arrival {
         let mut now = BTreeSet::new();
         for _ in 0..2 * IN_A_ROW {
@@ -230,7 +233,11 @@ impl Stage {
             return Arrival::Both;
         }
         match now.first().or_else(|| seen.last()) {
-            None => Arrival::None(said),
+            None => match said {
+                Some(Unshown { why, here: true }) => Arrival::Blind(why),
+                Some(Unshown { why, here: false }) => Arrival::None(why),
+                None => Arrival::None("nobody looked".to_owned()),
+            },
             Some(shown) if self.written.contains(shown) => Arrival::Older,
             Some(_) => Arrival::Strange,
         }
@@ -362,36 +369,5 @@ impl Stage {
         }
         self.running = self.place.start(&self.drill.target, START).await?;
         Ok(())
-    }
-}
-
-/// The certificate that a new handshake shows to somebody without one. A target that wants a
-/// caller's may break it off afterwards, which does not matter here.
-pub(super) async fn served(door: &Door) -> Result<Vec<u8>, String> {
-    let client = Client::new(door.clone(), &Identity::nobody(), Sessions::None);
-    let client = client.map_err(|flaw| flaw.to_string())?;
-    if let Err(reply) = client.connect().await
-        && !(reply.is_refused() || reply.shut_out())
-    {
-        return Err(reply.to_string());
-    }
-    match client.last_served().first() {
-        Some(leaf) => Ok(leaf.to_vec()),
-        None => Err("the target shows no certificate".to_owned()),
-    }
-}
-
-impl Stage {
-    /// Whether the leaf that is served now is one that the drill wrote, be it an old one.
-    ///
-    /// # Errors
-    /// When no leaf is served.
-    pub async fn serves_one_of_ours(&self) -> Result<bool, Obstacle> {
-        match served(&self.door).await {
-            Ok(shown) => Ok(self.written.contains(&shown)),
-            Err(why) => Err(Obstacle::control(format!(
-                "control: no leaf is served: {why}"
-            ))),
-        }
     }
 }

@@ -54,6 +54,9 @@ impl std::fmt::Display for Met {
     }
 }
 
+/// So often something doubtful must be met before it counts: one lost packet is no answer.
+const SURELY: usize = 3;
+
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
@@ -153,8 +156,29 @@ impl Stage {
         }
     }
 
+    /// What a caller meets that should meet this: what is doubtful must come three times.
+    ///
+    /// # Errors
+    /// When the identity's key cannot sign.
+    pub async fn meet_surely(&self, caller: &Caller, keeps: Until) -> Result<Met, Obstacle> {
+        let mut met = self.meet(caller).await?;
+        for _ in 1..SURELY {
+            let doubtful = match keeps {
+                Until::Served => !met.is_served(),
+                // A success is no accident.
+                Until::Refused => matches!(met, Met::Unclear(_)),
+            };
+            if !doubtful {
+                break;
+            }
+            sleep(self.manner().step).await;
+            met = self.meet(caller).await?;
+        }
+        Ok(met)
+    }
+
     /// Asks again and again for `span`, as long as the caller meets this; the first that it met
-    /// otherwise.
+    /// otherwise, three times together.
     ///
     /// # Errors
     /// When the identity's key cannot sign.
@@ -166,7 +190,7 @@ impl Stage {
     ) -> Result<Option<Met>, Obstacle> {
         let begun = clock::instant();
         loop {
-            let met = self.meet(caller).await?;
+            let met = self.meet_surely(caller, keeps).await?;
             let kept = match keeps {
                 Until::Served => met.is_served(),
                 Until::Refused => met.is_refused(),

@@ -18,6 +18,7 @@ mod obstacle;
 mod opening;
 mod paths;
 mod played;
+mod shown;
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,7 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::hands::{LOOK, START, served};
+use super::hands::{LOOK, START};
+use super::shown::served;
 use super::{Arrival, Cast, Keeper, Manner, Signer, Stage, StageError, Tokens};
 use crate::drill::clock;
 use crate::drill::describe::Description;
