@@ -14,6 +14,8 @@ mod aged_tests;
 mod controls_tests;
 #[cfg(test)]
 #[cfg(unix)]
+mod delivery_tests;
+#[cfg(test)]
 mod ending_tests;
 #[cfg(test)]
 mod planted_tests;

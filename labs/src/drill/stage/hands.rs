@@ -139,6 +139,10 @@ impl Stage {
         self.leaf = Some(leaf.clone());
         let put = self.put(&material).await?;
         let arrival = self.arrives(leaf).await;
+        // A start takes its own time: this is how long a running target takes.
+        if let Arrival::Served { after } = arrival {
+            self.slowest = self.slowest.max(after);
+        }
         Ok((put, arrival))
     }
 
@@ -193,7 +197,6 @@ impl Stage {
             let after = clock::instant().saturating_duration_since(begun);
             if row >= IN_A_ROW {
                 self.is_stale = false;
-                self.slowest = self.slowest.max(after);
                 return Arrival::Served { after };
             }
             if after >= self.settle() {

@@ -27,6 +27,19 @@ impl Stage {
         }
     }
 
+    /// What an allowed exposure is made of, where it is more than was demanded.
+    fn terms(&self, change: Change, path: Path) -> Option<String> {
+        let demanded = self.drill().objectives.of(change, path)?;
+        let delivery = self.allowed(change, path).checked_sub(demanded)?;
+        (delivery > Duration::ZERO).then(|| {
+            format!(
+                "; allowed are the {} ms demanded and {} ms for delivery",
+                demanded.as_millis(),
+                delivery.as_millis()
+            )
+        })
+    }
+
     /// Whether the target was told of this change by a command.
     fn is_told_of(&self, change: Change) -> bool {
         let written = match change {
@@ -42,7 +55,9 @@ impl Stage {
         let (answer, says, cell) = match &sight.seen {
             Ok(sampled) => {
                 let cell = sampled.cell(change, sight.path, Some(allowed));
-                let judged = judge(sampled, allowed, self.manner().step);
+                let (answer, mut says) = judge(sampled, allowed, self.manner().step);
+                says.extend(self.terms(change, sight.path));
+                let judged = (answer, says);
                 let for_all = sight.for_all.as_deref();
                 let (answer, says) = match (judged, for_all) {
                     ((Answer::Pass, says), Some(how)) => {

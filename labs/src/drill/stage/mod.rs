@@ -93,7 +93,7 @@ pub struct Stage {
     written: BTreeSet<Vec<u8>>,
     /// Whether the leaf that was written last never came to be served.
     is_stale: bool,
-    /// The longest that a new leaf took to be served.
+    /// The longest that a new leaf took to be served by a target that was running.
     slowest: Duration,
     /// Whether roots count only when the target was started again.
     roots_by_restart: bool,
