@@ -3,7 +3,7 @@
 //! What would keep a file from being written is said before any work is done; a file is written
 //! whole or not at all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::demo::{can_be_written, write_whole};
 use super::printer::Printer;
@@ -28,6 +28,11 @@ impl Answer {
     /// Says before the work what would keep the answer from being written after it.
     pub(super) fn can_be_given(&self) -> Result<(), Stop> {
         self.out.as_deref().map_or(Ok(()), can_be_written)
+    }
+
+    /// The file that it goes to, if it goes to one.
+    pub(super) fn out(&self) -> Option<&Path> {
+        self.out.as_deref()
     }
 
     /// How words are to look.

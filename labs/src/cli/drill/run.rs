@@ -3,6 +3,7 @@
 //! What would keep a report from being written is said before anything is touched. An interrupted
 //! run tells what it knows, and ends with the status of an interrupt.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -13,9 +14,10 @@ use super::super::stop::Stop;
 use super::super::{Exit, daemon, origin};
 use super::follow::{Asked, Follower};
 use super::{Which, Wished, causes, status, stopped};
-use crate::drill::answer::Report;
+use crate::drill::answer::{FORMAT, Group, Report};
 use crate::drill::clock;
 use crate::drill::file::DrillFile;
+use crate::drill::report::junit::Besides;
 use crate::drill::report::verdict::Against;
 use crate::drill::report::{baseline, html, json, junit, text, verdict};
 use crate::drill::run::{self, Choice, Options, RunError};
@@ -60,6 +62,7 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     let choice = run::choose(&drill, &options).map_err(|error| stopped(&error))?;
     let baseline = baseline.map(|before| of_the_asked(before, &choice, &options));
     let runtime = daemon::runtime()?;
+    forget_older(words)?;
     let (found, interrupted) = runtime.block_on(async {
         let asked = Asked::listen();
         let shared = Mutex::new(&mut *printer);
@@ -68,19 +71,70 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
         (found, asked.heard())
     });
     printer.clear();
+    let left_out: Vec<(Group, &str)> = choice
+        .left_out
+        .iter()
+        .map(|it| (it.group, it.word))
+        .collect();
     let (report, error) = match found {
         Ok(report) => (report, None),
         Err(error) => match error.report() {
-            None => return Err(stopped(&error)),
+            None => {
+                unbegun(words, &drill, &causes(&error), printer)?;
+                return Err(stopped(&error));
+            }
             Some(report) => (report.clone(), Some(error)),
         },
     };
-    let exit = tell(words, &drill, &report, baseline.as_ref(), printer)?;
+    let broken = match &error {
+        Some(error) => Some(causes(error)),
+        None => interrupted.then(|| "the run was interrupted".to_owned()),
+    };
+    let besides = Besides {
+        broken: broken.as_deref(),
+        left_out: &left_out,
+    };
+    let exit = tell(words, &drill, &report, baseline.as_ref(), besides, printer)?;
     match error {
         Some(error) => Err(broken_off(&error)),
         None if interrupted => Ok(Exit::Interrupted),
         None => Ok(exit),
     }
+}
+
+/// Takes away what an older run wrote: whatever ends this one, nobody should read that for it. A
+/// link stays where it points, and the baseline is nobody's old answer.
+fn forget_older(words: &Words) -> Result<(), Stop> {
+    let whole = |path: &Path| fs::canonicalize(path).ok();
+    let kept = words.baseline.as_deref().and_then(whole);
+    let written = words.junit.iter().chain(&words.html).map(PathBuf::as_path);
+    for out in written.chain(words.answer.out()) {
+        let is_file = fs::symlink_metadata(out).is_ok_and(|it| it.is_file());
+        if is_file && (kept.is_none() || whole(out) != kept) {
+            fs::remove_file(out).map_err(|why| Stop::file(out, why))?;
+        }
+    }
+    Ok(())
+}
+
+/// Says to a build server why there is no report.
+fn unbegun(words: &Words, drill: &DrillFile, why: &str, printer: &mut Printer) -> Result<(), Stop> {
+    let Some(out) = &words.junit else {
+        return Ok(());
+    };
+    let report = Report {
+        format: FORMAT,
+        target: drill.target.address.to_string(),
+        begun: String::new(),
+        took_ms: 0,
+        rows: Vec::new(),
+        notes: Vec::new(),
+    };
+    let besides = Besides {
+        broken: Some(why),
+        left_out: &[],
+    };
+    write(out, &junit::write(&report, &[], besides), printer)
 }
 
 /// A run whose report was told already.
@@ -118,6 +172,7 @@ fn tell(
     drill: &DrillFile,
     report: &Report,
     baseline: Option<&Report>,
+    besides: Besides<'_>,
     printer: &mut Printer,
 ) -> Result<Exit, Stop> {
     let against = Against {
@@ -127,7 +182,12 @@ fn tell(
     };
     let outcomes = verdict::outcomes(report, against);
     if let Some(out) = &words.junit {
-        write(out, &junit::write(report, &outcomes), printer)?;
+        let beyond = verdict::beyond_the_rows(report, against);
+        let besides = Besides {
+            broken: besides.broken.or(beyond.as_deref()),
+            ..besides
+        };
+        write(out, &junit::write(report, &outcomes, besides), printer)?;
     }
     if let Some(out) = &words.html {
         write(out, &html::write(report), printer)?;
@@ -162,133 +222,4 @@ fn rests_on(drill: &DrillFile, report: &Report, against: Against<'_>) -> Vec<Str
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-
-    use super::super::super::printer::tests::{Paper, printer, written};
-    use super::super::super::{Command, Words as All};
-    use super::*;
-    use crate::drill::report::sample::{bad, good};
-
-    const TEXT: &str = "format = 1\n[target]\naddress = \"localhost:8443\"\nreload = []\n\
-        [files]\nkey = \"k.pem\"\nchain = \"c.pem\"\ntrust = \"t.pem\"\n[caller]\n\
-        dns = \"cart\"\n[calls]\nallowed = { http = \"GET /orders\" }\n[accept]\n\
-        leaf-swap = { reason = \"OPS-1\", until = 2020-01-01 }\n";
-
-    fn words(line: &str) -> Words {
-        let all = All::try_parse_from(line.split(' ')).unwrap();
-        match all.command {
-            Some(Command::Drill(drill)) => match drill.command {
-                super::super::Command::Run(words) => words,
-                other => panic!("{other:?}"),
-            },
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn drill() -> DrillFile {
-        DrillFile::parse("drill.toml", TEXT, Path::new("/at")).unwrap()
-    }
-
-    fn told(line: &str, report: &Report, baseline: Option<&Report>) -> (Exit, String, String) {
-        let drill = drill();
-        let out = Paper::default();
-        let (mut printer, err) = printer(out.clone(), false);
-        let exit = tell(&words(line), &drill, report, baseline, &mut printer).unwrap();
-        (exit, written(&out), written(&err))
-    }
-
-    #[test]
-    fn the_status_is_the_reports_and_the_page_says_what_it_rests_on() {
-        let (exit, page, _) = told("schism drill run", &good(), None);
-        assert_eq!(exit, Exit::Done);
-        assert!(page.contains("leaf-swap` was accepted (OPS-1)"), "{page}");
-        let (exit, page, _) = told("schism drill run", &bad(), None);
-        assert_eq!(exit, Exit::Broken);
-        assert!(
-            page.contains("\nFails the build: revoked-leaf-resumed"),
-            "{page}"
-        );
-    }
-
-    #[test]
-    fn json_is_alone_on_standard_output_and_is_a_baseline() {
-        let (exit, out, err) = told("schism drill run --json", &bad(), None);
-        assert_eq!(exit, Exit::Broken);
-        let before = json::read(&out).unwrap();
-        assert!(err.contains("Fails the build: "), "{err}");
-        let mut before = before;
-        before.rows.retain(|row| row.word != "leaf-swap");
-        let (exit, page, _) = told("schism drill run", &before, Some(&before));
-        assert_eq!(exit, Exit::Done, "{page}");
-    }
-
-    #[test]
-    fn every_file_that_is_asked_for_is_written() {
-        let temp = tempfile::tempdir().unwrap();
-        let at = |name: &str| temp.path().join(name);
-        let line = format!(
-            "schism drill run --json --out {} --junit {} --html {}",
-            at("r.json").display(),
-            at("r.xml").display(),
-            at("r.html").display()
-        );
-        let (_, out, err) = told(&line, &good(), None);
-        assert_eq!(out, "");
-        assert_eq!(err.matches("written to ").count(), 3, "{err}");
-        let read = |name: &str| std::fs::read_to_string(at(name)).unwrap();
-        assert!(baseline_of(&drill(), &at("r.json")).is_ok());
-        assert!(read("r.xml").contains("<testsuite") && read("r.html").contains("<html"));
-        assert!(baseline_of(&drill(), &at("r.xml")).is_err());
-    }
-
-    #[test]
-    fn of_the_baseline_only_what_was_asked_for_is_missed() {
-        let asked = |line: &str| {
-            let options = words(line).wished.options();
-            let choice = run::choose(&drill(), &options).unwrap();
-            let before = of_the_asked(good(), &choice, &options);
-            let rows = before.rows.iter().map(|row| row.word.clone());
-            rows.collect::<Vec<_>>().join(" ")
-        };
-        let all = "leaf-swap revoked-leaf-new";
-        assert_eq!(asked("schism drill run"), all);
-        assert_eq!(asked("schism drill run --cases leaf-swap"), "leaf-swap");
-        let hurried = "schism drill run --within 1s --cases revocation";
-        assert_eq!(asked(hurried), "revoked-leaf-new");
-        let mut now = good();
-        now.rows.pop();
-        let (exit, page, _) = told("schism drill run", &now, Some(&good()));
-        assert_eq!(exit, Exit::Unknown);
-        assert!(
-            page.contains("not looked at now: revoked-leaf-new."),
-            "{page}"
-        );
-    }
-
-    #[test]
-    fn a_report_of_another_target_is_no_baseline() {
-        let temp = tempfile::tempdir().unwrap();
-        let path = temp.path().join("r.json");
-        let mut other = good();
-        other.target = "localhost:9443".to_owned();
-        std::fs::write(&path, json::write(&other).unwrap()).unwrap();
-        let why = baseline_of(&drill(), &path).unwrap_err();
-        assert_eq!(why.exit(), Exit::BadInput);
-        assert!(why.to_string().contains("localhost:9443"), "{why}");
-    }
-
-    #[test]
-    fn words_are_options() {
-        let words = words(
-            "schism drill run x.toml --cases leaf,older-crl --within 10m --as client --replace \
-             --disrupt --watch 30s",
-        );
-        let options = words.wished.options();
-        assert_eq!(options.cases, ["leaf", "older-crl"]);
-        assert_eq!(options.within.map(|it| it.as_secs()), Some(600));
-        assert_eq!(options.watch.map(|it| it.as_secs()), Some(30));
-        assert!(options.as_client && options.replace && options.disrupt);
-        assert_eq!(words.which.file, Path::new("x.toml"));
-    }
-}
+mod tests;

@@ -2,18 +2,28 @@
 //!
 //! Red there is what makes the command's status red, and nothing else: what is known from the
 //! baseline, accepted for now or advice alone is skipped, with the reason. What cannot be judged
-//! is an error and not a failure.
+//! is an error and not a failure. A status that no case explains, such as that of a run which broke
+//! off, is an error of the run itself, so that nothing is green which did not pass.
 
 use super::verdict::Outcome;
 use super::words::clean;
 use crate::drill::answer::{CaseRow, Group, Report};
 use crate::report::markup::Markup;
 
+/// What a run's rows do not say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Besides<'a> {
+    /// Why the run is no pass, whatever its rows say.
+    pub broken: Option<&'a str>,
+    /// Cases that there was no time for.
+    pub left_out: &'a [(Group, &'static str)],
+}
+
 /// Writes the report; each row's outcome beside it, as [`super::verdict::outcomes`] gives them.
-pub fn write(report: &Report, outcomes: &[Outcome]) -> String {
+pub fn write(report: &Report, outcomes: &[Outcome], besides: Besides<'_>) -> String {
     let rows: Vec<(&CaseRow, Outcome)> = report.rows.iter().zip(outcomes.iter().copied()).collect();
     let mut markup = Markup::default();
-    let counts = counts(&rows, report.took_ms);
+    let counts = counts(&rows, besides, report.took_ms);
     markup.element(
         "testsuites",
         &with(&counts, ("name", "schism drill")),
@@ -25,6 +35,9 @@ pub fn write(report: &Report, outcomes: &[Outcome]) -> String {
                     suite(markup, report, group, &of_group);
                 }
             }
+            if besides.broken.is_some() || !besides.left_out.is_empty() {
+                whole(markup, report, besides);
+            }
         },
     );
     format!(
@@ -35,13 +48,41 @@ pub fn write(report: &Report, outcomes: &[Outcome]) -> String {
 
 fn suite(markup: &mut Markup, report: &Report, group: Group, rows: &[(&CaseRow, Outcome)]) {
     let took = rows.iter().map(|(row, _)| row.took_ms).sum();
-    let counts = counts(rows, took);
+    let counts = counts(rows, Besides::default(), took);
     let target = clean(&report.target);
     let mut attributes = with(&counts, ("name", group.word()));
     attributes.push(("hostname", &target));
     markup.element("testsuite", &attributes, |markup| {
         for (row, outcome) in rows {
             case(markup, row, *outcome);
+        }
+    });
+}
+
+const fn named<'a>(class: &'a str, name: &'a str) -> [(&'static str, &'a str); 3] {
+    [("classname", class), ("name", name), ("time", "0.000")]
+}
+
+/// The run itself, and what it left out.
+fn whole(markup: &mut Markup, report: &Report, besides: Besides<'_>) {
+    let counts = counts(&[], besides, 0);
+    let target = clean(&report.target);
+    let mut attributes = with(&counts, ("name", "run"));
+    attributes.push(("hostname", &target));
+    markup.element("testsuite", &attributes, |markup| {
+        if let Some(why) = besides.broken {
+            let why = clean(why);
+            markup.element("testcase", &named("drill", "drill.run"), |markup| {
+                let told = [("message", why.as_str()), ("type", "run")];
+                markup.leaf("error", &told, &why);
+            });
+        }
+        for (group, word) in besides.left_out {
+            let class = format!("drill.{group}");
+            markup.element("testcase", &named(&class, word), |markup| {
+                let why = "left out: there was no time for it";
+                markup.void("skipped", &[("message", why)]);
+            });
         }
     });
 }
@@ -85,7 +126,13 @@ fn case(markup: &mut Markup, row: &CaseRow, outcome: Outcome) {
 }
 
 /// How many there are of which kind, as JUnit's attributes.
-fn counts(rows: &[(&CaseRow, Outcome)], took_ms: u64) -> [(&'static str, String); 5] {
+fn counts(
+    rows: &[(&CaseRow, Outcome)],
+    besides: Besides<'_>,
+    took_ms: u64,
+) -> Vec<(&'static str, String)> {
+    let broken = usize::from(besides.broken.is_some());
+    let left_out = besides.left_out.len();
     let kind = |(row, outcome): &(&CaseRow, Outcome)| match outcome {
         Outcome::Pass => "passed",
         Outcome::Fail | Outcome::AcceptanceOver => "failures",
@@ -93,19 +140,17 @@ fn counts(rows: &[(&CaseRow, Outcome)], took_ms: u64) -> [(&'static str, String)
         Outcome::Lost => "errors",
         _ => "skipped",
     };
-    let of = |wanted| {
-        rows.iter()
-            .filter(|row| kind(row) == wanted)
-            .count()
-            .to_string()
-    };
+    let of = |wanted| rows.iter().filter(|row| kind(row) == wanted).count();
     [
-        ("tests", rows.len().to_string()),
+        ("tests", rows.len() + broken + left_out),
         ("failures", of("failures")),
-        ("errors", of("errors")),
-        ("skipped", of("skipped")),
-        ("time", time(took_ms)),
+        ("errors", of("errors") + broken),
+        ("skipped", of("skipped") + left_out),
     ]
+    .map(|(name, count)| (name, count.to_string()))
+    .into_iter()
+    .chain([("time", time(took_ms))])
+    .collect()
 }
 
 fn with<'a>(
@@ -129,7 +174,7 @@ mod tests {
     use time::macros::date;
 
     use super::super::sample::{EVIL, bad, good, hostile};
-    use super::super::verdict::{Against, Exit, exit, outcomes};
+    use super::super::verdict::{Against, Exit, beyond_the_rows, exit, outcomes};
     use super::*;
     use crate::drill::answer::{Answer, Basis};
 
@@ -140,7 +185,12 @@ mod tests {
             accepts: &accepts,
             today: date!(2026 - 11 - 27),
         };
-        write(report, &outcomes(report, against))
+        let broken = beyond_the_rows(report, against);
+        let besides = Besides {
+            broken: broken.as_deref(),
+            ..Besides::default()
+        };
+        write(report, &outcomes(report, against), besides)
     }
 
     fn of<'a>(page: &'a Document<'a>, tag: &'a str) -> Vec<Node<'a, 'a>> {
@@ -213,7 +263,7 @@ mod tests {
                 report.rows[1].answer = answer;
                 report.rows[1].basis = basis.clone();
                 report.rows[1].accepted = accepted;
-                let text = write(&report, &outcomes(&report, against));
+                let text = write(&report, &outcomes(&report, against), Besides::default());
                 let page = Document::parse(&text).unwrap();
                 let red = (of(&page, "failure").len(), of(&page, "error").len());
                 let expected = match exit(&report, against) {
@@ -224,6 +274,36 @@ mod tests {
                 assert_eq!(red, expected, "{answer}, {basis:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_status_that_no_case_explains_is_an_error_of_the_run() {
+        let errors = |text: &str| {
+            let page = Document::parse(text).unwrap();
+            let errors = of(&page, "error");
+            let names = errors.iter().map(|it| it.parent_element().unwrap());
+            let names: Vec<_> = names.filter_map(|it| it.attribute("name")).collect();
+            let counted = page.root_element().attribute("errors").unwrap().to_owned();
+            assert_eq!(counted, names.len().to_string());
+            names.join(" ")
+        };
+        let mut fewer = good();
+        assert_eq!(errors(&written(&fewer, None)), "");
+        fewer.rows.pop();
+        assert_eq!(errors(&written(&fewer, Some(&good()))), "drill.run");
+        fewer.rows.clear();
+        assert_eq!(errors(&written(&fewer, None)), "drill.run");
+        let besides = Besides {
+            broken: Some("the run was interrupted"),
+            left_out: &[(Group::Time, "expired-caller")],
+        };
+        let text = write(&good(), &[Outcome::Pass; 2], besides);
+        assert_eq!(errors(&text), "drill.run");
+        let page = Document::parse(&text).unwrap();
+        assert_eq!(page.root_element().attribute("tests"), Some("4"));
+        let left_out = of(&page, "skipped")[0].parent_element().unwrap();
+        assert_eq!(left_out.attribute("name"), Some("expired-caller"));
+        assert_eq!(left_out.attribute("classname"), Some("drill.time"));
     }
 
     #[test]
