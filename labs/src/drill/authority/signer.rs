@@ -80,8 +80,11 @@ impl Issuer {
 
     /// A leaf as whoever signs with its key would: `leaf-signs-leaf`.
     pub fn of_leaf(leaf: &Leaf) -> Self {
+        let mut params = leaf.params().clone();
+        // What its certificate allows it is no matter to whoever has the key.
+        params.key_usages = Vec::new();
         Self {
-            params: leaf.params().clone(),
+            params,
             key: leaf.key.clone(),
             certificate: leaf.chain_der[0].clone(),
             above: leaf.chain_der.clone(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::{odd, recovery};
+use super::{hostile, odd, recovery};
 use crate::drill::answer::Answer;
 use crate::drill::exhibit::{Exhibit, Setting};
 use crate::drill::planted::Fault;
@@ -42,13 +42,19 @@ async fn a_door_that_is_shut_on_everybody_refuses_nobody() {
             drop(listener.accept().await);
         }
     });
-    let stage = at(&exhibit).await;
+    let mut stage = at(&exhibit).await;
     let caller = stage.caller(Signer::Stranger).unwrap();
     let told = odd::refused(&stage, "wrong-name", "a stranger", &caller).await;
     let told = told.unwrap();
     assert_eq!(told.answer, Answer::CannotJudge, "{told:?}");
     assert!(
         told.says.contains("a good caller is not served"),
+        "{told:?}"
+    );
+    let told = hostile::leaf_signs_leaf(&mut stage).await.unwrap();
+    assert_eq!(told.answer, Answer::CannotJudge, "{told:?}");
+    assert!(
+        told.says.contains("a lawful chain of that length"),
         "{told:?}"
     );
     shut.abort();

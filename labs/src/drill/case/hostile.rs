@@ -1,17 +1,18 @@
 //! Certificates that nobody should take from a caller, though a trusted authority signed them.
 //!
 //! Each differs from a good caller's in one thing, so that a refusal has one reason only; the
-//! controls before and after show that a good caller is served. Nothing of the target is changed.
-//! Where a SPIFFE rule is what demands the refusal, a target whose callers have no SPIFFE ID is
-//! not held to it.
+//! controls before and after show that a good caller is served. Nothing of the target is changed
+//! but its lists, of which a longer chain needs more. Where a SPIFFE rule is what demands the
+//! refusal, a target whose callers have no SPIFFE ID is not held to it.
 
 use std::time::Duration;
 
 use super::odd::{refused, worst};
 use super::{Before, Case, Need, Rests, Scene, Told};
 use crate::drill::answer::Group;
-use crate::drill::authority::{Issuer, IssuerWish, LeafWish, Role};
-use crate::drill::stage::{Caller, Obstacle, Signer, Stage};
+use crate::drill::authority::{Crl, CrlWish, Issuer, IssuerWish, LeafWish, Role};
+use crate::drill::place::Material;
+use crate::drill::stage::{Caller, Obstacle, Signer, Stage, Until};
 
 /// What a made-up name holds, so that nobody lets it in by chance.
 const NOBODY: &str = "schism-drill-nobody";
@@ -82,7 +83,8 @@ const CASES: &[Case] = &[
         group: Group::Hostile,
         title: "A leaf that signs another",
         does: "Calls with a certificate of the good name that was signed with the key of \
-               somebody's leaf, and shows that leaf as its issuer.",
+               somebody's leaf, and shows that leaf as its issuer. A lawful chain of the same \
+               length is served before, and each signer of both has a list.",
         why: "If it is let in, whoever has any leaf can be anybody (CVE-2015-1793 in OpenSSL).",
         rests: Rests::Must("RFC 5280, section 6.1.4 (k)"),
         needs: &[],
@@ -110,8 +112,8 @@ pub(super) const SCENES: &[Scene] = &[Scene {
 }];
 
 async fn act(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
+    let mut told = vec![leaf_signs_leaf(stage).await?];
     let stage = &*stage;
-    let mut told = Vec::new();
     told.extend(wrong_name(stage).await?);
     if let Some(domain) = stage.drill().caller.trust_domain() {
         told.push(wrong_trust_domain(stage, domain).await?);
@@ -123,11 +125,6 @@ async fn act(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
             "server-certificate-as-caller",
             "a certificate for servers alone",
             stage.caller_with(Signer::Old, &with(stage, |wish| wish.role = Role::Server))?,
-        ),
-        (
-            "leaf-signs-leaf",
-            "a caller whose certificate another leaf had signed",
-            signed_by_a_leaf(stage)?,
         ),
         (
             "unknown-critical-extension",
@@ -159,17 +156,17 @@ async fn wrong_name(stage: &Stage) -> Result<Option<Told>, Obstacle> {
         dns.extend(caller.dns.as_deref().map(near));
     }
     let mut all = Vec::new();
-    // The n-th of both together, so that no good name is left in the certificate.
-    for at in 0..uris.len().max(dns.len()) {
-        let (uri, host) = (uris.get(at), dns.get(at));
+    // Each alone, so that none is refused because of another.
+    let uris = uris.iter().map(|uri| (Some(uri), None));
+    for (uri, host) in uris.chain(dns.iter().map(|host| (None, Some(host)))) {
         let wish = with(stage, |wish| {
             wish.uris = uri.into_iter().cloned().collect();
             wish.dns.clear();
             wish.addresses.clear();
         });
         let wish = host.iter().fold(wish, |wish, host| wish.host(host));
-        let names: Vec<&str> = uri.into_iter().chain(host).map(String::as_str).collect();
-        let what = format!("a caller called `{}`", names.join("` and `"));
+        let name = uri.or(host).map_or("", String::as_str);
+        let what = format!("a caller called `{name}`");
         let caller = stage.caller_with(Signer::Old, &wish)?;
         all.push(refused(stage, "wrong-name", &what, &caller).await?);
     }
@@ -233,9 +230,20 @@ async fn issuer_as_caller(stage: &Stage) -> Result<Option<Told>, Obstacle> {
     Ok(worst(all))
 }
 
-/// A caller of the good name below somebody else's leaf.
-fn signed_by_a_leaf(stage: &Stage) -> Result<Caller, Obstacle> {
+/// A caller of the good name below somebody else's leaf. Neither the length of the chain nor a list
+/// that is missing may be why it is refused: a lawful chain of that length is served first.
+pub(super) async fn leaf_signs_leaf(stage: &mut Stage) -> Result<Told, Obstacle> {
+    let word = "leaf-signs-leaf";
+    let wish = stage.cast().caller_wish();
+    let issuer = stage.cast().issuer(Signer::Old);
+    let further = issuer.issuer(&IssuerWish {
+        name: "drill further issuer of callers".to_owned(),
+        life: wish.life,
+        uris: Vec::new(),
+        dns: Vec::new(),
+    })?;
     let somebody = with(stage, |wish| {
+        wish.name = "somebody".to_owned();
         for uri in &mut wish.uris {
             *uri = neighbour(uri);
         }
@@ -243,9 +251,28 @@ fn signed_by_a_leaf(stage: &Stage) -> Result<Caller, Obstacle> {
             *dns = near(dns);
         }
     });
-    let somebody = stage.cast().issuer(Signer::Old).leaf(&somebody)?;
-    let leaf = Issuer::of_leaf(&somebody).leaf(&stage.cast().caller_wish())?;
-    badged(stage, leaf)
+    let somebody = Issuer::of_leaf(&issuer.leaf(&somebody)?);
+    let lawful = badged(stage, further.leaf(&wish)?)?;
+    let caller = badged(stage, somebody.leaf(&wish)?)?;
+    if stage.drill().files.crl.is_some() {
+        let mut lists = stage.lists(Signer::Old)?;
+        let empty = CrlWish {
+            number: stage.list_number(),
+            life: wish.life,
+            revoked: Vec::new(),
+        };
+        lists.extend([further.crl(&empty)?, somebody.crl(&empty)?]);
+        let lists: Vec<&Crl> = lists.iter().collect();
+        stage.put(&Material::default().revoking(&lists)).await?;
+    }
+    let limit = stage.settle();
+    let met = stage.meet_until(&lawful, Until::Served, limit).await?;
+    if !met.is_served() {
+        let why = format!("control: a lawful chain of that length is not served: {met}");
+        return Ok(Told::cannot_judge(word, why));
+    }
+    let what = "a caller whose certificate another leaf had signed";
+    refused(stage, word, what, &caller).await
 }
 
 /// A leaf with a good token of its own.
