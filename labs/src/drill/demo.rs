@@ -162,7 +162,7 @@ async fn part(
     let exhibit = Exhibit::set_up(faults, setting)?;
     let options = Options {
         cases: cases.iter().map(|case| (*case).to_owned()).collect(),
-        watch: Some(WATCH),
+        longest: Some(WATCH),
         step: Some(STEP),
         ..Options::default()
     };

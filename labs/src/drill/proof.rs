@@ -100,7 +100,7 @@ async fn one(about: Fault, has: Fault) -> Result<(Answer, String), ProofError> {
     let exhibit = Exhibit::set_up(has, setting).map_err(|why| ProofError::Exhibit(about, why))?;
     let options = Options {
         cases: vec![about.word().to_owned()],
-        watch: Some(WATCH),
+        longest: Some(WATCH),
         step: Some(STEP),
         ..Options::default()
     };

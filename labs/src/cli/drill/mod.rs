@@ -80,7 +80,8 @@ struct Wished {
     /// A target that is not on this machine, or that `deliver` takes files to, may be disturbed
     #[arg(long)]
     disrupt: bool,
-    /// No path is watched for longer than this: ten minutes if it is not said
+    /// Watch each path for so long; if it is not said, for what is allowed and a little more, up to
+    /// ten minutes
     #[arg(long, value_name = "SPAN", value_parser = span::some)]
     watch: Option<Duration>,
 }
@@ -104,6 +105,7 @@ impl Wished {
             replace: self.replace,
             disrupt: self.disrupt,
             watch: self.watch,
+            longest: None,
             step: None,
         }
     }

@@ -47,8 +47,10 @@ pub struct Options {
     pub replace: bool,
     /// Whether a target that is not on this machine may be disturbed.
     pub disrupt: bool,
-    /// The longest watch of one path.
+    /// How long each path is watched; what is allowed and a little more if nothing is said.
     pub watch: Option<Duration>,
+    /// The longest watch of one path, of those that nobody said the length of.
+    pub longest: Option<Duration>,
     /// How far apart the samples of a watch are; 250 ms if nothing is said.
     pub step: Option<Duration>,
 }
@@ -285,8 +287,33 @@ fn manner(options: &Options) -> Manner {
     let usual = Manner::default();
     Manner {
         step: options.step.unwrap_or(usual.step),
-        longest: options.watch.unwrap_or(usual.longest),
+        longest: options.longest.unwrap_or(usual.longest),
+        watch: options.watch,
         as_client: options.as_client,
         ..usual
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_is_as_long_as_somebody_says_or_as_it_needs() {
+        let seconds = |most: Option<u64>, watch: Option<u64>, allowed| {
+            let options = Options {
+                longest: most.map(Duration::from_secs),
+                watch: watch.map(Duration::from_secs),
+                ..Options::default()
+            };
+            let limit = manner(&options).limit(Duration::from_secs(allowed));
+            limit.as_secs()
+        };
+        assert_eq!(seconds(None, None, 5), 6);
+        assert_eq!(seconds(None, Some(120), 5), 120, "longer than it needs");
+        assert_eq!(seconds(None, Some(3), 5), 3);
+        assert_eq!(seconds(None, Some(900), 5), 900, "longer than any other");
+        assert_eq!(seconds(None, None, 3_600), 600);
+        assert_eq!(seconds(Some(10), None, 60), 10);
     }
 }

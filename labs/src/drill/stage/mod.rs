@@ -56,6 +56,8 @@ pub struct Manner {
     pub calm: Duration,
     /// No watch lasts longer than this.
     pub longest: Duration,
+    /// Every watch lasts so long, unless the caller is refused before; else as long as it needs.
+    pub watch: Option<Duration>,
     /// Whether the drill plays what the target calls, so that there is no door to knock at.
     pub as_client: bool,
 }
@@ -66,8 +68,19 @@ impl Default for Manner {
             step: Duration::from_millis(250),
             calm: Duration::from_millis(1_500),
             longest: Duration::from_secs(600),
+            watch: None,
             as_client: false,
         }
+    }
+}
+
+impl Manner {
+    /// For how long a path is watched that may be open for so long: a little longer, so that it
+    /// can be told, unless somebody said how long.
+    pub(super) fn limit(&self, allowed: Duration) -> Duration {
+        let slack = self.step * 2 + Duration::from_millis(500);
+        let needed = (allowed + slack).min(self.longest);
+        self.watch.unwrap_or(needed)
     }
 }
 

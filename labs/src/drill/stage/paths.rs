@@ -174,10 +174,9 @@ impl Stage {
         let paths = paths.filter(|path| !(by_certificate && *path == Path::CachedToken));
         let allowed = paths.map(|path| self.allowed(change, path)).max();
         let manner = self.manner();
-        let slack = manner.step * 2 + Duration::from_millis(500);
         Watch {
             step: manner.step,
-            limit: (allowed.unwrap_or_default() + slack).min(manner.longest),
+            limit: manner.limit(allowed.unwrap_or_default()),
             calm: manner.calm,
         }
     }
