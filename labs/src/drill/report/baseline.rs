@@ -128,7 +128,7 @@ mod tests {
         assert!(missing(&before, &now).is_empty());
         now.rows.clear();
         assert_eq!(missing(&before, &now), ["leaf-swap", "revoked-leaf-new"]);
-        let mut advice = before.clone();
+        let mut advice = before;
         advice.rows[0].basis = Basis::Advice("it is good practice".to_owned());
         advice.rows[1].answer = Answer::Fail;
         assert!(missing(&advice, &now).is_empty());
