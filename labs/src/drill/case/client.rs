@@ -91,7 +91,7 @@ pub(super) const SCENES: &[Scene] = &[
                    root comes back, and the target must call again.",
             why: "Many that take up new leaves read their roots at their start and not again \
                   (linkerd2#13613): whoever holds the old root's key can play the upstream.",
-            rests: Rests::Must("RFC 5280, section 6.1.1 (d) and 6.1.4"),
+            rests: Rests::Said("target.settle"),
             needs: NEEDS,
             worth: 8,
         }],

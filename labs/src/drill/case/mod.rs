@@ -82,6 +82,9 @@ pub enum Rests {
     Must(&'static str),
     /// The owner said it elsewhere in the file: the key.
     Said(&'static str),
+    /// The owner's exposure objective if there is one, else `settle`: no standard says when a
+    /// process that runs must read its files again.
+    Settled(Change, Path),
     /// The owner's exposure objective if there is one, else good practice: why.
     Exposure(Change, Path, &'static str),
     /// The owner's `failed-requests` if there is one, else good practice: why.
@@ -99,6 +102,10 @@ impl Rests {
         match self {
             Self::Must(section) => Basis::Must(section.to_owned()),
             Self::Said(key) => Basis::Objective(key.to_owned()),
+            Self::Settled(change, path) => match objectives.of(change, path) {
+                Some(_) => Basis::Objective(Objectives::key(change, path)),
+                None => Basis::Objective("target.settle".to_owned()),
+            },
             Self::Exposure(change, path, why) => match objectives.of(change, path) {
                 Some(_) => Basis::Objective(Objectives::key(change, path)),
                 None => Basis::Advice(why.to_owned()),

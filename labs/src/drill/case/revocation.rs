@@ -35,7 +35,7 @@ pub(super) const SCENES: &[Scene] = &[
                 why: "A list that nobody reads takes nothing back. go-spiffe (#329) and Istio \
                       (#17763) read none; refusing the renewal only is what step-ca calls \
                       passive (smallstep/certificates#206).",
-                rests: Rests::Must("RFC 5280, section 6.1.3 (a) (3)"),
+                rests: Rests::Settled(Change::LeafRevoked, Path::New),
                 needs: &[Need::Crl],
                 worth: 9,
             },

@@ -48,8 +48,27 @@ fn an_objective_binds_and_advice_does_not() {
     assert!(!load.rests.basis(&drill).binds());
     drill.objectives.failed_requests = Some(0);
     assert!(load.rests.basis(&drill).binds());
-    let must = find("revoked-leaf-new").unwrap();
+    let must = find("expired-caller").unwrap();
     assert!(matches!(must.rests.basis(&drill), Basis::Must(_)));
+}
+
+#[test]
+fn no_standard_is_claimed_for_when_files_are_read_again() {
+    let mut drill = drill_file();
+    let key = |key: &str| Basis::Objective(key.to_owned());
+    for word in [
+        "old-root-new",
+        "revoked-leaf-new",
+        "client-refuses-removed-root",
+    ] {
+        let case = find(word).unwrap();
+        assert_eq!(case.rests.basis(&drill), key("target.settle"), "{word}");
+    }
+    let demanded = (Change::LeafRevoked, Path::New);
+    let exposure = &mut drill.objectives.exposure;
+    exposure.insert(demanded, Duration::from_secs(5));
+    let case = find("revoked-leaf-new").unwrap();
+    assert_eq!(case.rests.basis(&drill), key("revoked-leaf.new"));
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub(super) const SCENES: &[Scene] = &[
                       as Go's x509.CertPool, go on trusting it until the process ends; and one \
                       that is removed too early was an outage of 12 minutes (linkerd2#4287), so \
                       it should be known that it works.",
-                rests: Rests::Must("RFC 5280, section 6.1.1 (d) and 6.1.4"),
+                rests: Rests::Settled(Change::RootRemoved, Path::New),
                 needs: &[],
                 worth: 9,
             },
