@@ -175,22 +175,6 @@ fn is_ours(error: &io::Error) -> bool {
         || matches!(error.raw_os_error(), Some(23 | 24 | 10_024))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_machine_without_ports_or_handles_says_nothing_of_the_target() {
-        for errno in [23, 24] {
-            let reply = unreachable(&io::Error::from_raw_os_error(errno));
-            assert!(reply.is_ours(), "{reply}");
-        }
-        assert!(unreachable(&io::ErrorKind::AddrNotAvailable.into()).is_ours());
-        let refused = unreachable(&io::ErrorKind::ConnectionRefused.into());
-        assert!(!refused.is_ours(), "{refused}");
-    }
-}
-
 /// Why TLS's handshake came to nothing.
 fn not_shaken(error: &io::Error) -> Reply {
     if let Some(alert) = alert_in(error) {
@@ -209,4 +193,20 @@ fn not_shaken(error: &io::Error) -> Reply {
         unprocessed: true,
         wordless: true,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_ports_or_handles_says_nothing_of_the_target() {
+        for errno in [23, 24] {
+            let reply = unreachable(&io::Error::from_raw_os_error(errno));
+            assert!(reply.is_ours(), "{reply}");
+        }
+        assert!(unreachable(&io::ErrorKind::AddrNotAvailable.into()).is_ours());
+        let refused = unreachable(&io::ErrorKind::ConnectionRefused.into());
+        assert!(!refused.is_ours(), "{refused}");
+    }
 }
