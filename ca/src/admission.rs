@@ -21,8 +21,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How much a CA takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Requests being worked on at once, 1 or more. Together they may share what one alone would
-    /// wait for, such as a handshake's end. The wait for the log's sync comes after a turn.
+    /// Requests being served at once, 1 or more. Together they may share what one alone would
+    /// wait for: a handshake's end, a sync of the log.
     pub at_once: usize,
     /// Renewals that may wait. A request that waits for longer than its caller does is work for
     /// nothing: so many take well under an attempt's time.
