@@ -6,6 +6,9 @@
 
 use super::text::steers;
 
+/// What a page may load: nothing but the style that is in it.
+pub(crate) const LOADS: &str = "default-src 'none'; style-src 'unsafe-inline'";
+
 /// Markup in the making.
 #[derive(Debug, Default)]
 pub(crate) struct Markup {
@@ -58,8 +61,30 @@ impl Markup {
         self.out.push_str(&escaped(&text.replace("\r\n", "\n")));
     }
 
+    /// The head of a page that loads nothing, with its own style sheet.
+    pub(crate) fn head(&mut self, title: &str, sheet: &'static str) {
+        self.element("head", &[], |markup| {
+            markup.void("meta", &[("charset", "utf-8")]);
+            for named in [
+                [
+                    ("http-equiv", "Content-Security-Policy"),
+                    ("content", LOADS),
+                ],
+                [
+                    ("name", "viewport"),
+                    ("content", "width=device-width, initial-scale=1"),
+                ],
+                [("name", "color-scheme"), ("content", "light dark")],
+            ] {
+                markup.void("meta", &named);
+            }
+            markup.leaf("title", &[], title);
+            markup.style(sheet);
+        });
+    }
+
     /// The page's own style sheet, which is no text to be escaped.
-    pub(crate) fn style(&mut self, sheet: &'static str) {
+    fn style(&mut self, sheet: &'static str) {
         debug_assert!(!sheet.contains(['<', '&']), "a sheet is no markup");
         self.out.push_str("<style>\n");
         self.out.push_str(sheet);

@@ -13,8 +13,8 @@ pub(super) const UNAUTHENTICATED: i32 = 16;
 /// The largest message that is taken, and the largest body of plain HTTP.
 pub(super) const MOST: usize = 4 << 20;
 
-/// The names of the codes, by their number.
-const NAMES: [&str; 17] = [
+/// gRPC's codes, each at its number (grpc, `doc/statuscodes.md`).
+pub const CODE_NAMES: [&str; 17] = [
     "OK",
     "CANCELLED",
     "UNKNOWN",
@@ -36,13 +36,13 @@ const NAMES: [&str; 17] = [
 
 /// The name of a gRPC code, or its number.
 pub fn code_name(code: i32) -> String {
-    let known = usize::try_from(code).ok().and_then(|at| NAMES.get(at));
+    let known = usize::try_from(code).ok().and_then(|at| CODE_NAMES.get(at));
     known.map_or_else(|| format!("code {code}"), |name| (*name).to_owned())
 }
 
 /// The code with this name, such as `UNAUTHENTICATED`.
 pub fn code_of(name: &str) -> Option<i32> {
-    let at = NAMES.iter().position(|known| *known == name)?;
+    let at = CODE_NAMES.iter().position(|known| *known == name)?;
     i32::try_from(at).ok()
 }
 

@@ -28,7 +28,7 @@ pub use call::{Badge, Call};
 pub use client::Client;
 pub use connection::{Connection, TlsVersion};
 pub use door::{Deadlines, Door, Refusing, Speak, Versions};
-pub use grpc::{code_name, code_of};
+pub use grpc::{CODE_NAMES, code_name, code_of};
 pub use identity::Identity;
 pub use reply::{Failure, Good, How, Reply, Stage, Why};
 pub use sessions::Sessions;

@@ -6,31 +6,11 @@ use super::document::Value;
 use super::fields::{Fields, Word, word, wrong_kind};
 use super::files;
 use super::flaw::{Placed, incoherent};
+use crate::drill::eyes::CODE_NAMES;
 
 const WANTED: &str = "a gRPC method such as \"shop.Orders/Get\", or { http = \"GET /orders\" }";
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH"];
-
-/// gRPC's codes, each at its number.
-pub const GRPC_CODES: [&str; 17] = [
-    "OK",
-    "CANCELLED",
-    "UNKNOWN",
-    "INVALID_ARGUMENT",
-    "DEADLINE_EXCEEDED",
-    "NOT_FOUND",
-    "ALREADY_EXISTS",
-    "PERMISSION_DENIED",
-    "RESOURCE_EXHAUSTED",
-    "FAILED_PRECONDITION",
-    "ABORTED",
-    "OUT_OF_RANGE",
-    "UNIMPLEMENTED",
-    "INTERNAL",
-    "UNAVAILABLE",
-    "DATA_LOSS",
-    "UNAUTHENTICATED",
-];
 
 /// One call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,7 +177,7 @@ fn refusal<'a, 'i>(fields: &Fields<'a, 'i>, value: Value<'a, 'i>) -> Placed<(boo
             })?))
         }
         Some(value) => {
-            let place = word("code", value)?.place("gRPC code", &GRPC_CODES[1..])?;
+            let place = word("code", value)?.place("gRPC code", &CODE_NAMES[1..])?;
             u8::try_from(place + 1).ok().map(Code::Grpc)
         }
     };

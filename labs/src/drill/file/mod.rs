@@ -29,7 +29,7 @@ use fields::Fields;
 use flaw::Placed;
 
 pub use caller::Caller;
-pub use calls::{CallWish, Calls, Code, GRPC_CODES};
+pub use calls::{CallWish, Calls, Code};
 pub use files::{FileWish, Files, Form, Owner, Piece, Swap};
 pub use flaw::{DrillFileError, Flaw};
 pub use objectives::{Accept, Objectives};

@@ -13,16 +13,13 @@ use crate::report::markup::Markup;
 /// The page's style sheet: light, dark, narrow and printed.
 const SHEET: &str = include_str!("page.css");
 
-/// What the page may load: nothing but the style that is in it.
-const LOADS: &str = "default-src 'none'; style-src 'unsafe-inline'";
-
 /// Writes the page.
 pub fn write(report: &Report) -> String {
     let target = clean(&report.target);
     let matrix = Matrix::of(report);
     let mut markup = Markup::page();
     markup.element("html", &[("lang", "en")], |markup| {
-        markup.element("head", &[], |markup| head(markup, &target));
+        markup.head(&format!("The drill of {target} · Schism"), SHEET);
         markup.element("body", &[], |markup| {
             markup.element("header", &[], |markup| {
                 let begun = clean(&report.begun);
@@ -42,26 +39,6 @@ pub fn write(report: &Report) -> String {
         });
     });
     markup.finish()
-}
-
-fn head(markup: &mut Markup, target: &str) {
-    markup.void("meta", &[("charset", "utf-8")]);
-    let policy = [
-        ("http-equiv", "Content-Security-Policy"),
-        ("content", LOADS),
-    ];
-    markup.void("meta", &policy);
-    let view = [
-        ("name", "viewport"),
-        ("content", "width=device-width, initial-scale=1"),
-    ];
-    markup.void("meta", &view);
-    markup.void(
-        "meta",
-        &[("name", "color-scheme"), ("content", "light dark")],
-    );
-    markup.leaf("title", &[], &format!("The drill of {target} · Schism"));
-    markup.style(SHEET);
 }
 
 fn exposure(markup: &mut Markup, matrix: &Matrix) {

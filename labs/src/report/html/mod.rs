@@ -18,9 +18,6 @@ use crate::invariant::Verdict;
 /// The page's style sheet: light, dark, narrow and printed.
 const SHEET: &str = include_str!("page.css");
 
-/// What the page may load: nothing but the style that is in it.
-const LOADS: &str = "default-src 'none'; style-src 'unsafe-inline'";
-
 /// What a report does not hold and a page shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extras {
@@ -45,7 +42,8 @@ pub enum Shown {
 pub fn render(report: &DemoReport, histories: &[&History], extras: &Extras) -> String {
     let mut markup = Markup::page();
     markup.element("html", &[("lang", "en")], |markup| {
-        markup.element("head", &[], |markup| head(markup, report));
+        let title = format!("{}, seed {} · Schism", report.lab, report.seed);
+        markup.head(&title, SHEET);
         markup.element("body", &[], |markup| {
             header(markup, report, histories);
             markup.element("main", &[], |markup| {
@@ -57,27 +55,6 @@ pub fn render(report: &DemoReport, histories: &[&History], extras: &Extras) -> S
         });
     });
     markup.finish()
-}
-
-fn head(markup: &mut Markup, report: &DemoReport) {
-    markup.void("meta", &[("charset", "utf-8")]);
-    let policy = [
-        ("http-equiv", "Content-Security-Policy"),
-        ("content", LOADS),
-    ];
-    markup.void("meta", &policy);
-    let view = [
-        ("name", "viewport"),
-        ("content", "width=device-width, initial-scale=1"),
-    ];
-    markup.void("meta", &view);
-    markup.void(
-        "meta",
-        &[("name", "color-scheme"), ("content", "light dark")],
-    );
-    let title = format!("{}, seed {} · Schism", report.lab, report.seed);
-    markup.leaf("title", &[], &title);
-    markup.style(SHEET);
 }
 
 fn header(markup: &mut Markup, report: &DemoReport, histories: &[&History]) {
@@ -130,6 +107,7 @@ mod tests {
 
     use super::*;
     use crate::history::sample::Sample;
+    use crate::report::markup::LOADS;
     use crate::report::text::sample::{demo, exposed, solution};
 
     const SECRET: &str = "freshness = { read = \"10s\"";
