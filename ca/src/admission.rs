@@ -4,8 +4,9 @@
 //! wait, whoever has most time is turned away. A first enrolment has no leaf to lose: it stands
 //! where a leaf would that ends [`PATIENCE`] after it came, so that it passes nobody in need and
 //! is not put off for ever; and enrolments have places of their own, because a crowd of them must
-//! not cost a member its place. An identity has one request here, waiting or being served, so that
-//! none gets more than its turn. It knows neither requests nor wires, and reads no clock.
+//! not cost a member its place. An identity has one request here, waiting, being served or at rest
+//! (served but for the sync that it shares with others), so that none gets more than its turn. It
+//! knows neither requests nor wires, and reads no clock.
 //! Invariant: never more at once than [`Limits`] says, whoever asks, and however often.
 
 use std::collections::BTreeMap;
@@ -22,8 +23,11 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Requests being served at once, 1 or more. Together they may share what one alone would
-    /// wait for: a handshake's end, a sync of the log.
+    /// wait for: a handshake's end.
     pub at_once: usize,
+    /// Requests at rest, which are served but for a sync of the log that they share: so many make
+    /// it cheap for each, and are what a cut of power can undo.
+    pub resting: usize,
     /// Renewals that may wait. A request that waits for longer than its caller does is work for
     /// nothing: so many take well under an attempt's time.
     pub renewals: usize,
@@ -35,6 +39,7 @@ impl Limits {
     /// What [`crate::node::run`] takes on.
     pub const STANDARD: Self = Self {
         at_once: 16,
+        resting: 64,
         renewals: 256,
         enrolments: 64,
     };
@@ -100,7 +105,8 @@ pub struct Admission {
     enrolments: BTreeMap<Ticket, SpiffeId>,
     renewals: BTreeMap<Ticket, SpiffeId>,
     serving: BTreeMap<Ticket, (Errand, SpiffeId)>,
-    /// Everybody who waits or is being served.
+    resting: BTreeMap<Ticket, (Errand, SpiffeId)>,
+    /// Everybody who waits, is being served or is at rest.
     present: BTreeMap<(Errand, SpiffeId), Ticket>,
     number: u64,
 }
@@ -113,6 +119,7 @@ impl Admission {
             enrolments: BTreeMap::new(),
             renewals: BTreeMap::new(),
             serving: BTreeMap::new(),
+            resting: BTreeMap::new(),
             present: BTreeMap::new(),
             number: 0,
         }
@@ -122,12 +129,13 @@ impl Admission {
     ///
     /// # Errors
     /// When as many as may wait have less time than this one, or the same identity is being
-    /// served.
+    /// served or at rest.
     pub fn admit(&mut self, caller: Caller) -> Result<Admitted, Busy> {
         let Caller { errand, id, by } = caller;
         let who = (errand, id);
         let older = self.present.get(&who).copied();
-        if older.is_some_and(|older| self.serving.contains_key(&older)) {
+        let called = |older| self.serving.contains_key(&older) || self.resting.contains_key(&older);
+        if older.is_some_and(called) {
             return Err(Busy);
         }
         let number = self.number;
@@ -161,6 +169,14 @@ impl Admission {
         Some(next)
     }
 
+    /// A request is served but for what it shares with others, and lets the next be served
+    /// meanwhile. With as many at rest as may be, it keeps its turn.
+    pub fn rest(&mut self, ticket: Ticket) {
+        if self.resting.len() < self.limits.resting {
+            self.resting.extend(self.serving.remove_entry(&ticket));
+        }
+    }
+
     /// A request is answered, was given up, or was displaced. One that is gone already may leave
     /// again.
     pub fn leave(&mut self, ticket: Ticket) {
@@ -168,7 +184,12 @@ impl Admission {
         let enrolment = enrolment.map(|id| (Errand::Enroll, id));
         let renewal = || Some((Errand::Renew, self.renewals.remove(&ticket)?));
         let gone = enrolment.or_else(renewal);
-        if let Some(who) = gone.or_else(|| self.serving.remove(&ticket)) {
+        let called = || {
+            self.serving
+                .remove(&ticket)
+                .or_else(|| self.resting.remove(&ticket))
+        };
+        if let Some(who) = gone.or_else(called) {
             self.present.remove(&who);
         }
     }
@@ -209,6 +230,7 @@ mod tests {
     const NOW: Time = Time::from_secs(1_000);
     const SMALL: Limits = Limits {
         at_once: 1,
+        resting: 2,
         renewals: 3,
         enrolments: 2,
     };
@@ -296,6 +318,37 @@ mod tests {
     }
 
     #[test]
+    fn whoever_rests_lets_the_next_be_served_and_counts_as_its_identitys_one_request() {
+        let (mut queue, first) = busy();
+        let waits = queue.admit(member(1, 10)).unwrap().ticket;
+        assert_eq!(queue.call(), None);
+        queue.rest(first);
+        assert_eq!(queue.call(), Some(waits));
+        assert_eq!(
+            queue.admit(member(1_000, 0)),
+            Err(Busy),
+            "it is not answered yet"
+        );
+        queue.leave(first);
+        assert!(queue.admit(member(1_000, 0)).is_ok());
+    }
+
+    #[test]
+    fn with_as_many_at_rest_as_may_be_a_turn_lasts_until_the_answer() {
+        let (mut queue, mut served) = busy();
+        for number in 0..2 {
+            queue.rest(served);
+            queue.admit(member(number, 10)).unwrap();
+            served = queue.call().unwrap();
+        }
+        queue.rest(served);
+        let last = queue.admit(member(2, 10)).unwrap().ticket;
+        assert_eq!(queue.call(), None, "two rest, and one keeps its turn");
+        queue.leave(served);
+        assert_eq!(queue.call(), Some(last));
+    }
+
+    #[test]
     fn an_enrolment_passes_nobody_in_need_and_is_not_put_off_for_ever() {
         let (mut queue, served) = busy();
         let enrolment = queue.admit(Caller::enrolling(id(9), NOW)).unwrap().ticket;
@@ -324,6 +377,7 @@ mod tests {
     fn whoever_asks_and_however_often_no_more_wait_than_may() {
         let limits = Limits {
             at_once: 4,
+            resting: 3,
             renewals: 16,
             enrolments: 8,
         };
@@ -343,14 +397,20 @@ mod tests {
                 let gone = usize::try_from(rng.below(known.len() as u64)).unwrap();
                 queue.leave(known.swap_remove(gone));
             }
-            while queue.call().is_some() {}
+            while let Some(called) = queue.call() {
+                if rng.below(2) == 0 {
+                    queue.rest(called);
+                }
+            }
             assert!(queue.renewals.len() <= 16 && queue.enrolments.len() <= 8);
-            assert!(queue.serving.len() <= 4);
-            assert_eq!(queue.present.len(), queue.waiting() + queue.serving.len());
+            assert!(queue.serving.len() <= 4 && queue.resting.len() <= 3);
+            let called = queue.serving.len() + queue.resting.len();
+            assert_eq!(queue.present.len(), queue.waiting() + called);
             assert_eq!(queue.present.len(), known.len());
         }
         known.into_iter().for_each(|ticket| queue.leave(ticket));
         assert!(queue.present.is_empty() && queue.serving.is_empty());
+        assert!(queue.resting.is_empty());
         assert_eq!(queue.waiting(), 0);
     }
 }

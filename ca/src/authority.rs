@@ -205,7 +205,7 @@ impl Issuer {
     /// Issues a leaf for `id` to whoever made the request. `validity` is cut to the issuer's.
     ///
     /// # Errors
-    /// As [`Self::issue_named`].
+    /// Refuses a request that is broken or forged; or as [`Self::issue_named`].
     pub fn issue(
         &self,
         csr: &[u8],
@@ -213,17 +213,17 @@ impl Issuer {
         validity: Validity,
         now: Time,
     ) -> Result<Issued, CaError> {
-        self.issue_named(csr, id, &DnsNames::default(), validity, now)
+        let request = Request::read(csr)?;
+        self.issue_named(&request, id, &DnsNames::default(), validity, now)
     }
 
     /// As [`Self::issue`], with DNS names beside the SPIFFE ID.
     ///
     /// # Errors
-    /// Refuses a request that is broken, forged, or asks for anything but this leaf; an `id` of
-    /// another trust domain; and everything once the issuer has expired at `now`.
+    /// Refuses a request that asks for anything but this leaf; an `id` of another trust domain; and everything once the issuer has expired at `now`.
     pub fn issue_named(
         &self,
-        csr: &[u8],
+        request: &Request,
         id: &SpiffeId,
         dns_names: &DnsNames,
         validity: Validity,
@@ -235,7 +235,7 @@ impl Issuer {
         if now >= self.validity.not_after() {
             return Err(IssueRefusal::IssuerExpired(self.validity.not_after()).into());
         }
-        let request = Request::verify(csr, id)?;
+        request.fits(id)?;
         let params = profile::leaf(id, dns_names, &validity.inside(&self.validity))?;
         let leaf: CertificateDer<'static> = params
             .signed_by(&request.key, &self.signer)

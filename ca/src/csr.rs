@@ -40,6 +40,7 @@ pub fn request(pkcs8: &[u8]) -> Result<Vec<u8>, InvalidKey> {
 /// A request whose proof of possession was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
+    der: Vec<u8>,
     /// The key to be certified.
     pub(crate) key: PublicPoint,
     /// SHA-256 of the request's DER.
@@ -52,14 +53,21 @@ impl Request {
     /// # Errors
     /// What is wrong with it, or what it asks for beyond that leaf.
     pub fn verify(der: &[u8], id: &SpiffeId) -> Result<Self, IssueRefusal> {
+        let request = Self::read(der)?;
+        request.fits(id)?;
+        Ok(request)
+    }
+
+    /// Reads a request, and verifies that its maker holds its key: most of the work, and none of it
+    /// takes a CA. What it asks for is looked at by [`Self::fits`].
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(der: &[u8]) -> Result<Self, IssueRefusal> {
         if der.len() > MAX_REQUEST {
             return Err(IssueRefusal::CsrTooLarge(der.len()));
         }
-        let (rest, csr) = X509CertificationRequest::from_der(der)
-            .map_err(|_| IssueRefusal::CsrMalformed("not PKCS#10 in DER"))?;
-        if !rest.is_empty() {
-            return Err(IssueRefusal::CsrMalformed("bytes after its end"));
-        }
+        let csr = parsed(der)?;
         let info = &csr.certification_request_info;
         let key = point(&info.subject_pki)?;
         if csr.signature_algorithm.algorithm != OID_SIG_ECDSA_WITH_SHA256 {
@@ -68,17 +76,35 @@ impl Request {
         if !key.signed(info.raw, &csr.signature_value.data) {
             return Err(IssueRefusal::CsrForged);
         }
-        for attribute in info.attributes() {
+        Ok(Self {
+            key,
+            sha256: sha256(der),
+            der: der.to_vec(),
+        })
+    }
+
+    /// Whether it asks for nothing beyond a leaf of `id`.
+    ///
+    /// # Errors
+    /// What it asks for beyond that.
+    pub fn fits(&self, id: &SpiffeId) -> Result<(), IssueRefusal> {
+        let csr = parsed(&self.der)?;
+        for attribute in csr.certification_request_info.attributes() {
             if let ParsedCriAttribute::ExtensionRequest(asked) = attribute.parsed_attribute() {
                 for extension in &asked.extensions {
                     check_asked(extension, id)?;
                 }
             }
         }
-        Ok(Self {
-            key,
-            sha256: sha256(der),
-        })
+        Ok(())
+    }
+}
+
+fn parsed(der: &[u8]) -> Result<X509CertificationRequest<'_>, IssueRefusal> {
+    match X509CertificationRequest::from_der(der) {
+        Ok(([], csr)) => Ok(csr),
+        Ok(_) => Err(IssueRefusal::CsrMalformed("bytes after its end")),
+        Err(_) => Err(IssueRefusal::CsrMalformed("not PKCS#10 in DER")),
     }
 }
 

@@ -80,7 +80,7 @@ impl Ca {
     /// Refuses unknown, expired and used codes, and requests that are broken or ask for anything
     /// else; or disk or log fail, and then the code may be used although nothing was issued.
     pub fn enroll(&mut self, code: &str, csr: &[u8], now: Time) -> Result<Identity, CaError> {
-        let entered = self.enter_enrolment(code, csr, now)?;
+        let entered = self.enter_enrolment(code, &Request::read(csr)?, now)?;
         self.settle(entered)
     }
 
@@ -91,18 +91,18 @@ impl Ca {
     pub fn enter_enrolment(
         &mut self,
         code: &str,
-        csr: &[u8],
+        request: &Request,
         now: Time,
     ) -> Result<Entered, CaError> {
         let digest = join::digest(code)?;
         let record = self.store.join_code(&digest)?;
         if let Some(leaf) = &record.leaf {
             let leaf = store::decoded("leaf of a join code", leaf)?;
-            return self.answer_again(&record, leaf, csr, now);
+            return self.answer_again(&record, leaf, request, now);
         }
         record.usable(now)?;
         let (id, names) = (&record.spiffe_id, &record.dns_names);
-        let issued = self.sign(csr, id, names, self.validity(now - self.age()), now)?;
+        let issued = self.sign(request, id, names, self.validity(now - self.age()), now)?;
         let leaf = issued.chain.first().map_or(&[][..], |leaf| leaf);
         self.store.use_join_code(&digest, leaf, now)?;
         self.spread = self.spread.wrapping_add(GOLDEN);
@@ -115,12 +115,12 @@ impl Ca {
         &mut self,
         record: &JoinRecord,
         leaf: Vec<u8>,
-        csr: &[u8],
+        request: &Request,
         now: Time,
     ) -> Result<Entered, CaError> {
         let facts = LeafFacts::from_der(&leaf)?;
-        let request = Request::verify(csr, &self.named(csr, &record.spiffe_id));
-        let request = request.map_err(|_| IssueRefusal::JoinCodeUsed)?;
+        let fits = request.fits(&self.named(request, &record.spiffe_id));
+        fits.map_err(|_| IssueRefusal::JoinCodeUsed)?;
         let same = svid::public_key(&leaf).as_deref() == Some(request.key.as_bytes());
         let lives = facts.timely(now, self.config.tolerance).is_ok();
         if !same || !lives || now > Time::from_micros(record.expires_us) {

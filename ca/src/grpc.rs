@@ -23,7 +23,7 @@ use crate::announced::Announced;
 use crate::authorities::Listed;
 use crate::bundle::Bundle;
 use crate::conn::{MAX_MESSAGE, MAX_STATE, PeerIdentity};
-use crate::csr::MAX_REQUEST;
+use crate::csr::{self, MAX_REQUEST};
 use crate::error::{CaError, IssueRefusal};
 use crate::identity::LeafFacts;
 use crate::issue::{Ca, Entered, Identity};
@@ -98,9 +98,11 @@ impl IdentityService {
         }
     }
 
-    /// Makes what was entered durable by the sync that all share who have their turn now: none
-    /// begins while others still enter, but for as many of them as there are turns at most.
-    async fn settle(&self, entered: Entered) -> Result<Identity, CaError> {
+    /// Makes what was entered durable by the sync that all share who are here now: none begins
+    /// while others still enter, but for so many looks at most. Meanwhile the next have their
+    /// turns, and the caller keeps its place: it has one request here until it is answered.
+    async fn settle(&self, turn: Turn, entered: Entered) -> Result<Identity, CaError> {
+        turn.rest();
         let mut size = 0;
         for _ in 0..self.turns.at_once() {
             tokio::task::yield_now().await;
@@ -142,10 +144,11 @@ impl IdentityApi for IdentityService {
         // Only who was invited may wait.
         let id = self.ca().invited(&join_code)?;
         let caller = Caller::enrolling(id, self.seams.clock.now());
-        let _turn = self.turn(caller, &csr).await?;
+        let turn = self.turn(caller, &csr).await?;
+        let csr = proved(&csr)?;
         let now = self.seams.clock.now();
         let entered = self.ca().enter_enrolment(&join_code, &csr, now)?;
-        Ok(Response::new(self.settle(entered).await?.into()))
+        Ok(Response::new(self.settle(turn, entered).await?.into()))
     }
 
     async fn renew(
@@ -157,10 +160,11 @@ impl IdentityApi for IdentityService {
         let csr = request.into_inner().csr;
         // A leaf that is over stands first in the order, and would be refused at its turn.
         self.ca().may_renew(&peer.facts, self.seams.clock.now())?;
-        let _turn = self.turn(Caller::renewing(&peer.facts), &csr).await?;
+        let turn = self.turn(Caller::renewing(&peer.facts), &csr).await?;
+        let csr = proved(&csr)?;
         let now = self.seams.clock.now();
         let entered = self.ca().enter_renewal(&peer.facts, &csr, now)?;
-        Ok(Response::new(self.settle(entered).await?.into()))
+        Ok(Response::new(self.settle(turn, entered).await?.into()))
     }
 
     async fn challenge(
@@ -191,6 +195,7 @@ impl IdentityApi for IdentityService {
         let now = self.seams.clock.now();
         // Only who would be answered may wait. It has no leaf to lose, as who enrols has none.
         let id = self.ca().may_recover(&asked, now)?;
+        // Its sync is its own, within its turn.
         let _turn = self.turn(Caller::enrolling(id, now), &csr).await?;
         let issued = self.ca().recover(&asked, self.seams.clock.now());
         Ok(Response::new(issued?.into()))
@@ -230,6 +235,12 @@ impl TrustApi for IdentityService {
         };
         Ok(Response::new(Box::pin(states)))
     }
+}
+
+/// A signing request, its proof verified. Most of a leaf's cost is here, and the CA is free for
+/// others meanwhile.
+fn proved(csr: &[u8]) -> Result<csr::Request, CaError> {
+    Ok(csr::Request::read(csr)?)
 }
 
 /// The answer to a request that was turned away.

@@ -16,7 +16,7 @@ use crate::authorities::Authorities;
 use crate::authority::{Issued, Issuer};
 use crate::bundle::Bundle;
 use crate::clock::Time;
-use crate::csr::{self, danger};
+use crate::csr::{self, Request, danger};
 use crate::dns::DnsNames;
 use crate::error::{CaError, IssueRefusal};
 use crate::federation::Federation;
@@ -243,7 +243,7 @@ impl Ca {
     /// or not in the issuance log; a key that has a leaf already; and requests that are broken or
     /// ask for anything else. Or the log fails, and then nothing was issued.
     pub fn renew(&mut self, peer: &LeafFacts, csr: &[u8], now: Time) -> Result<Identity, CaError> {
-        let entered = self.enter_renewal(peer, csr, now)?;
+        let entered = self.enter_renewal(peer, &Request::read(csr)?, now)?;
         self.settle(entered)
     }
 
@@ -254,15 +254,15 @@ impl Ca {
     pub fn enter_renewal(
         &mut self,
         peer: &LeafFacts,
-        csr: &[u8],
+        request: &Request,
         now: Time,
     ) -> Result<Entered, CaError> {
         self.may_renew(peer, now)?;
         if way_back::is_apart(&peer.spiffe_id) {
-            return self.renew_apart(peer, csr, now);
+            return self.renew_apart(peer, request, now);
         }
         let names = self.issuances.dns_names(&peer.leaf_sha256);
-        let issued = self.sign(csr, &peer.spiffe_id, &names, self.validity(now), now)?;
+        let issued = self.sign(request, &peer.spiffe_id, &names, self.validity(now), now)?;
         self.enter(Kind::Renew, issued, now)
     }
 
@@ -304,7 +304,8 @@ impl Ca {
             return Err(IssueRefusal::NameApart(id.clone()).into());
         }
         let (key, names) = (self.keys.p256()?, DnsNames::default());
-        let issued = self.sign(&csr::request(&key)?, id, &names, self.validity(now), now)?;
+        let request = Request::read(&csr::request(&key)?)?;
+        let issued = self.sign(&request, id, &names, self.validity(now), now)?;
         Ok((key, self.publish(Kind::Deliver, issued, now)?))
     }
 
@@ -314,24 +315,24 @@ impl Ca {
     }
 
     /// Whose name a certificate for that caller is in.
-    pub(crate) fn named(&self, csr: &[u8], caller: &SpiffeId) -> SpiffeId {
+    pub(crate) fn named(&self, request: &Request, caller: &SpiffeId) -> SpiffeId {
         let asked = match self.config.names {
             Names::Decided => None,
-            Names::Copied(danger::Copied) => danger::asked_for(csr),
+            Names::Copied(danger::Copied) => danger::asked_for(request),
         };
         asked.unwrap_or_else(|| caller.clone())
     }
 
     pub(crate) fn sign(
         &self,
-        csr: &[u8],
+        request: &Request,
         id: &SpiffeId,
         names: &DnsNames,
         validity: Validity,
         now: Time,
     ) -> Result<Issued, CaError> {
         let issuer = self.authorities.issuer()?;
-        let issued = issuer.issue_named(csr, &self.named(csr, id), names, validity, now)?;
+        let issued = issuer.issue_named(request, &self.named(request, id), names, validity, now)?;
         if self.issuances.has_key(&issued.key_sha256) {
             return Err(IssueRefusal::CsrKeyReused.into());
         }

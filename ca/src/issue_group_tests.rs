@@ -12,8 +12,12 @@ fn members(disk: &MemDisk, count: usize) -> (Ca, Vec<LeafFacts>) {
     (ca, members)
 }
 
+fn fresh_request() -> Request {
+    Request::read(&fresh_csr()).unwrap()
+}
+
 fn entered(ca: &mut Ca, members: &[LeafFacts]) -> Vec<Entered> {
-    let enter = |member| ca.enter_renewal(member, &fresh_csr(), NOW).unwrap();
+    let enter = |member| ca.enter_renewal(member, &fresh_request(), NOW).unwrap();
     members.iter().map(enter).collect()
 }
 
@@ -46,7 +50,7 @@ fn a_power_cut_at_any_change_keeps_every_certificate_of_a_group_that_left() {
         disk.cut_power_after(changes);
         let mut left = Vec::new();
         for _ in 0..2 {
-            let enter = |member| ca.enter_renewal(member, &fresh_csr(), NOW).ok();
+            let enter = |member| ca.enter_renewal(member, &fresh_request(), NOW).ok();
             let waiting: Vec<Entered> = members.iter().filter_map(enter).collect();
             let settled = waiting.into_iter().map(|entered| ca.settle(entered));
             left.extend(settled.filter_map(Result::ok));
@@ -79,10 +83,11 @@ fn a_first_leaf_that_waits_is_no_answer_to_whoever_asks_again() {
     let mut ca = open(&disk).unwrap();
     let code = ca.new_join_code(&id("/north/sts"), NOW).unwrap();
     let csr = fresh_csr();
-    let first = ca.enter_enrolment(code.reveal(), &csr, NOW).unwrap();
+    let request = Request::read(&csr).unwrap();
+    let first = ca.enter_enrolment(code.reveal(), &request, NOW).unwrap();
     disk.fail(true);
     assert!(matches!(ca.settle(first), Err(CaError::Log(_))));
-    let again = ca.enter_enrolment(code.reveal(), &csr, NOW);
+    let again = ca.enter_enrolment(code.reveal(), &request, NOW);
     let again = again.and_then(|entered| ca.settle(entered));
     assert!(again.is_err(), "its entry is not durable");
     disk.fail(false);

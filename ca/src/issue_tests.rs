@@ -418,7 +418,7 @@ fn a_lost_answer_is_had_again_with_the_same_key_and_with_no_other() {
     *forged.last_mut().unwrap() ^= 1;
     assert_eq!(
         refusal(ca.enroll(code.reveal(), &forged, later)),
-        "join-code-used",
+        "csr-forged",
         "who cannot prove the key does not have it"
     );
     let over = first.facts.not_after + ca.config().tolerance + Duration::from_secs(1);

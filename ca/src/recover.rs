@@ -161,9 +161,9 @@ impl Ca {
         let is_apart = may.decision == Decision::Apart;
         let names = self.names_of(&may.leaf);
         let issued = if is_apart {
-            self.sign_apart(asked.csr, &whose, now)?
+            self.sign_apart(&may.request, &whose, now)?
         } else {
-            self.sign(asked.csr, &whose, &names, self.validity(now), now)?
+            self.sign(&may.request, &whose, &names, self.validity(now), now)?
         };
         let entry = Journaled::Returned(Returned {
             kind: ReturnedKind::Return,
@@ -227,7 +227,7 @@ impl Ca {
     pub(crate) fn renew_apart(
         &mut self,
         peer: &LeafFacts,
-        csr: &[u8],
+        request: &Request,
         now: Time,
     ) -> Result<Entered, CaError> {
         let whose = way_back::whose(&peer.spiffe_id);
@@ -243,20 +243,31 @@ impl Ca {
             return Err(NoWayBack::IdentityAlive.into());
         }
         let issued = match of.confirmed {
-            None => self.sign_apart(csr, &whose, now)?,
-            Some(_) => self.sign(csr, &whose, &returned.dns_names, self.validity(now), now)?,
+            None => self.sign_apart(request, &whose, now)?,
+            Some(_) => self.sign(
+                request,
+                &whose,
+                &returned.dns_names,
+                self.validity(now),
+                now,
+            )?,
         };
         self.enter(Kind::Renew, issued, now)
     }
 
-    fn sign_apart(&self, csr: &[u8], whose: &SpiffeId, now: Time) -> Result<Issued, CaError> {
+    fn sign_apart(
+        &self,
+        request: &Request,
+        whose: &SpiffeId,
+        now: Time,
+    ) -> Result<Issued, CaError> {
         let (life, from) = (
             self.config.leaf_ttl.min(QUARANTINE),
             now - self.config.backdate,
         );
         let (apart, names) = (way_back::apart(whose)?, DnsNames::default());
         let validity = Validity::lasting(from, life);
-        self.sign(csr, &apart, &names, validity, now)
+        self.sign(request, &apart, &names, validity, now)
     }
 
     /// The DNS names that whoever had this leaf has by its own name.

@@ -90,6 +90,16 @@ pub struct Turn {
     ticket: Ticket,
 }
 
+impl Turn {
+    /// All is done but what is shared with others: the next may be served, if as many as may do
+    /// not rest already. Who asked keeps its place in the hall until the turn is dropped.
+    pub fn rest(&self) {
+        let mut hall = self.turns.hall();
+        hall.admission.rest(self.ticket);
+        hall.call();
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut hall = self.turns.hall();
@@ -111,6 +121,7 @@ mod tests {
 
     const ONE: Limits = Limits {
         at_once: 1,
+        resting: 1,
         renewals: 2,
         enrolments: 1,
     };
@@ -154,6 +165,28 @@ mod tests {
         assert!(!late.is_finished(), "one at a time");
         drop(held);
         assert!(late.await.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn whoever_rests_wakes_the_next_and_is_in_the_hall_until_it_is_dropped() {
+        let turns = Turns::new(ONE);
+        let held = turns.wait(member(0, 0)).await.unwrap();
+        let next = waits(&turns, 1, 10).await;
+        held.rest();
+        let served = next.await.unwrap().unwrap();
+        assert_eq!(turns.wait(member(0, 0)).await.unwrap_err(), Busy);
+        served.rest();
+        let third = waits(&turns, 2, 10).await;
+        assert!(!third.is_finished(), "one rests already");
+        drop(held);
+        settled().await;
+        assert!(
+            !third.is_finished(),
+            "that place at rest is not taken by itself"
+        );
+        drop(served);
+        assert!(third.await.unwrap().is_ok());
+        assert!(turns.wait(member(0, 0)).await.is_ok());
     }
 
     #[tokio::test]

@@ -7,12 +7,10 @@
 
 use rcgen::string::Ia5String;
 use rcgen::{BasicConstraints, CertificateParams, DistinguishedName, IsCa, SanType};
-use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::prelude::FromDer;
 
-use super::MAX_REQUEST;
+use super::{Request, parsed};
 use crate::clock::Time;
 use crate::credential::Credential;
 use crate::dns::DnsNames;
@@ -26,13 +24,9 @@ use crate::profile::{self, Validity};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copied;
 
-/// The first SPIFFE ID among the names that a request asks for; nothing if it asks for none, or
-/// cannot be read.
-pub(crate) fn asked_for(der: &[u8]) -> Option<SpiffeId> {
-    if der.len() > MAX_REQUEST {
-        return None;
-    }
-    let (_, csr) = X509CertificationRequest::from_der(der).ok()?;
+/// The first SPIFFE ID among the names that a request asks for; nothing if it asks for none.
+pub(crate) fn asked_for(request: &Request) -> Option<SpiffeId> {
+    let csr = parsed(&request.der).ok()?;
     let info = &csr.certification_request_info;
     let asked = info.attributes().iter().filter_map(|attribute| {
         let ParsedCriAttribute::ExtensionRequest(asked) = attribute.parsed_attribute() else {

@@ -11,11 +11,12 @@ use crate::conn::Standing;
 use crate::disk::MemDisk;
 use crate::identity::{LeafFacts, SpiffeId, TrustDomain};
 use crate::issue::CaConfig;
-use crate::work::Work;
+use crate::work::{RealWork, Work};
 
 const NOW: Time = Time::from_secs(1_800_000_000);
 const ONE: Limits = Limits {
     at_once: 1,
+    resting: 0,
     renewals: 1,
     enrolments: 1,
 };
@@ -50,16 +51,19 @@ fn service(refusals: u32, allowed: usize) -> (IdentityService, Arc<Gate>) {
         charged: AtomicU32::new(0),
         allowed: Semaphore::new(allowed),
     });
+    (with(Arc::clone(&gate) as Arc<dyn Work>, ONE), gate)
+}
+
+fn with(work: Arc<dyn Work>, limits: Limits) -> IdentityService {
     let seams = Seams {
         clock: Arc::new(ManualClock::new(NOW)),
         disk: Arc::new(MemDisk::new()),
-        work: Arc::clone(&gate) as Arc<dyn Work>,
+        work,
         ..Seams::real("never-written")
     };
     let domain = TrustDomain::new("clinic.example").unwrap();
     let ca = Ca::open(&seams, CaConfig::lab(domain)).unwrap();
-    let service = IdentityService::new(seams, Arc::new(Mutex::new(ca)), ONE);
-    (service, gate)
+    IdentityService::new(seams, Arc::new(Mutex::new(ca)), limits)
 }
 
 fn id(path: &str) -> SpiffeId {
@@ -146,6 +150,41 @@ async fn whoever_has_its_turn_is_not_sent_away_at_the_first_full_desk() {
         let turn = tokio::time::timeout(Duration::from_secs(5), turn).await;
         assert!(turn.expect("the turn was given back").is_ok());
     }
+}
+
+/// How many of these that ask at once are served; the others are told that the CA is busy.
+async fn served_together(service: &IdentityService, paths: &[&str]) -> usize {
+    let asks = paths.iter().map(|path| {
+        let (service, code, csr) = (service.clone(), code(service, path), request(service));
+        tokio::spawn(async move { enroll(&service, &code, csr).await })
+    });
+    let mut served = 0;
+    for answer in asks.collect::<Vec<_>>() {
+        match answer.await.unwrap() {
+            Ok(_) => served += 1,
+            Err(refused) => assert_eq!(refused.code(), Code::ResourceExhausted),
+        }
+    }
+    served
+}
+
+/// On a real machine work takes no time on any clock, so a turn that ended before the answer would
+/// be taken and left in one go, and neither limits nor order would act.
+#[tokio::test]
+async fn where_work_is_free_an_identity_has_one_request_and_the_limits_hold() {
+    let limits = Limits { resting: 2, ..ONE };
+    let service = with(Arc::new(RealWork), limits);
+    let founded = service.ca().log().committed();
+    assert_eq!(served_together(&service, &["/a", "/a", "/a"]).await, 1);
+    assert_eq!(served_together(&service, &["/b", "/c", "/d"]).await, 3);
+    // Two rest, one is served, one waits.
+    let crowd = ["/e", "/f", "/g", "/h", "/i", "/j"];
+    assert_eq!(served_together(&service, &crowd).await, 4);
+    assert_eq!(
+        service.ca().log().committed() - founded,
+        8,
+        "one entry each"
+    );
 }
 
 #[test]
