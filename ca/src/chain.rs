@@ -14,7 +14,7 @@ use webpki::{
 
 use crate::bundle::{Bundle, Bundles};
 use crate::clock::Time;
-use crate::crl::Crl;
+use crate::crl::{Crl, fitting};
 use crate::identity::{InvalidSvid, LeafFacts, TrustDomain, Untimely};
 use crate::nonce::hex;
 use crate::revocation::{Lists, Revocation};
@@ -91,7 +91,7 @@ pub fn verify_chain(
     facts.timely(now, tolerance)?;
     // The tolerance is the leaf's alone: the path is verified at a moment at which it is valid.
     let moment = now.clamp(facts.not_before, facts.not_after.max(facts.not_before));
-    let lists = revocation.of(domain);
+    let lists = fitting(revocation.of(domain), chain);
     let is_stale = |crl: &Crl| revocation.is_stale(crl, now, tolerance);
     let current = |path: &VerifiedPath<'_>| current(path, &lists, is_stale);
     let checked = Checked {

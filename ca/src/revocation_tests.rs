@@ -288,3 +288,34 @@ fn an_older_list_is_refused_or_taken_as_the_dial_says() {
         "the revoked leaf is back"
     );
 }
+
+#[test]
+fn two_issuers_of_one_name_have_a_list_each() {
+    let (old, new) = (clinic(), clinic());
+    let mut bundle = old.bundle();
+    bundle.roots.extend(new.bundle().roots);
+    let (bundles, mut crls) = (Bundles::from(bundle.clone()), Crls::new());
+    let [(good, _), (_, bad), (of_new, facts)] = [old.leaf(), old.leaf(), new.leaf()];
+    let mut take = |list: Crl, signers: &[CertificateDer<'_>]| {
+        assert_eq!(crls.accept(list, signers, &bundle), Ok(true));
+    };
+    take(old.list(7, &[&bad.serial]), &old.signers());
+    take(old.root_list(7, &[]), &[]);
+    // A number of its own: of another issuer, it supersedes nothing.
+    take(new.list(1, &[]), &new.signers());
+    take(new.root_list(1, &[]), &[]);
+    let judge = |chain: &[CertificateDer<'_>], crls: &Crls| {
+        verify_chain(chain, &bundles, &require(crls), NOW, Duration::ZERO).map(drop)
+    };
+    assert_eq!(judge(&good, &crls), Ok(()));
+    assert_eq!(judge(&of_new, &crls), Ok(()));
+    let revoked = new.list(2, &[&facts.serial]);
+    assert_eq!(crls.accept(revoked, &new.signers(), &bundle), Ok(true));
+    let refused = InvalidChain::Revoked(hex(&facts.serial));
+    assert_eq!(judge(&of_new, &crls), Err(refused));
+    assert_eq!(judge(&good, &crls), Ok(()));
+    assert!(crls.revokes(&facts) && crls.revokes(&bad));
+    // What somebody adds to a chain can make it fail, and no more.
+    let added = [&of_new[..], &old.signers()].concat();
+    assert!(judge(&added, &crls).is_err());
+}

@@ -5,7 +5,7 @@ use rcgen::{CertificateParams, IsCa, KeyUsagePurpose};
 
 use super::*;
 use crate::chain::MAX_CHAIN;
-use crate::crl::danger::accept_any;
+use crate::crl::danger::{self, accept_any};
 use crate::crl::sign;
 use crate::crl::specimen::{self, Clinic, HOUR, NOW};
 use crate::keys::{Keys, RingKeys};
@@ -169,7 +169,7 @@ fn the_number_of_a_list_never_falls_and_never_has_two_contents() {
     assert_eq!(rolled_back, Err(expected));
     let forked = crls.accept(clinic.list(5, &[]), &signers, &bundle);
     assert_eq!(forked, Err(InvalidCrl::Forked { issuer, number: 5 }));
-    let still = crls.get(&clinic.domain, held.issuer_name()).unwrap();
+    let still = crls.get(&clinic.domain, &held).unwrap();
     assert_eq!(still.der(), held.der(), "what is held stays");
     assert_eq!(
         crls.accept(clinic.list(6, &[]), &signers, &bundle),
@@ -234,4 +234,20 @@ fn each_issuer_has_its_list_and_each_trust_domain_its_own() {
     }
     let (_, leaf) = clinic.leaf_of(&clinic.next);
     assert!(!crls.revokes(&leaf));
+}
+
+#[test]
+fn a_list_on_a_files_word_needs_no_signer_and_its_number_falls_only_if_it_may() {
+    let (clinic, rogue) = (clinic(), Clinic::new("clinic.example"));
+    let mut crls = Crls::new();
+    let (_, mut leaf) = clinic.leaf();
+    leaf.serial = vec![5];
+    let mut take =
+        |list: Crl, may_fall| danger::unverified(&mut crls, list, &clinic.domain, may_fall);
+    assert!(take(clinic.list(2, &[&[5]]), false));
+    assert!(!take(clinic.list(1, &[]), false), "older");
+    assert!(!take(clinic.list(2, &[]), false), "another of that number");
+    assert!(take(rogue.list(3, &[]), false), "nobody asks who signed it");
+    assert!(take(clinic.list(1, &[&[5]]), true));
+    assert!(crls.revokes(&leaf));
 }

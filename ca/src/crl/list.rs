@@ -18,6 +18,7 @@ use x509_parser::time::ASN1Time;
 
 use crate::clock::Time;
 use crate::nonce::hex;
+use crate::svid;
 
 /// Largest list that is looked at, in bytes: more than 150,000 serials with a reason each.
 pub const MAX_CRL: usize = 8 * 1024 * 1024;
@@ -124,6 +125,8 @@ struct Read {
     signed: Range<usize>,
     signature: Vec<u8>,
     issuer_name: Vec<u8>,
+    /// The identifier of its issuer's key; nothing if it does not say.
+    issuer_key: Vec<u8>,
     issuer: String,
     number: u64,
     this_update: Time,
@@ -158,6 +161,7 @@ impl Crl {
             return Err(InvalidCrl::Malformed("its issuer's name is too long"));
         }
         let serials = serials(tbs)?;
+        let issuer_key = svid::key_identifier(tbs.extensions());
         let checked = OwnedCertRevocationList::from_der(der).map_err(InvalidCrl::Unusable)?;
         let checked = CertRevocationList::from(checked);
         if checked.issuing_distribution_point().is_some() {
@@ -170,6 +174,7 @@ impl Crl {
             signed: start..start + tbs.as_ref().len(),
             signature: list.signature_value.data.to_vec(),
             issuer_name: issuer_name.to_vec(),
+            issuer_key,
             issuer: tbs.issuer.to_string().escape_debug().to_string(),
             number,
             this_update,
@@ -183,6 +188,12 @@ impl Crl {
     /// Raw DER of its issuer's name.
     pub fn issuer_name(&self) -> &[u8] {
         &self.0.issuer_name
+    }
+
+    /// The identifier of its issuer's key, by which issuers of one name differ; nothing if it says
+    /// none (RFC 5280, section 5.2.1).
+    pub fn issuer_key(&self) -> &[u8] {
+        &self.0.issuer_key
     }
 
     /// Its issuer's name in words, for people.
@@ -218,7 +229,11 @@ impl Crl {
     /// Whether it is of the same issuer as another, and revokes the same certificates.
     pub(crate) fn revokes_as(&self, other: &Self) -> bool {
         let (own, other) = (&self.0, &other.0);
-        let same = || (&own.issuer_name, &own.serials) == (&other.issuer_name, &other.serials);
+        let same = || {
+            own.issuer_name == other.issuer_name
+                && own.issuer_key == other.issuer_key
+                && own.serials == other.serials
+        };
         Arc::ptr_eq(own, other) || same()
     }
 

@@ -14,6 +14,7 @@ mod signer;
 pub(crate) mod specimen;
 
 pub use held::Crls;
+pub(crate) use held::fitting;
 pub use list::{Crl, InvalidCrl, MAX_CRL, MAX_SERIAL};
 pub(crate) use sign::sign;
 pub use sign::{RevocationReason, RevokedLeaf};
