@@ -7,6 +7,9 @@ use std::time::Duration;
 use ca::keys::Pkcs8;
 use ca::offered::Offered;
 use ca::tlog::note::{SigningKey, VerifyingKey};
+use proto::records::v1::notices_server::NoticesServer;
+use proto::records::v1::records_server::RecordsServer;
+use proto::records::v1::replication_server::ReplicationServer;
 use tokio::sync::watch;
 
 use crate::audit::group::AuditWriter;
@@ -183,46 +186,78 @@ pub struct RecordsStart {
 /// # Errors
 /// When its disk or its port does not open, or what is on the disk is not to be believed.
 pub async fn run_records(start: Start, own: RecordsStart) -> Result<(), NodeError> {
-    let (seams, posture) = (start.seams.clone(), start.posture.clone());
-    let name = start.name.clone();
-    let trust = Trust {
-        log: own.keys.log.clone(),
-        quorum: own.keys.quorum(posture.policy.quorum)?,
-        tolerance: posture.tls.tolerance,
-        bug: own.bug,
-    };
-    let replica = Replica::open(&seams.disk, POLICY_FOLDER, trust, seams.clock.now())?;
-    let (log, recovery) = AuditLog::open(&seams.disk, &name, own.audit.signing()?)?;
-    if recovery.cut_bytes > 0 {
-        tracing::warn!(
-            cut_bytes = recovery.cut_bytes,
-            "the audit log had a torn tail"
-        );
-    }
-    let store = Store::open(&*seams.disk, &own.region)?;
     let member = Member::join(start, None);
-    let (store, secrets) = sealing(&member, store, &own)?;
-    let follower = Follower::start(&member, replica, &own.policy_host);
-    let audit = AuditWriter::start(log, &seams);
-    let identifier = Identifier::new(&member, AUDIENCE, &own.issuer, &own.token_host);
-    let guard = Arc::new(Guard::new(&member, identifier, follower, audit, own.bug));
-    let warming = Arc::clone(&guard);
-    tokio::spawn(async move { warming.warm().await });
-    let replicator = Replicator::start(&member, &own.peers);
-    resume(&replicator, &store)?;
-    if secrets.is_some() {
-        tokio::spawn(sweep(store.clone(), seams));
-    }
-    let changed = Arc::new(watch::Sender::new(0));
-    let replication = ReplicationService::new(member.clone(), store.clone(), Arc::clone(&changed));
-    let records = RecordsService::new(guard, store, replicator, posture.tls.recheck, changed);
-    let notices =
-        secrets.map(|secrets| NoticesService::new(member.clone(), secrets, records.clone()));
-    let mut offered = Offered::of(records.server()).and(replication.server());
-    if let Some(notices) = notices {
-        offered = offered.and(notices.server());
+    let node = RecordsNode::start(&member, &member, own)?;
+    let mut offered = Offered::of(node.records).and(node.replication);
+    if let Some(notices) = node.notices {
+        offered = offered.and(notices);
     }
     Ok(member.door().serve(PORT, offered).await?)
+}
+
+/// One region's records, under way and not to be reached yet.
+pub struct RecordsNode {
+    /// For callers.
+    pub records: RecordsServer<RecordsService>,
+    /// For the other regions.
+    pub replication: ReplicationServer<ReplicationService>,
+    /// For whoever sends notices, if they are taken.
+    pub notices: Option<NoticesServer<NoticesService>>,
+}
+
+impl RecordsNode {
+    /// Starts it. `callers` judges those who call, and `among` is who this node is among the
+    /// others: one member, unless callers come in by a door of their own.
+    ///
+    /// # Errors
+    /// When its disk does not open, or what is on it is not to be believed.
+    pub fn start(callers: &Member, among: &Member, own: RecordsStart) -> Result<Self, NodeError> {
+        let Start {
+            seams,
+            posture,
+            name,
+            ..
+        } = &among.start;
+        let trust = Trust {
+            log: own.keys.log.clone(),
+            quorum: own.keys.quorum(posture.policy.quorum)?,
+            tolerance: posture.tls.tolerance,
+            bug: own.bug,
+        };
+        let replica = Replica::open(&seams.disk, POLICY_FOLDER, trust, seams.clock.now())?;
+        let (log, recovery) = AuditLog::open(&seams.disk, name, own.audit.signing()?)?;
+        if recovery.cut_bytes > 0 {
+            tracing::warn!(
+                cut_bytes = recovery.cut_bytes,
+                "the audit log had a torn tail"
+            );
+        }
+        let store = Store::open(&*seams.disk, &own.region)?;
+        let (store, secrets) = sealing(among, store, &own)?;
+        let follower = Follower::start(among, replica, &own.policy_host);
+        let audit = AuditWriter::start(log, seams);
+        let identifier = Identifier::new(callers, AUDIENCE, &own.issuer, &own.token_host);
+        let guard = Arc::new(Guard::new(callers, identifier, follower, audit, own.bug));
+        let warming = Arc::clone(&guard);
+        tokio::spawn(async move { warming.warm().await });
+        let replicator = Replicator::start(among, &own.peers);
+        resume(&replicator, &store)?;
+        if secrets.is_some() {
+            tokio::spawn(sweep(store.clone(), seams.clone()));
+        }
+        let changed = Arc::new(watch::Sender::new(0));
+        let replication =
+            ReplicationService::new(among.clone(), store.clone(), Arc::clone(&changed));
+        let recheck = callers.start.posture.tls.recheck;
+        let records = RecordsService::new(guard, store, replicator, recheck, changed);
+        let notices = secrets
+            .map(|secrets| NoticesService::new(among.clone(), secrets, records.clone()).server());
+        Ok(Self {
+            records: records.server(),
+            replication: replication.server(),
+            notices,
+        })
+    }
 }
 
 /// The store as the node has it, and its secrets, if it has any.

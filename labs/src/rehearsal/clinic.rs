@@ -67,6 +67,8 @@ pub struct Terms {
     pub token_ttl: Duration,
     /// Who has the role of a doctor.
     pub doctors: Vec<String>,
+    /// Hosts of further records, which whoever starts the clinic runs: see [`Clinic::node`].
+    pub beside: Vec<String>,
 }
 
 impl Terms {
@@ -90,6 +92,7 @@ impl Terms {
             },
             token_ttl: services::token::grpc::TTL,
             doctors: doctors.iter().map(|&name| name.to_owned()).collect(),
+            beside: Vec::new(),
         })
     }
 }
@@ -98,6 +101,8 @@ impl Terms {
 pub struct Clinic {
     fabric: LocalFabric,
     ca: Arc<Mutex<Ca>>,
+    policy: PolicyKeys,
+    records: Vec<String>,
     nodes: JoinSet<(String, Result<(), NodeError>)>,
 }
 
@@ -110,14 +115,6 @@ impl Clinic {
         let fabric = LocalFabric::new(SystemClock.now());
         let seams = place(&fabric, "ca");
         let ca = Arc::new(Mutex::new(Ca::open(&seams, terms.settings.clone())?));
-        let mut clinic = Self {
-            fabric,
-            ca: Arc::clone(&ca),
-            nodes: JoinSet::new(),
-        };
-        clinic.run("ca", async move {
-            Ok(ca::node::serve(seams, ca, CA_PORT).await?)
-        });
         let log = key("clinic.example/policy")?;
         let witnesses = REGIONS.map(|region| format!("witness.{region}"));
         let mut signing = BTreeMap::new();
@@ -127,42 +124,57 @@ impl Clinic {
             cosigners.push(key.signing()?.cosigner());
             signing.insert(name.clone(), key);
         }
-        let keys = PolicyKeys {
-            log: log.signing()?.verifying(),
-            witnesses: cosigners,
+        let of_regions = REGIONS.iter().map(|region| format!("records.{region}"));
+        let mut clinic = Self {
+            fabric,
+            ca: Arc::clone(&ca),
+            policy: PolicyKeys {
+                log: log.signing()?.verifying(),
+                witnesses: cosigners,
+            },
+            records: of_regions.chain(terms.beside.iter().cloned()).collect(),
+            nodes: JoinSet::new(),
         };
+        clinic.run("ca", async move {
+            Ok(ca::node::serve(seams, ca, CA_PORT).await?)
+        });
+        let keys = clinic.policy.clone();
         for (name, key) in signing {
             let (start, log) = (clinic.node(&name)?, keys.log.clone());
             clinic.run(&name, run_witness(start, key, log));
         }
         let start = clinic.node(POLICY)?;
         found_policy(&start, &log, &keys, &terms.doctors)?;
-        clinic.run(POLICY, run_policy(start, log, keys.clone(), Mutation::None));
+        clinic.run(POLICY, run_policy(start, log, keys, Mutation::None));
         let (start, ttl) = (clinic.node(TOKEN)?, terms.token_ttl);
         clinic.run(TOKEN, run_tokens(start, ISSUER, ttl));
         for region in REGIONS {
-            clinic.run_records(region, &keys)?;
+            let own = clinic.records(region)?;
+            let name = format!("records.{region}");
+            let start = clinic.node(&name)?;
+            clinic.run(&name, run_records(start, own));
         }
         Ok(clinic)
     }
 
-    fn run_records(&mut self, region: &str, keys: &PolicyKeys) -> Result<(), NodeError> {
+    /// What the records of a region need beside their [`Self::node`].
+    ///
+    /// # Errors
+    /// When there is no randomness for a key.
+    pub fn records(&self, region: &str) -> Result<RecordsStart, NodeError> {
         let name = format!("records.{region}");
-        let others = REGIONS.iter().filter(|other| **other != region);
-        let own = RecordsStart {
+        let others = self.records.iter().filter(|other| **other != name);
+        Ok(RecordsStart {
             region: region.to_owned(),
-            peers: others.map(|other| format!("records.{other}")).collect(),
+            peers: others.cloned().collect(),
             policy_host: POLICY.to_owned(),
             token_host: TOKEN.to_owned(),
             issuer: ISSUER.to_owned(),
-            keys: keys.clone(),
+            keys: self.policy.clone(),
             audit: key(&services::audit::origin(&name))?,
             secrets: false,
             bug: Mutation::None,
-        };
-        let start = self.node(&name)?;
-        self.run(&name, run_records(start, own));
-        Ok(())
+        })
     }
 
     /// How true time is read here.
@@ -242,7 +254,11 @@ impl Clinic {
         self.nodes.spawn_local(async move { (name, node.await) });
     }
 
-    fn node(&self, name: &str) -> Result<Start, NodeError> {
+    /// What a node of that name is started with.
+    ///
+    /// # Errors
+    /// When there is no invitation for it.
+    pub fn node(&self, name: &str) -> Result<Start, NodeError> {
         let seams = place(&self.fabric, name);
         self.start_of(name, &format!("/{name}"), seams)
     }
