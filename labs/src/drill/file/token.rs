@@ -34,6 +34,8 @@ pub struct Token {
     pub issuer: String,
     /// `aud`.
     pub audience: Vec<String>,
+    /// `typ` in its header.
+    pub typ: String,
     /// Further claims.
     pub claims: Map<String, Json>,
     /// The header or metadata it goes in. In `authorization` it comes after `Bearer`.
@@ -45,8 +47,8 @@ pub struct Token {
 }
 
 impl Token {
-    pub(super) const KNOWN: [&'static str; 7] = [
-        "jwks", "issuer", "audience", "claims", "header", "life", "bound",
+    pub(super) const KNOWN: [&'static str; 8] = [
+        "jwks", "issuer", "audience", "type", "claims", "header", "life", "bound",
     ];
 
     pub(super) fn read<'a, 'i>(fields: &Fields<'a, 'i>, folder: &Path) -> Placed<Self> {
@@ -81,6 +83,10 @@ impl Token {
             jwks,
             issuer: issuer.text.to_owned(),
             audience,
+            typ: fields
+                .word("type")?
+                .map_or("JWT", |word| word.text)
+                .to_owned(),
             claims,
             header: header.map_or("authorization", |word| word.text).to_owned(),
             life: fields.duration("life")?.unwrap_or(Duration::from_secs(300)),

@@ -3,6 +3,8 @@
 //! There is one key in use at a time; the list that the target reads may hold others, since that
 //! is what the cases change. A good token differs from a bad one in what the case says alone.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::json;
 
 use super::{Caller, Obstacle, Stage, StageError};
@@ -11,7 +13,7 @@ use crate::drill::clock;
 use crate::drill::eyes::Badge;
 use crate::drill::file::{Jwks as Where, Token};
 use crate::drill::place::Material;
-use crate::drill::tokens::{Jwks, Served, TokenKey, Wish};
+use crate::drill::tokens::{Jwks, Served, TokenKey, Wish, thumbprint};
 
 /// The tokens of a target that wants some.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct Tokens {
     rules: Token,
     key: TokenKey,
     served: Option<Served>,
+    /// How many were wished for.
+    wished: AtomicU64,
 }
 
 impl Tokens {
@@ -36,6 +40,7 @@ impl Tokens {
             rules: rules.clone(),
             key,
             served,
+            wished: AtomicU64::new(0),
         })
     }
 
@@ -54,7 +59,8 @@ impl Tokens {
         self.served.as_ref()
     }
 
-    /// A good token for the caller with this leaf, to be changed before it is signed.
+    /// A good token for the caller with this leaf, to be changed before it is signed. It has a name
+    /// of its own (`jti`), which RFC 9068 demands.
     pub fn wish(&self, leaf: &Leaf) -> Wish {
         let now = clock::unix_seconds();
         let life = i64::try_from(self.rules.life.as_secs()).unwrap_or(i64::MAX / 2);
@@ -63,7 +69,13 @@ impl Tokens {
         if self.rules.audience.len() > 1 {
             wish = wish.claim("aud", json!(self.rules.audience));
         }
-        wish = wish.claims(&self.rules.claims);
+        // A key is made for one run alone, so that no other run gives the same names.
+        let run = thumbprint(self.key.public_point());
+        let number = self.wished.fetch_add(1, Ordering::Relaxed);
+        wish = wish
+            .typ(&self.rules.typ)
+            .claim("jti", json!(format!("{run}-{number}")))
+            .claims(&self.rules.claims);
         if self.rules.bound {
             wish = wish.bound_to(leaf.certificate());
         }

@@ -118,7 +118,7 @@ impl Wish {
     }
 }
 
-/// The SHA-256 of a certificate, as a bound token writes it.
+/// The SHA-256 of a certificate, as a bound token writes it, or of anything else.
 pub fn thumbprint(certificate: &[u8]) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
     BASE64_URL_SAFE_NO_PAD.encode(digest)
