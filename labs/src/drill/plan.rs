@@ -289,6 +289,7 @@ address = "orders.example:8443"
 start = ["./orders"]
 stop = ["./stop"]
 reload = ["./reload.sh"]
+settle = "10s"
 [files]
 key = { path = "tls/all.pem", mode = "0640", owner = "101:102" }
 chain = "tls/all.pem"

@@ -7,11 +7,10 @@
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::super::printer::Printer;
 use super::super::stop::Stop;
-use super::super::{Exit, Place, ask, span};
+use super::super::{Exit, Place, ask};
 use crate::drill::file::DrillFile;
 use text::{Answers, Field};
 
@@ -50,15 +49,16 @@ pub(super) struct Words {
     /// A call that is answered by a stream, if there is one
     #[arg(long, value_name = "CALL")]
     stream: Option<String>,
-    /// The command that makes it read its files again, if it does not watch them
+    /// The command that makes it read its files again, if it does not watch them: a program and
+    /// its arguments, with no shell
     #[arg(long, value_name = "COMMAND")]
     reload: Option<String>,
     /// The command that starts it, if the drill is to
     #[arg(long, value_name = "COMMAND")]
     start: Option<String>,
-    /// How long a change may take to reach it: 10s if it is not said, 120s for a mounted secret
-    #[arg(long, value_name = "SPAN", value_parser = span::some)]
-    settle: Option<Duration>,
+    /// How long a change may take to reach it: 10s, or 120s for a mounted secret
+    #[arg(long, value_name = "SPAN")]
+    settle: Option<String>,
     /// How its files are swapped
     #[arg(long, value_name = "WAY", value_enum)]
     swap: Option<Way>,
@@ -95,7 +95,7 @@ struct Question {
     needed: bool,
 }
 
-const QUESTIONS: [Question; 10] = [
+const QUESTIONS: [Question; 11] = [
     asked(
         Field::Address,
         "--address",
@@ -143,14 +143,21 @@ const QUESTIONS: [Question; 10] = [
         "Which call is answered by a stream? Nothing if none is",
     ),
     left(
+        Field::Start,
+        "--start",
+        "Which command starts it, from the file's folder? The drill writes its files and then starts \
+         it. Nothing if it runs already, on files that are there",
+    ),
+    left(
         Field::Reload,
         "--reload",
         "Which command makes it read its files again? Nothing if it watches them",
     ),
-    left(
-        Field::Start,
-        "--start",
-        "Which command starts it, from the file's folder? Nothing if it runs already",
+    asked(
+        Field::Settle,
+        "--settle",
+        "How long may a change take to reach it? About 120s for a mounted secret",
+        Some("10s"),
     ),
 ];
 
@@ -218,7 +225,6 @@ impl Words {
     /// What the words answer already, each tried.
     fn answers(&self) -> Result<Answers, Stop> {
         let mut answers = Answers {
-            settle: self.settle,
             swap: self.swap.map(Way::word),
             ..Answers::default()
         };
@@ -233,6 +239,7 @@ impl Words {
             (Field::Stream, &self.stream),
             (Field::Reload, &self.reload),
             (Field::Start, &self.start),
+            (Field::Settle, &self.settle),
         ];
         for (field, given) in given {
             let Some(word) = given else { continue };

@@ -13,7 +13,7 @@ use crate::report::json::InvalidReport;
 use crate::report::text::{Page, Style, Tone};
 
 /// Columns before what a case does.
-const WORD: usize = 30;
+const WORD: usize = 32;
 
 /// Say what a run would do: each file, command, probe and case, and about how long it takes
 ///
@@ -172,8 +172,8 @@ mod tests {
     use crate::drill::run::Options;
 
     const TEXT: &str = "format = 1\n[target]\naddress = \"localhost:8443\"\n\
-        start = [\"./orders\", \"two words\"]\nreload = []\n[files]\nkey = \"k.pem\"\n\
-        chain = \"c.pem\"\ntrust = \"t.pem\"\n[caller]\ndns = \"cart\"\n\
+        start = [\"./orders\", \"two words\"]\nreload = []\nsettle = \"10s\"\n\
+        [files]\nkey = \"k.pem\"\nchain = \"c.pem\"\ntrust = \"t.pem\"\n[caller]\ndns = \"cart\"\n\
         [calls]\nallowed = { http = \"GET /orders\" }\n";
 
     fn shown(why: bool) -> String {

@@ -85,7 +85,7 @@ fn a_name_that_the_owner_wants_refused_is_their_objective_and_a_made_up_one_is_n
 
 fn drill_file() -> DrillFile {
     let text = r#"format = 1
-target = { address = "localhost:8443", reload = [] }
+target = { address = "localhost:8443", reload = [], settle = "10s" }
 files = { key = "key.pem", chain = "chain.pem", trust = "trust.pem" }
 caller = { dns = "cart.shop" }
 calls = { allowed = "shop.Orders/Get" }

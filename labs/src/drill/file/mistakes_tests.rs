@@ -25,6 +25,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "drill.toml:2: [target] needs `reload`: the command that makes it",
     ),
     (
+        "settle = \"10s\"\n",
+        "",
+        "drill.toml:2: [target] needs `settle`: how long a change may take to reach it",
+    ),
+    (
         "reload",
         "relaod",
         "drill.toml:4: unknown field `relaod` in [target]; the nearest is `reload`",
@@ -32,7 +37,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "[caller]",
         "[calller]",
-        "drill.toml:9: unknown field `calller` in the file; the nearest is `caller`",
+        "drill.toml:10: unknown field `calller` in the file; the nearest is `caller`",
     ),
     (
         "127.0.0.1:8443",
@@ -43,22 +48,22 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "\"chain.pem\"",
         "\"trust.pem\"",
-        "drill.toml:8: `chain` and `trust` have the same path",
+        "drill.toml:9: `chain` and `trust` have the same path",
     ),
     (
         "\"key.pem\"",
         "{ path = \"k\", mode = \"640x\" }",
-        "drill.toml:6: `mode` is `640x`; it takes an octal",
+        "drill.toml:7: `mode` is `640x`; it takes an octal",
     ),
     (
         "\"key.pem\"",
         "{ path = \"k\", mode = \"4755\" }",
-        "drill.toml:6: `mode`",
+        "drill.toml:7: `mode`",
     ),
     (
         "\"key.pem\"",
         "{ path = \"k\", mode = 0o640 }",
-        "drill.toml:6: `mode` is a whole number; it takes",
+        "drill.toml:7: `mode` is a whole number; it takes",
     ),
     (
         "\"key.pem\"",
@@ -73,27 +78,27 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "\"key.pem\"",
         "{ mode = \"0640\" }",
-        "drill.toml:6: `key` needs `path`: where",
+        "drill.toml:7: `key` needs `path`: where",
     ),
     (
         "trust = \"trust.pem\"",
         "trust = \"t\"\nswap = \"inplace\"",
-        "drill.toml:9: unknown swap `inplace`; the nearest is `in-place`",
+        "drill.toml:10: unknown swap `inplace`; the nearest is `in-place`",
     ),
     (
         "dns = \"cart.shop\"",
         "",
-        "drill.toml:9: [caller] needs `uri`",
+        "drill.toml:10: [caller] needs `uri`",
     ),
     (
         "GET /orders",
         "GRAB /orders",
-        "drill.toml:12: unknown method `GRAB`",
+        "drill.toml:13: unknown method `GRAB`",
     ),
     (
         "{ http = \"GET /orders\" }",
         "\"GET /orders\"",
-        "drill.toml:12: `allowed` is `GET /orders`; it takes a gRPC",
+        "drill.toml:13: `allowed` is `GET /orders`; it takes a gRPC",
     ),
     (
         "{ http = \"GET /orders\" }",

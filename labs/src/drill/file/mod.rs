@@ -33,7 +33,7 @@ pub use calls::{CallWish, Calls, Code};
 pub use files::{FileWish, Files, Form, Owner, Piece, Swap};
 pub use flaw::{DrillFileError, Flaw};
 pub use objectives::{Accept, Objectives};
-pub use target::{Address, Reload, SETTLE, Target, Upstream};
+pub use target::{Address, Reload, Target, Upstream};
 pub use token::{Jwks, Token};
 pub use words::CASES;
 

@@ -7,9 +7,6 @@ use std::time::Duration;
 use super::fields::{Fields, Word};
 use super::flaw::{Placed, incoherent};
 
-/// How long a change may take to reach the target if the file says nothing.
-pub const SETTLE: Duration = Duration::from_secs(10);
-
 /// A place to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -77,7 +74,8 @@ pub struct Target {
     pub stop: Option<Vec<String>>,
     /// How it is told of new files.
     pub reload: Reload,
-    /// How long a change may take to reach it.
+    /// How long a change may take to reach it. It is its owner's demand, and has no usual value: a
+    /// build fails by it.
     pub settle: Duration,
     /// URIs in its leaf.
     pub uris: Vec<String>,
@@ -100,6 +98,9 @@ impl Target {
         };
         let wanted = "the command that makes it read its files again, or [] if it watches them";
         let reload = fields.need("reload", fields.command("reload")?, wanted)?;
+        let wanted = "how long a change may take to reach it, such as \"10s\"; about \"120s\" for a \
+                      mounted secret";
+        let settle = fields.need("settle", fields.duration("settle")?, wanted)?;
         let mut hosts = owned(fields.words("dns")?);
         if hosts.is_empty() {
             hosts.push(address.host.clone());
@@ -112,7 +113,7 @@ impl Target {
             } else {
                 Reload::Command(reload)
             },
-            settle: fields.duration("settle")?.unwrap_or(SETTLE),
+            settle,
             uris: fields
                 .word("uri")?
                 .map(|word| word.text.to_owned())

@@ -33,6 +33,7 @@ refused-uris = ["spiffe://shop.example/other"]
 jwks = { listen = "127.0.0.1:9080" }
 issuer = "https://issuer.example"
 audience = "orders"
+type = "at+jwt"
 claims = { scope = "read", roles = ["a"], deep = { n = 1 } }
 bound = true
 
@@ -53,6 +54,7 @@ const LEAST: &str = r#"format = 1
 [target]
 address = "127.0.0.1:8443"
 reload = []
+settle = "10s"
 [files]
 key = "key.pem"
 chain = "chain.pem"
@@ -104,6 +106,7 @@ fn everything_there_is_to_say_is_read() {
     assert_eq!(file.caller.trust_domain(), Some("shop.example"));
     let token = file.token.as_ref().unwrap();
     assert_eq!(token.claims["deep"]["n"], 1);
+    assert_eq!(token.typ, "at+jwt");
     assert!(token.bound && token.header == "authorization");
     assert_eq!(file.calls.refusal, Some(Code::Grpc(16)));
     assert!(file.calls.refused_without_token);
@@ -126,7 +129,6 @@ fn the_least_is_enough_and_the_rest_is_as_usual() {
     let file = parse(LEAST).unwrap();
     assert_eq!(file.files.swap, Swap::Rename);
     assert_eq!(file.target.reload, Reload::Watches);
-    assert_eq!(file.target.settle, SETTLE);
     assert_eq!(
         (file.files.key.form, file.files.chain.form),
         (Form::Pkcs8, Form::Pem)
@@ -153,7 +155,7 @@ fn what_is_accepted_has_a_reason_and_an_end() {
     let over = file.over(datetime!(2027-03-02 00:00 UTC));
     let text = over[0].to_string();
     assert!(
-        text.starts_with("drill.toml:14: `leaf-swap` was accepted (OPS-1) until 2027-03-01"),
+        text.starts_with("drill.toml:15: `leaf-swap` was accepted (OPS-1) until 2027-03-01"),
         "{text}"
     );
     for (line, expected) in [
@@ -175,7 +177,7 @@ fn what_is_accepted_has_a_reason_and_an_end() {
         ),
         (
             "leaf-swap = { reason = \"x\", until = 2027-02-30 }",
-            "drill.toml:14: ",
+            "drill.toml:15: ",
         ),
     ] {
         let said = said(&accept(line));

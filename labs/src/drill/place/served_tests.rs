@@ -31,8 +31,8 @@ impl House {
     async fn open(swap: &str, fault: Fault) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let text = format!(
-            "format = 1\n[target]\naddress = \"localhost:1\"\nreload = []\n[files]\n\
-             key = {{ path = \"tls/key.pem\", form = \"sec1\" }}\nchain = \"tls/chain.pem\"\n\
+            "format = 1\n[target]\naddress = \"localhost:1\"\nreload = []\n\
+             settle = \"10s\"\n[files]\nkey = {{ path = \"tls/key.pem\", form = \"sec1\" }}\nchain = \"tls/chain.pem\"\n\
              trust = \"tls/trust.pem\"\ncrl = \"tls/crl.pem\"\nswap = \"{swap}\"\n\
              [caller]\nuri = \"spiffe://shop.example/cart\"\n[calls]\n\
              allowed = {{ http = \"GET {}\" }}\n",

@@ -11,7 +11,7 @@ use super::*;
 use crate::drill::file::{CallWish, Reload, Swap};
 
 const ENOUGH: &str = "schism drill init --address localhost:1 --key k --chain c --trust t \
-    --caller cart.shop --call shop.Orders/Get";
+    --caller cart.shop --call shop.Orders/Get --settle 10s";
 
 fn words(line: &str, file: &Path) -> Words {
     let line = line.split(' ').map(|word| word.replace('~', " "));
@@ -58,7 +58,7 @@ fn every_word_has_its_place_in_the_file() {
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("all.toml");
     let more = "--crl l.crl --stream GET~/orders/watch --reload nginx~-s~reload --start ./o \
-                --settle 1m30s --swap symlink";
+                --swap symlink";
     let said = init(&format!("{ENOUGH} {more}"), &file).unwrap();
     assert!(said.contains("all.toml\n"), "{said}");
     let drill = DrillFile::read(&file).unwrap();
@@ -68,7 +68,7 @@ fn every_word_has_its_place_in_the_file() {
         Reload::Command(words("nginx -s reload"))
     );
     assert_eq!(drill.target.start, Some(words("./o")));
-    assert_eq!(drill.target.settle.as_secs(), 90);
+    assert_eq!(drill.target.settle.as_secs(), 10);
     assert_eq!(drill.files.swap, Swap::Symlink);
     assert!(drill.files.crl.is_some());
     assert!(matches!(drill.calls.stream, Some(CallWish::Http { .. })));
@@ -93,6 +93,7 @@ fn no_file_is_written_over_and_none_is_written_for_nothing() {
             "schism drill init --address here",
             "`--address`: `address` is `here`",
         ),
+        ("schism drill init --settle soon", "`--settle`: `settle` is"),
         ("schism drill init --call GET~orders", "`--call`: `http` is"),
         (
             "schism drill init --key k --trust k",
@@ -129,14 +130,16 @@ fn a_question_is_put_again_until_its_answer_can_be_and_an_end_writes_nothing() {
         "spiffe://shop.example/cart",
         "GET /orders",
         "",
-        "none",
         "",
+        "none",
+        "20s",
     ];
     let (answers, err) = answer(&lines);
     let text = answers.unwrap().text();
     let drill = DrillFile::parse("drill.toml", &text, Path::new("/")).unwrap();
     assert_eq!(drill.target.address.to_string(), "localhost:8443");
     assert!(drill.files.key.path.ends_with("tls/tls.key"));
+    assert_eq!(drill.target.settle.as_secs(), 20);
     assert!(err.contains("`address` is `no port`"), "{err}");
     assert!(err.contains("this has to be said"), "{err}");
     let (ended, _) = answer(&["", ""]);

@@ -3,10 +3,6 @@
 //! Every answer becomes a string in quotes, so that none can be anything else; what was not
 //! answered is shown as a comment, or as usual where the file needs it.
 
-use std::time::Duration;
-
-use super::super::super::span;
-
 /// What an answer is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Field {
@@ -20,13 +16,13 @@ pub(super) enum Field {
     Stream,
     Reload,
     Start,
+    Settle,
 }
 
 /// What was answered so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Answers {
     pub(super) said: Vec<(Field, String)>,
-    pub(super) settle: Option<Duration>,
     pub(super) swap: Option<&'static str>,
 }
 
@@ -65,7 +61,6 @@ impl Answers {
     }
 
     fn target(&self) -> String {
-        let settle = self.settle.unwrap_or(Duration::from_secs(10));
         let start = match self.of(Field::Start) {
             Some(command) => format!("start = {}\n", argv(command)),
             None => "# start = [\"./orders\"]   # the drill starts and ends it; else it runs\n"
@@ -81,13 +76,13 @@ impl Answers {
              # The command that makes it read its files again; [] if it watches them.\n\
              reload = {reload}\n\
              # How long a change may take to reach it: about 120s for a mounted secret.\n\
-             settle = \"{settle}\"\n\
+             settle = {settle}\n\
              # Names in its certificate, if they are not the host of `address`:\n\
              # dns = [\"orders.shop\"]\n\
              # uri = \"spiffe://shop.example/orders\"\n",
             address = self.quoted(Field::Address, "localhost:8443"),
             reload = self.of(Field::Reload).map_or("[]".to_owned(), argv),
-            settle = settled(settle),
+            settle = self.quoted(Field::Settle, "10s"),
         )
     }
 
@@ -186,15 +181,4 @@ fn argv(command: &str) -> String {
 /// A string of TOML that says this and nothing else.
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
-}
-
-/// A span with one unit, as the file takes it.
-fn settled(span: Duration) -> String {
-    let shown = span::shown(span);
-    let units = shown.chars().filter(|c| c.is_ascii_alphabetic()).count();
-    match (units, span.subsec_millis()) {
-        (1, _) if !shown.contains('.') && !shown.ends_with('d') => shown,
-        (_, 0) => format!("{}s", span.as_secs()),
-        _ => format!("{}ms", span.as_millis()),
-    }
 }

@@ -8,7 +8,7 @@ use super::*;
 use crate::drill::report::sample::{bad, good};
 
 const TEXT: &str = "format = 1\n[target]\naddress = \"localhost:8443\"\nreload = []\n\
-    [files]\nkey = \"k.pem\"\nchain = \"c.pem\"\ntrust = \"t.pem\"\n[caller]\n\
+    settle = \"10s\"\n[files]\nkey = \"k.pem\"\nchain = \"c.pem\"\ntrust = \"t.pem\"\n[caller]\n\
     dns = \"cart\"\n[calls]\nallowed = { http = \"GET /orders\" }\n[accept]\n\
     leaf-swap = { reason = \"OPS-1\", until = 2020-01-01 }\n";
 
