@@ -54,7 +54,7 @@ pub(super) const SCENES: &[Scene] = &[
             does: "Writes a new leaf, and closes the target's connections once a second, until \
                    one is opened with the new leaf or `settle` is over.",
             why: "A client that reads its certificate once presents it until it expires, and \
-                  then nobody lets it in (temporalio/sdk-rust#1342).",
+                  then nobody lets it in (temporalio/sdk-rust#1338).",
             rests: Rests::Said("target.settle"),
             needs: NEEDS,
             worth: 9,
@@ -126,7 +126,10 @@ pub(super) const SCENES: &[Scene] = &[
                    must break each of them off.",
             why: "Where one authority signs for everybody, any service with a certificate can \
                   stand in for the upstream of a client that does not compare names.",
-            rests: Rests::Must("RFC 9110, section 4.3.4"),
+            rests: Rests::Advice(
+                "RFC 9110, section 4.3.4: a client must verify the name, and should end the \
+                 connection",
+            ),
             needs: NEEDS,
             worth: 8,
         }],

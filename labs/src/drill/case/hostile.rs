@@ -39,7 +39,7 @@ const CASES: &[Case] = &[
                is trusted.",
         why: "Where several trust domains are believed, each could speak for the others' \
               workloads: whoever compares paths alone lets them (SPIFFE Trust Domain and Bundle, \
-              6.4).",
+              5.2).",
         rests: Rests::Advice("a name without its trust domain is no name"),
         needs: &[Need::SpiffeId],
         worth: 7,

@@ -26,8 +26,8 @@ pub(super) const SCENES: &[Scene] = &[
             does: "Writes a new leaf and key, tells the target as the file says, and looks which \
                    leaf new handshakes show until `settle` is over.",
             why: "Leaves that live for hours make a restart for each of them an outage; tonic's \
-                  own TLS settings, as many servers', read their files once \
-                  (temporalio/sdk-rust#1342, Rocket#2363).",
+                  own TLS settings take the bytes once, and many servers read their files once \
+                  (GreptimeTeam/greptimedb#4104, rwf2/Rocket#2363).",
             rests: Rests::Said("target.settle"),
             needs: &[],
             worth: 9,
@@ -46,7 +46,7 @@ pub(super) const SCENES: &[Scene] = &[
                    retry where gRPC allows it without being told.",
             why: "A rotation that cuts connections is put off until it happens to everybody at \
                   once. Servers that rotate by starting again, or by an age limit on \
-                  connections that they cut hard, lose what is under way (envoy#28386).",
+                  connections that they cut hard, lose what is under way (envoy#34356).",
             rests: Rests::FailedRequests("a rotation that costs requests is put off"),
             needs: &[],
             worth: 7,

@@ -32,9 +32,9 @@ pub(super) const SCENES: &[Scene] = &[
                 group: Group::Revocation,
                 title: "A revoked leaf is refused on new connections",
                 does: CHANGE,
-                why: "A list that nobody reads takes nothing back. go-spiffe (#329) and Istio \
-                      (#17763) read none; refusing the renewal only is what step-ca calls \
-                      passive (smallstep/certificates#206).",
+                why: "A list that nobody reads takes nothing back. go-spiffe reads none \
+                      (go-spiffe#329), and Istio read none for years (istio#17763); refusing \
+                      the renewal only is what step-ca's documentation calls passive.",
                 rests: Rests::Settled(Change::LeafRevoked, Path::New),
                 needs: &[Need::Crl],
                 worth: 9,
@@ -44,9 +44,11 @@ pub(super) const SCENES: &[Scene] = &[
                 group: Group::Revocation,
                 title: "A revoked leaf is refused on resumed sessions",
                 does: CHANGE,
-                why: "For a resumed session rustls and Go call no verifier, and each resumption \
-                      brings a new ticket, so a stolen leaf may live on for ever \
-                      (CVE-2025-68121, botan#5818, spire#6715).",
+                why: "For a resumed session rustls asks no verifier and Go no \
+                      VerifyPeerCertificate (spire#6715); Oak served a caller that was revoked \
+                      (project-oak/oak#5167). In TLS 1.3 each resumption can bring a new \
+                      ticket, so a stolen leaf may live on for ever \
+                      (scylladb/python-driver#1017).",
                 rests: Rests::Exposure(
                     Change::LeafRevoked,
                     Path::Resumed,
@@ -62,8 +64,8 @@ pub(super) const SCENES: &[Scene] = &[
                 title: "A revoked leaf is refused on open connections",
                 does: CHANGE,
                 why: "The thief has a connection open already. Lists are looked at in the \
-                      handshake by nginx and Envoy; Teleport closes connections \
-                      (teleport#51504).",
+                      handshake by nginx and Envoy; Teleport closes a connection, but for its \
+                      certificate's end only (teleport#41826).",
                 rests: Rests::Exposure(
                     Change::LeafRevoked,
                     Path::Established,
@@ -78,7 +80,8 @@ pub(super) const SCENES: &[Scene] = &[
                 title: "A revoked leaf is refused on open streams",
                 does: CHANGE,
                 why: "A watch that was opened before the revocation shows all that happens \
-                      after it (consul#5277).",
+                      after it; Consul looked at a stream's rights when it began, and not again \
+                      (consul#5237, since mended).",
                 rests: Rests::Exposure(
                     Change::LeafRevoked,
                     Path::Stream,
@@ -100,8 +103,8 @@ pub(super) const SCENES: &[Scene] = &[
             does: "A leaf is revoked, and refused; then a list with a lower number is written, on \
                    which it does not stand. It must stay refused until `settle` is over.",
             why: "Whoever can delay or replay files gives a stolen leaf its power back. \
-                  rustls-webpki takes the first list that fits and does not look at its number \
-                  (rustls-webpki#488).",
+                  rustls-webpki 0.103 takes the first list that fits and does not look at its \
+                  number (rustls-webpki#488, mended on its main branch).",
             rests: Rests::Advice(
                 "RFC 5280, section 5.2.3: the number is there to tell which list supersedes which",
             ),

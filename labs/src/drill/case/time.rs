@@ -52,7 +52,7 @@ pub(super) const SCENES: &[Scene] = &[
                 does: CHANGE,
                 why: "Dates were looked at once, and each resumption renews the ticket: a \
                       session outlives its certificate for as long as somebody comes back \
-                      (botan#5818, project-oak/oak#5167).",
+                      (scylladb/python-driver#1017).",
                 rests: Rests::Exposure(
                     Change::Expired,
                     Path::Resumed,
@@ -67,9 +67,9 @@ pub(super) const SCENES: &[Scene] = &[
                 group: Group::Time,
                 title: "A connection ends with its certificate",
                 does: CHANGE,
-                why: "Connections outlive the certificates that opened them in Envoy (#17999), \
-                      Istio (#7630) and Dapr (#4197); SPIRE looks at the date at every request \
-                      (spire#711).",
+                why: "Connections outlive the certificates that opened them in Envoy \
+                      (envoy#17999), Istio (istio#7630) and gRPC (grpc-go#3021); SPIRE looks at \
+                      the date at every request (spire#711).",
                 rests: Rests::Exposure(
                     Change::Expired,
                     Path::Established,
@@ -83,8 +83,8 @@ pub(super) const SCENES: &[Scene] = &[
                 group: Group::Time,
                 title: "A stream ends with its certificate",
                 does: CHANGE,
-                why: "Targets that look at the date at every request look at a stream's once \
-                      (istio#41924).",
+                why: "Targets that look at an end at every request look at a stream's once \
+                      (bytebase/bytebase#19238, of tokens).",
                 rests: Rests::Exposure(
                     Change::Expired,
                     Path::Stream,

@@ -32,8 +32,8 @@ pub(super) const SCENES: &[Scene] = &[
             does: "Adds the next root to the trusted ones; a caller below it must be served \
                    within `settle`, and one below the old root as before.",
             why: "Roots are exchanged by trusting both for a while. Linkerd reads its anchors at \
-                  the start only (linkerd2#13613), Istio did not watch its root file, and a \
-                  leaf that comes before its root is an outage (istio#30947, istio#47424).",
+                  the start only (linkerd2#13613), as Istio did its root file (istio#60446), and \
+                  a leaf that comes before its root can be an outage (istio#47424).",
             rests: Rests::Said("target.settle"),
             needs: &[],
             worth: 8,
@@ -79,8 +79,9 @@ pub(super) const SCENES: &[Scene] = &[
                 title: "A removed root is refused on open connections",
                 does: CHANGE,
                 why: "Certificates are looked at in the handshake, and a connection can last for \
-                      days. SPIRE looks again at every request (spire#711); whether others \
-                      must is disputed (spiffe#376).",
+                      days. SPIRE looks at the leaf again at every request, and not at its \
+                      root (spire#711); whether others must is an open question \
+                      (spiffe/spiffe#424).",
                 rests: Rests::Exposure(
                     Change::RootRemoved,
                     Path::Established,
@@ -95,7 +96,7 @@ pub(super) const SCENES: &[Scene] = &[
                 title: "A removed root is refused on open streams",
                 does: CHANGE,
                 why: "Targets that judge every request judge a stream when it begins, once: \
-                      Consul's proxies keep streams that are denied since (consul#5277).",
+                      Consul did so with the streams of its xDS (consul#5237, since mended).",
                 rests: Rests::Exposure(
                     Change::RootRemoved,
                     Path::Stream,
@@ -118,7 +119,7 @@ pub(super) const SCENES: &[Scene] = &[
                    which it is seen that the bundle was taken up. Callers below the good roots \
                    must be served. The date in the certificate is moved, not a clock.",
             why: "Old roots are forgotten in bundles, and one that expires at night must not \
-                  take the others along (cert-manager#5851, trust-manager#560).",
+                  take the others along (trust-manager#272, libressl/portable#595).",
             rests: Rests::Advice("an old root is forgotten in every bundle some day"),
             needs: &[],
             worth: 4,
@@ -135,7 +136,8 @@ pub(super) const SCENES: &[Scene] = &[
             does: "Writes a bundle with two roots that have the same name and a key each. \
                    Callers below each of them must be served.",
             why: "A root that is made anew under its old name is the usual renewal. Who finds \
-                  roots or lists by name alone takes one for the other (rustls-webpki#526).",
+                  lists by their issuer's name and takes the first takes one for the other \
+                  (rustls-webpki#526), and so may who keeps roots by name.",
             rests: Rests::Advice("a renewed root has its old name more often than not"),
             needs: &[],
             worth: 3,

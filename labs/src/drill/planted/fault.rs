@@ -69,20 +69,21 @@ faults! {
         "It adds the roots that it reads to those that it has, and takes none away: Go's \
          x509.CertPool can only add.";
     OldRootResumed "old-root-resumed" Trust
-        "A resumed session is not judged by today's roots: Go (CVE-2025-68121), nginx \
-         (CVE-2025-23419), Envoy (#47238).";
+        "A resumed session is not judged by today's roots: Go (CVE-2025-68121), Envoy \
+         (envoy#47238), Oak (project-oak/oak#5167).";
     OldRootEstablished "old-root-established" Trust
         "Roots are asked for at the handshake alone, so an open connection goes on: Envoy, \
          tonic.";
     OldRootOpenStream "old-root-open-stream" Trust
-        "Requests are judged by today's roots, but a stream only when it is opened: Consul \
-         (#5277).";
+        "Requests are judged by today's roots, but a stream only when it is opened, as Consul once \
+         judged the rights of its xDS streams (consul#5237).";
     ExpiredRootInBundle "expired-root-in-bundle" Trust
         "One expired root among its roots, and it throws all of them away: nobody is let in.";
     TwoRootsOneName "two-roots-one-name" Trust
         "It keeps its roots by name: of two with one name, only the last counts.";
     RevokedLeafNew "revoked-leaf-new" Revocation
-        "It reads no revocation list, as go-spiffe (#329) and Istio (#17763) read none.";
+        "It reads no revocation list, as go-spiffe reads none (go-spiffe#329) and Istio read none \
+         for years (istio#17763).";
     RevokedLeafResumed "revoked-leaf-resumed" Revocation
         "A resumed session is not looked up in the list: rustls's default keeps sessions and \
          calls no verifier for them.";
@@ -104,10 +105,10 @@ faults! {
          by clocks.";
     ExpiresResumed "expires-resumed" Time
         "A resumed session outlives its certificate: each resumption renews the ticket, and \
-         dates were looked at once (Botan #5818).";
+         dates were looked at once (scylladb/python-driver#1017).";
     ExpiresEstablished "expires-established" Time
-        "An open connection outlives its certificate: Envoy (#17999), Istio (#7630), Dapr \
-         (#4197).";
+        "An open connection outlives its certificate: Envoy (envoy#17999), Istio (istio#7630), gRPC \
+         (grpc-go#3021).";
     ExpiresOpenStream "expires-open-stream" Time
         "An open stream outlives its certificate, though requests do not.";
     JwksNewKey "jwks-new-key" Tokens
@@ -123,10 +124,10 @@ faults! {
     ExpiredToken "expired-token" Tokens
         "It does not look at a token's end.";
     WrongAudience "wrong-audience" Tokens
-        "It does not ask for whom a token is: jsonwebtoken checks an audience only if one is \
-         named.";
+        "It does not ask for whom a token is: jsonwebtoken for Node checks an audience only if one \
+         is named.";
     UnsignedToken "unsigned-token" Tokens
-        "It lets the token say how it is signed, and one says: not at all (CVE-2015-9235).";
+        "It lets the token say how it is signed, and one says: not at all (CVE-2022-23540).";
     TokenOfAnotherLeaf "token-of-another-leaf" Bound
         "It does not compare a token's certificate with the connection's: any bearer will do.";
     TokenAfterRotation "token-after-rotation" Bound

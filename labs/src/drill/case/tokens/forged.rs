@@ -15,7 +15,7 @@ pub(super) const CASES: &[Case] = &[
         title: "A token for somebody else",
         does: "Shows a good token whose audience is another service.",
         why: "Whoever is shown a token can show it to the next service: the audience is what \
-              stops that. jsonwebtoken asks for one only if an audience is named.",
+              stops that. jsonwebtoken for Node compares it only if an audience is named.",
         rests: Rests::Must("RFC 7519, section 4.1.3"),
         needs: &[Need::Token],
         worth: 8,
@@ -27,8 +27,8 @@ pub(super) const CASES: &[Case] = &[
         does: "Shows a token that says it is not signed (`alg` is `none`), one whose signature is \
                cut off, and one that a key nobody published signed under the name of the good one.",
         why: "Where the token itself says how it is to be checked, it says: not at all \
-              (CVE-2015-9235).",
-        rests: Rests::Must("RFC 7518, section 3.6"),
+              (CVE-2022-23540).",
+        rests: Rests::Must("RFC 7519, section 7.2, and RFC 7518, section 3.6"),
         needs: &[Need::Token],
         worth: 9,
     },

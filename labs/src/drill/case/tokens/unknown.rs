@@ -19,7 +19,7 @@ pub(super) const CASE: Case = Case {
            how often the target fetches the list.",
     why: "A name that is not known is a reason to look again, once in a while; a target that \
           fetches for each such token lets any stranger flood the issuer through it \
-          (envoyproxy/gateway#4180 is the other end: it never looks again).",
+          (envoyproxy/gateway#4180 is the other end: it does not look again for a name).",
     rests: Rests::Advice("a token that cannot be believed must not make others work"),
     needs: &[Need::Token, Need::Listen],
     worth: 5,
