@@ -21,6 +21,7 @@ use crate::drill::report::junit::Besides;
 use crate::drill::report::verdict::Against;
 use crate::drill::report::{baseline, html, json, junit, text, verdict};
 use crate::drill::run::{self, Choice, Options, RunError};
+use crate::drill::stage::LEFT;
 use crate::report::json::InvalidReport;
 
 /// The longest report that is read as a baseline, in bytes.
@@ -98,6 +99,9 @@ pub(super) fn run(words: &Words, printer: &mut Printer) -> Result<Exit, Stop> {
     match error {
         Some(error) => Err(broken_off(&error)),
         None if interrupted => Ok(Exit::Interrupted),
+        None if exit == Exit::Done && report.notes.iter().any(|it| it.starts_with(LEFT)) => {
+            Ok(Exit::Unknown)
+        }
         None => Ok(exit),
     }
 }

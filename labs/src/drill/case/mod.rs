@@ -186,6 +186,8 @@ pub struct Told {
     pub cells: Vec<Cell>,
     /// How good callers fared, if they were counted.
     pub served: Option<Served>,
+    /// What this answer rests on, if that is not what its case does.
+    pub rests: Option<Rests>,
 }
 
 impl Told {
@@ -197,6 +199,16 @@ impl Told {
             says: says.into(),
             cells: Vec::new(),
             served: None,
+            rests: None,
+        }
+    }
+
+    /// The same, resting on that.
+    #[must_use]
+    pub fn resting(self, rests: Rests) -> Self {
+        Self {
+            rests: Some(rests),
+            ..self
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::sleep;
 
 use super::{Before, Case, Rests, Scene, Told};
-use crate::drill::answer::Group;
+use crate::drill::answer::{Answer, Group};
 use crate::drill::authority::{Crl, Life};
 use crate::drill::clock;
 use crate::drill::eyes::Identity;
@@ -19,6 +19,7 @@ use crate::drill::stage::{Arrival, Caller, Met, Obstacle, Put, Signer, Stage, Un
 
 const TRUNCATED: &str = "truncated-chain";
 const EMPTY: &str = "empty-trust";
+const NOBODY: &str = "a caller without a certificate";
 const EXPIRED: &str = "all-expired";
 
 /// How much longer than its delivery a leaf lives that is to expire: dates are whole seconds.
@@ -38,7 +39,7 @@ pub(super) const SCENES: &[Scene] = &[
                    served until `settle` is over. Then a whole pair is written, and must be \
                    served without a restart.",
             why: "A watcher that ends at one bad file misses every good one after it, and that an \
-                  update was missed shows only when the last leaf expires (linkerd2#15109).",
+                  update was missed shows only when the old certificate ends (linkerd2#15109).",
             rests: Rests::Advice("the last good leaf is better than none"),
             needs: &[],
             worth: 5,
@@ -56,7 +57,8 @@ pub(super) const SCENES: &[Scene] = &[
                    authority and one without a certificate must not be served; good callers may \
                    be or not. Then the roots are written again.",
             why: "An empty list of roots means that nobody is trusted. A reader that takes it for \
-                  no wish to check lets everybody in, on the day on which a bundle was lost.",
+                  no wish to check lets everybody in, on the day on which a bundle was lost, as \
+                  Envoy did (envoy#39387, mended).",
             rests: Rests::Must("RFC 5280, section 6.1"),
             needs: &[],
             worth: 7,
@@ -174,7 +176,7 @@ pub(super) async fn empty_trust(stage: &mut Stage) -> Result<Vec<Told>, Obstacle
             let met = stage.meet_as(&nobody, good.badge.as_ref()).await?;
             refused |= met.is_refused();
             if met.is_served() {
-                served = Some("a caller without a certificate");
+                served = Some(NOBODY);
             }
         }
         if clock::instant() >= end {
@@ -185,10 +187,15 @@ pub(super) async fn empty_trust(stage: &mut Stage) -> Result<Vec<Told>, Obstacle
     let after = clock::millis_since(put.at);
     let of_good = stage.meet(&good).await?;
     let told = match served {
-        Some(who) => Told::fail(
-            EMPTY,
-            format!("{after} ms after its roots were emptied, {who} was served"),
-        ),
+        Some(who) => {
+            let says = format!("{after} ms after its roots were emptied, {who} was served");
+            let told = Told::fail(EMPTY, says);
+            // A path that is not there cannot be validated wrongly.
+            match who {
+                NOBODY => told.resting(Rests::Advice("who had to show a certificate must still")),
+                _ => told,
+            }
+        }
         None if !(refused || of_good.is_served()) => Told::cannot_judge(
             EMPTY,
             format!("its roots were emptied, and nobody was served or refused: {of_good}"),
@@ -201,11 +208,20 @@ pub(super) async fn empty_trust(stage: &mut Stage) -> Result<Vec<Told>, Obstacle
             ),
         ),
     };
-    // That good callers are served again is a control of what comes after.
     let back = Material::default().trusting(&[stage.cast().root(Signer::Old)]);
     stage.put(&back).await?;
     let limit = stage.settle();
-    stage.meet_until(&good, Until::Served, limit).await?;
+    let met = stage.meet_until(&good, Until::Served, limit).await?;
+    if told.answer == Answer::Pass && !met.is_served() {
+        let says = format!(
+            "{}; once they were written again a good caller met: {met}",
+            told.says
+        );
+        let lost = Told::fail(EMPTY, says);
+        return Ok(vec![
+            lost.resting(Rests::Advice("an empty file must not be the end")),
+        ]);
+    }
     Ok(vec![told])
 }
 

@@ -64,8 +64,8 @@ const NEW_KEY: Case = Case {
     title: "A new key in the list",
     does: "Publishes a second key, and shows tokens of it until one is served; those of the first \
            must go on being served.",
-    why: "A list that is read once, or kept too long, refuses every token of the new key until \
-          somebody starts the service again (envoyproxy/gateway#4180).",
+    why: "A list that is read once, or kept too long, refuses every token of the new key for as \
+          long as it is kept (envoyproxy/gateway#4180).",
     rests: Rests::Said("target.settle"),
     needs: &[Need::Token],
     worth: 8,
@@ -198,8 +198,30 @@ async fn one_kid(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {
         Met::Unclear(said) => Told::cannot_judge(word, format!("{says} the first met: {said}")),
         met @ Met::Refused(_) => Told::fail(word, format!("{says} the first: {met}")),
     };
-    stage.good_is_served(&caller).await?;
-    Ok(super::odd::worst(vec![second, first]).into_iter().collect())
+    match stage.good_is_served(&caller).await {
+        Ok(()) => Ok(super::odd::worst(vec![second, first]).into_iter().collect()),
+        Err(Obstacle::Control(_)) => Ok(vec![without_twins(stage, word, &caller).await?]),
+        Err(other) => Err(other),
+    }
+}
+
+/// What is said if every token is refused while there are twins in the list: that it is the list,
+/// if one without them ends that.
+async fn without_twins(
+    stage: &mut Stage,
+    word: &'static str,
+    good: &Caller,
+) -> Result<Told, Obstacle> {
+    publish(stage, true, &[]).await?;
+    match comes(stage, good).await? {
+        Ok(_) => Ok(Told::fail(
+            word,
+            "with two keys under one name in the list, no token was served at all",
+        )),
+        Err(met) => Err(Obstacle::control(format!(
+            "control: a good caller is not served, also once the list is as before: {met}"
+        ))),
+    }
 }
 
 /// Whether the owner demands something of this path.

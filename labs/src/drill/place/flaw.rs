@@ -112,7 +112,7 @@ pub enum PlaceError {
         flaws: Vec<Self>,
     },
     /// An earlier drill did not put things back.
-    #[error("an earlier drill of this target was interrupted; `schism drill restore` first")]
+    #[error("an earlier drill of this target is not wholly put back; `schism drill restore` first")]
     Interrupted,
     /// Another drill is at work.
     #[error(
@@ -166,7 +166,7 @@ fn joined(flaws: &[PlaceError]) -> String {
     let all: Vec<String> = flaws.iter().map(ToString::to_string).collect();
     let commands = |flaw: &PlaceError| matches!(flaw, PlaceError::Command(_));
     let way_out = if flaws.iter().all(commands) {
-        "; the files are as they were, and `schism drill restore --without-commands` leaves the \
+        "; the files themselves are back, and `schism drill restore --without-commands` leaves the \
          commands out"
     } else {
         ""

@@ -233,5 +233,6 @@ async fn putting_back_that_is_broken_off_is_done_at_the_drop() {
         .unwrap();
     let soon = Duration::from_millis(300);
     assert!(tokio::time::timeout(soon, place.restore()).await.is_err());
+    drop(place);
     assert_eq!(seen(folder), before);
 }

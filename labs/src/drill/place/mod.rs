@@ -222,8 +222,8 @@ impl Place {
     /// drill started should have been stopped.
     ///
     /// # Errors
-    /// When something cannot be put back; the journal stays, and `schism drill restore` goes on.
-    pub async fn restore(mut self) -> Result<Restored, PlaceError> {
+    /// When something cannot be put back; the journal stays, and `schism drill restore` tries again.
+    pub async fn restore(&mut self) -> Result<Restored, PlaceError> {
         let all = Commands::All;
         let restored = undo::everything(&self.home, &self.journal, all, &self.hand).await;
         // Whatever came of it, one try is enough: the journal stays if it failed.

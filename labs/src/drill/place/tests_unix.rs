@@ -48,7 +48,7 @@ fn everything(leaf: &Leaf) -> Material {
 /// A drill.toml in that folder, with these lines more under `[target]` and `[files]`.
 fn drill(folder: &Path, target: &str, files: &str) -> DrillFile {
     let text = format!(
-        "format = 1\n[target]\naddress = \"127.0.0.1:1\"\n{target}\n[files]\n\
+        "format = 1\n[target]\naddress = \"127.0.0.1:1\"\n{target}\nsettle = \"10s\"\n[files]\n\
          key = {{ path = \"tls/a/key.pem\", mode = \"0640\" }}\nchain = \"tls/a/chain.pem\"\n\
          trust = \"tls/trust.pem\"\ncrl = \"tls/crl.pem\"\n{files}\n\
          [caller]\ndns = \"d\"\n[calls]\nallowed = \"s.S/M\"\n"
@@ -248,7 +248,7 @@ fn what_is_somebody_elses_is_refused_and_nothing_is_left_behind() {
         taken.unwrap_err().to_string()
     };
     let text = said(WAYS[0], false);
-    assert!(text.starts_with("drill.toml:6: `"), "{text}");
+    assert!(text.starts_with("drill.toml:7: `"), "{text}");
     assert!(
         text.contains("did not write it; with `--replace`"),
         "{text}"

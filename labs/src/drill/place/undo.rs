@@ -122,9 +122,12 @@ pub(super) async fn everything(
     let (mut restored, mut flaws) = files(&home.path, journal, hand);
     let is_file = |before: &Before| matches!(before, Before::File { .. });
     let has_file = journal.entries.iter().any(|it| is_file(&it.before));
-    let deliver = journal.deliver.as_ref().filter(|_| has_file);
-    for (word, argv) in [("deliver", deliver), ("reload", journal.reload.as_ref())] {
-        let Some(argv) = argv else { continue };
+    let commands_of = [("deliver", &journal.deliver), ("reload", &journal.reload)];
+    for (word, argv) in commands_of {
+        // Where there was nothing before, there is nothing to be told of.
+        let Some(argv) = argv.as_ref().filter(|_| has_file) else {
+            continue;
+        };
         if commands == Commands::None {
             notes.push(format!("`{word}` was not run: `{}`", argv.join(" ")));
             continue;

@@ -51,20 +51,34 @@ pub fn cases(report: &Report, width: usize) -> String {
     let width = width.max(NARROWEST);
     let mut out = String::new();
     for group in Group::ALL {
-        let mut rows = report
-            .rows
-            .iter()
-            .filter(|row| row.group == group)
-            .peekable();
-        if rows.peek().is_some() {
+        let rows = report.rows.iter().filter(|row| row.group == group);
+        let (absent, rows): (Vec<_>, Vec<_>) =
+            rows.partition(|row| row.answer == Answer::NotApplicable);
+        if !(absent.is_empty() && rows.is_empty()) {
             out.push('\n');
             wrap(&mut out, 0, group.title(), width);
         }
         for row in rows {
             case(&mut out, row, width);
         }
+        for alike in absent.chunk_by(|one, other| one.says == other.says) {
+            absences(&mut out, alike, width);
+        }
     }
     out
+}
+
+/// Cases of things that the target has not, for one reason.
+fn absences(out: &mut String, alike: &[&CaseRow], width: usize) {
+    let words: Vec<String> = alike.iter().map(|row| clean(&row.word)).collect();
+    let why = alike.first().map_or("", |row| row.says.as_str());
+    let line = format!("{}: {}", words.join(", "), sentence(why));
+    hang(
+        out,
+        &format!("  {:<15}", Answer::NotApplicable),
+        &line,
+        width,
+    );
 }
 
 fn case(out: &mut String, row: &CaseRow, width: usize) {
@@ -223,7 +237,7 @@ Certificates taken back
 ! fail           revoked-leaf-open-stream (your objective revoked-leaf.stream)
 
 Tokens and the keys that sign them
-  not applicable expired-token (MUST, RFC 5280 section 6.1)
+  not applicable expired-token: it failed.
 
                  new                resumed            stream
 leaf revoked     refused at once    ! > 120 s          ! 31.4 s +0.1 s

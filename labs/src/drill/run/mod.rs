@@ -25,6 +25,7 @@ mod wished_tests;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
+use ::time::OffsetDateTime;
 use ::time::format_description::well_known::Rfc3339;
 
 use super::answer::{CaseRow, FORMAT, Report};
@@ -139,7 +140,7 @@ pub enum RunError {
         report: Box<Report>,
     },
     /// Not everything could be put back.
-    #[error("not everything is as it was: {why}; `schism drill restore` goes on")]
+    #[error("not everything is as it was: {why}; `schism drill restore` tries again")]
     NotRestored {
         /// Why.
         why: StageError,
@@ -193,7 +194,7 @@ pub async fn run_kept(
         return Err(RunError::Delivers(argv.join(" ")));
     }
     let begun = Begun {
-        date: clock::date().format(&Rfc3339).unwrap_or_default(),
+        date: whole_second(clock::date()),
         at: clock::instant(),
     };
     watcher.tell(&Event::Opens);
@@ -258,11 +259,20 @@ async fn act(
                     rows.push(row);
                 }
             }
-            Err(tries::Stop::Interrupted) => return Ok(Ended::Early),
+            Err(tries::Stop::Interrupted(begun)) => {
+                rows.extend(begun);
+                return Ok(Ended::Early);
+            }
             Err(tries::Stop::Broken(why)) => return Err(why),
         }
     }
     Ok(Ended::All)
+}
+
+/// A moment as people write it.
+fn whole_second(date: OffsetDateTime) -> String {
+    let date = date.replace_nanosecond(0).unwrap_or(date);
+    date.format(&Rfc3339).unwrap_or_default()
 }
 
 struct Begun {

@@ -14,7 +14,8 @@ use crate::drill::stage::StageError;
 pub(super) const FAILS: usize = 3;
 
 /// What a reader is told of a run that was ended early.
-pub(super) const INTERRUPTED: &str = "the run was interrupted: the cases after it are missing";
+pub(super) const INTERRUPTED: &str =
+    "the run was interrupted: of the cases that were to come nothing is known";
 
 /// The answer of several tries.
 pub(super) fn answer(tries: &[Answer]) -> Answer {
@@ -26,6 +27,16 @@ pub(super) fn answer(tries: &[Answer]) -> Answer {
         (0, FAILS..) => Answer::Fail,
         _ => Answer::CannotJudge,
     }
+}
+
+/// The row of a case that was interrupted before it had an answer.
+pub(super) fn begun(drill: &DrillFile, case: &Case, tries: &[Told], took_ms: u64) -> CaseRow {
+    let mut row = row(drill, case, tries, took_ms);
+    if row.answer == Answer::CannotJudge {
+        let made = tries.len();
+        row.says = format!("interrupted after {made} of {FAILS} tries: {}", row.says);
+    }
+    row
 }
 
 /// What a reader is told of the end: who else wrote the target's files, and what is left to do.
@@ -52,6 +63,7 @@ pub(super) fn row(drill: &DrillFile, case: &Case, tries: &[Told], took_ms: u64) 
                 .collect();
             format!("the tries disagree; {}", all.join("; "))
         }
+        Some(told) if told.answer != answer => format!("{}: {}", told.answer, told.says),
         Some(told) => told.says.clone(),
         None => "it was not tried".to_owned(),
     };
@@ -64,7 +76,10 @@ pub(super) fn row(drill: &DrillFile, case: &Case, tries: &[Told], took_ms: u64) 
     CaseRow {
         word: case.word.to_owned(),
         group: case.group,
-        basis: case.rests.basis(drill),
+        basis: shown
+            .and_then(|it| it.rests)
+            .unwrap_or(case.rests)
+            .basis(drill),
         answer,
         says,
         tries: answers,
@@ -121,9 +136,10 @@ pub(super) fn blind(mut cells: Vec<Cell>, why: &str) -> Vec<Cell> {
 /// Which square of the matrix a case is about, if it is about one.
 fn square(case: &Case) -> Option<(Change, Path)> {
     match (case.rests, case.word) {
-        (Rests::Exposure(change, path, _), _) => Some((change, path)),
-        (_, "old-root-new") => Some((Change::RootRemoved, Path::New)),
-        (_, "revoked-leaf-new") => Some((Change::LeafRevoked, Path::New)),
+        (Rests::Exposure(change, path, _) | Rests::Settled(change, path), _) => {
+            Some((change, path))
+        }
+        // What these rest on is no exposure.
         (_, "expired-token") => Some((Change::TokenWithdrawn, Path::New)),
         (_, "expired-caller") => Some((Change::Expired, Path::New)),
         _ => None,
@@ -152,15 +168,55 @@ mod tests {
         assert_eq!(answer(&[N]), N);
         assert_eq!(answer(&[]), C);
     }
-    fn squares(word: &'static str, tries: &[Told]) -> Vec<(Change, Path, bool)> {
+
+    fn exhibit() -> Exhibit {
         let setting = Setting {
             settle: Duration::from_secs(2),
             demand: Duration::from_secs(2),
             serves_keys: false,
             is_client: false,
         };
-        let exhibit = Exhibit::set_up(Fault::None, setting).unwrap();
-        let row = row(exhibit.drill(), case::find(word).unwrap(), tries, 1);
+        Exhibit::set_up(Fault::None, setting).unwrap()
+    }
+
+    fn row_of(word: &'static str, tries: &[Told]) -> CaseRow {
+        let exhibit = exhibit();
+        row(exhibit.drill(), case::find(word).unwrap(), tries, 1)
+    }
+
+    #[test]
+    fn an_answer_rests_on_what_its_case_does_unless_it_says_otherwise() {
+        let fail = || Told::fail("empty-trust", "somebody was served");
+        let binds = |told: fn(Told) -> Told| {
+            let tries = [told(fail()), told(fail()), told(fail())];
+            row_of("empty-trust", &tries).basis.binds()
+        };
+        assert!(binds(|told| told));
+        assert!(!binds(
+            |told| told.resting(Rests::Advice("it had to be asked"))
+        ));
+    }
+
+    #[test]
+    fn what_was_interrupted_says_what_its_tries_said() {
+        let exhibit = exhibit();
+        let case = case::find("leaf-swap").unwrap();
+        let of = |tries: &[Told]| {
+            let row = begun(exhibit.drill(), case, tries, 1);
+            (row.answer, row.says)
+        };
+        let (answer, says) = of(&[Told::fail("leaf-swap", "the old one is served")]);
+        assert_eq!(answer, Answer::CannotJudge);
+        assert_eq!(
+            says,
+            "interrupted after 1 of 3 tries: fail: the old one is served"
+        );
+        let passed = (Answer::Pass, "it is served".to_owned());
+        assert_eq!(of(&[Told::pass("leaf-swap", "it is served")]), passed);
+    }
+
+    fn squares(word: &'static str, tries: &[Told]) -> Vec<(Change, Path, bool)> {
+        let row = row_of(word, tries);
         let is_calm = |cell: &Cell| !matches!(cell.seen, Seen::CannotJudge { .. });
         let cells = row.cells.iter();
         cells.map(|it| (it.change, it.path, is_calm(it))).collect()

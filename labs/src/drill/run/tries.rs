@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::rows::{self, FAILS};
 use super::{Chosen, Event, Watcher};
 use crate::drill::answer::{Answer, CaseRow};
-use crate::drill::case::{Before, Case, Told};
+use crate::drill::case::{Before, Case, Rests, Told};
 use crate::drill::clock;
 use crate::drill::stage::{Obstacle, Signer, Stage, StageError};
 
@@ -19,8 +19,8 @@ const SPARE: usize = 1;
 /// Why there are no rows.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// Somebody asked for an end.
-    Interrupted,
+    /// Somebody asked for an end: what the tries until then say.
+    Interrupted(Vec<CaseRow>),
     /// The run cannot go on.
     Broken(StageError),
 }
@@ -59,7 +59,14 @@ impl Tries {
             });
             let told = tokio::select! {
                 biased;
-                () = watcher.interrupted() => return Err(Stop::Interrupted),
+                () = watcher.interrupted() => {
+                    let begun = cases.iter().filter_map(|case| {
+                        let tries = said.get(case.word)?;
+                        let took_ms = clock::millis_since(begun);
+                        Some(rows::begun(stage.drill(), case, tries, took_ms))
+                    });
+                    return Err(Stop::Interrupted(begun.collect()));
+                }
                 told = self.once(stage, chosen) => told.map_err(Stop::Broken)?,
             };
             for case in &cases {
@@ -97,12 +104,19 @@ impl Tries {
             Err(Obstacle::Broken(why)) => return Err(why),
         }
         self.is_good = false;
+        stage.watch_life();
         let mut told = match (chosen.scene.act)(stage).await {
             Ok(told) => told,
             Err(Obstacle::Control(why)) => of_all(Answer::CannotJudge, &why),
             Err(Obstacle::Absent(why)) => of_all(Answer::NotApplicable, &why),
             Err(Obstacle::Broken(why)) => return Err(why),
         };
+        if let Some(how) = stage.death().await {
+            told = told
+                .into_iter()
+                .map(|told| of_the_dead(told, &how))
+                .collect();
+        }
         match self.make_good(stage).await {
             Ok(()) => {}
             Err(Obstacle::Broken(why)) => return Err(why),
@@ -143,6 +157,19 @@ impl Tries {
     }
 }
 
+/// What is said of a case in which the target ended: no refusal of the dead is a pass.
+fn of_the_dead(told: Told, how: &str) -> Told {
+    let says = format!("{}; the target itself ended meanwhile: {how}", told.says);
+    match told.answer {
+        Answer::Pass => {
+            let ended = Told::fail(told.word, says);
+            ended.resting(Rests::Advice("what a service reads must not end it"))
+        }
+        Answer::Fail | Answer::CannotJudge => Told { says, ..told },
+        Answer::NotApplicable => told,
+    }
+}
+
 /// Whether another try is due: of a fail that was seen less than three times, or after one that
 /// said nothing.
 fn wants_more(cases: &[&'static Case], said: &Said, turn: usize) -> bool {
@@ -174,6 +201,23 @@ mod tests {
             .map(|answer| Told::new(found.word, *answer, ""));
         let said = Said::from([(found.word, told.collect())]);
         wants_more(&[found], &said, tries.len())
+    }
+
+    #[test]
+    fn a_refusal_by_the_dead_is_no_pass_and_everybody_is_told_of_the_end() {
+        use Answer::{CannotJudge as C, Fail as F, NotApplicable as N, Pass as P};
+        for (answer, then, is_told) in [(P, F, true), (F, F, true), (C, C, true), (N, N, false)] {
+            let told = of_the_dead(Told::new("empty-trust", answer, "said"), "exit status: 1");
+            assert_eq!(told.answer, then);
+            assert_eq!(
+                told.says.contains("exit status: 1"),
+                is_told,
+                "{}",
+                told.says
+            );
+            // What was no fail of the standard's is none by this.
+            assert_eq!(told.rests.is_some(), answer == P);
+        }
     }
 
     #[test]

@@ -367,6 +367,7 @@ impl Stage {
                 .await
                 .map_err(|why| StageError::Restart(why).into());
         }
+        self.mourn().await;
         if let Some(running) = self.running.take() {
             self.place.stop(running).await?;
         }

@@ -12,6 +12,7 @@ mod hands;
 mod judge;
 #[cfg(test)]
 mod judge_tests;
+mod life;
 mod loading;
 mod looks;
 mod obstacle;
@@ -38,8 +39,11 @@ pub use hands::{Arrival, Put};
 pub use loading::Loading;
 pub use looks::{Met, Until};
 pub use obstacle::{Obstacle, StageError};
+pub use opening::LEFT;
 pub use paths::{Paths, Sight, Watching};
 pub use tokens::Tokens;
+
+use life::Life;
 
 /// Who starts a target again that the drill did not start by a command: one in this process.
 pub trait Keeper: Send + Sync {
@@ -90,6 +94,7 @@ pub struct Stage {
     manner: Manner,
     place: Place,
     running: Option<Running>,
+    life: Life,
     keeper: Option<Box<dyn Keeper>>,
     cast: Cast,
     door: Door,

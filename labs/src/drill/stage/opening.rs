@@ -11,8 +11,9 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::hands::{LOOK, START};
+use super::life::Life;
 use super::shown::served;
-use super::{Arrival, Cast, Keeper, Manner, Signer, Stage, StageError, Tokens};
+use super::{Arrival, Cast, Keeper, Manner, Signer, Stage, StageError, Tokens, Until};
 use crate::drill::clock;
 use crate::drill::describe::Description;
 use crate::drill::eyes::{Call, Client, Door, Identity, Sessions, Speak};
@@ -41,6 +42,7 @@ impl Stage {
             drill: drill.clone(),
             manner,
             running: None,
+            life: Life::default(),
             keeper,
             cast,
             door,
@@ -184,12 +186,31 @@ impl Stage {
                 door: &self.door,
                 ours: &self.written,
             };
-            let left = last.left_behind(self.drill.target.settle).await;
+            let left = match last.left_behind(self.drill.target.settle).await {
+                Some(left) => Some(left),
+                None => self.lets_in_ours().await,
+            };
             restored.notes.extend(left);
         }
         Ok(restored)
     }
+
+    /// What a reader must know if a caller of the drill's authority is let in after `settle`: a
+    /// target that only ever adds to its roots trusts those of the drill until it is started anew.
+    async fn lets_in_ours(&self) -> Option<String> {
+        let good = self.caller(Signer::Old).ok()?;
+        let met = self.meet_until(&good, Until::Refused, self.settle()).await;
+        met.is_ok_and(|met| met.is_served()).then(|| {
+            format!(
+                "{LEFT} lets in callers of the drill's authority after `settle`, though its files \
+                 are as they were; start it again"
+            )
+        })
+    }
 }
+
+/// How a word begins of a target that is not as it was.
+pub const LEFT: &str = "WARNING: the target still";
 
 /// What is served once everything was put back.
 struct Served<'a> {
@@ -209,11 +230,10 @@ impl Served<'_> {
                 _ => return None,
             }
             if clock::instant().saturating_duration_since(begun) >= settle {
-                return Some(
-                    "WARNING: the target still serves a certificate of the drill's after `settle`: \
-                     its files are as they were, and it has not read them; start it again"
-                        .to_owned(),
-                );
+                return Some(format!(
+                    "{LEFT} serves a certificate of the drill's after `settle`, though its files \
+                     are as they were; start it again"
+                ));
             }
             sleep(LOOK).await;
         }

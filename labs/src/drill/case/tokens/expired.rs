@@ -20,8 +20,8 @@ pub(super) const CASE: Case = Case {
     does: "Shows a token that ended an hour ago. Then opens every path with one that ends in a \
            few seconds, and goes on asking after its end.",
     why: "A token's end is all that bounds what a thief can do with it. Libraries differ in how \
-          they read it: jsonwebtoken allows 60 s more unless it is told otherwise, and took a \
-          text for no end at all (CVE-2026-25537).",
+          they read it: jsonwebtoken allows 60 s more unless it is told otherwise, and before \
+          10.3.0 took a text for no end at all where none is required (CVE-2026-25537).",
     rests: Rests::Must("RFC 7519, section 4.1.4"),
     needs: &[Need::Token],
     worth: 8,
@@ -95,7 +95,8 @@ fn with_sights(stage: &Stage, told: Told, sights: &[Sight]) -> Option<Told> {
         if is_demanded(stage.drill(), CHANGE, sight.path) {
             cells.append(&mut judged.cells);
             judged.says = format!("{}: {}", sight.path, judged.says);
-            all.push(judged);
+            let demanded = "its owner demands it";
+            all.push(judged.resting(Rests::Exposure(CHANGE, sight.path, demanded)));
             continue;
         }
         for cell in &mut judged.cells {
