@@ -26,7 +26,7 @@ pub struct Limits {
     /// wait for: a handshake's end.
     pub at_once: usize,
     /// Requests at rest, which are served but for a sync of the log that they share: so many make
-    /// it cheap for each, and are what a cut of power can undo.
+    /// it cheap for each.
     pub resting: usize,
     /// Renewals that may wait. A request that waits for longer than its caller does is work for
     /// nothing: so many take well under an attempt's time.

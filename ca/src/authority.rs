@@ -220,7 +220,8 @@ impl Issuer {
     /// As [`Self::issue`], with DNS names beside the SPIFFE ID.
     ///
     /// # Errors
-    /// Refuses a request that asks for anything but this leaf; an `id` of another trust domain; and everything once the issuer has expired at `now`.
+    /// Refuses a request that asks for anything but this leaf; an `id` of another trust domain; and
+    /// everything once the issuer has expired at `now`.
     pub fn issue_named(
         &self,
         request: &Request,

@@ -84,10 +84,10 @@ impl Ca {
         self.settle(entered)
     }
 
-    /// As [`Self::enroll`], but for the last step: [`Self::settle`].
+    /// As [`Self::enroll`], for a request that was read, but for the last step: [`Self::settle`].
     ///
     /// # Errors
-    /// As [`Self::enroll`].
+    /// As [`Self::enroll`], but for a broken request.
     pub fn enter_enrolment(
         &mut self,
         code: &str,

@@ -99,7 +99,7 @@ impl IdentityService {
     }
 
     /// Makes what was entered durable by the sync that all share who are here now: none begins
-    /// while others still enter, but for so many looks at most. Meanwhile the next have their
+    /// while entries come between one look and the next, but for so many looks at most. Meanwhile the next have their
     /// turns, and the caller keeps its place: it has one request here until it is answered.
     async fn settle(&self, turn: Turn, entered: Entered) -> Result<Identity, CaError> {
         turn.rest();
@@ -195,7 +195,7 @@ impl IdentityApi for IdentityService {
         let now = self.seams.clock.now();
         // Only who would be answered may wait. It has no leaf to lose, as who enrols has none.
         let id = self.ca().may_recover(&asked, now)?;
-        // Its sync is its own, within its turn.
+        // It waits for nobody else's entry before its sync.
         let _turn = self.turn(Caller::enrolling(id, now), &csr).await?;
         let issued = self.ca().recover(&asked, self.seams.clock.now());
         Ok(Response::new(issued?.into()))

@@ -22,7 +22,7 @@ use crate::error::CaError;
 use crate::identity::SpiffeId;
 use crate::journaled::Journaled;
 use crate::nonce::{hex, unhex};
-use crate::tlog::log::Log;
+use crate::tlog::log::{Log, LogError};
 
 /// Why a certificate was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -185,17 +185,29 @@ impl Issuances {
         let bytes = serde_json::to_vec(entry).map_err(CaError::encoding)?;
         let live = read(entry, self.log.size());
         let (leaf, live) = live.ok_or_else(|| CaError::encoding("hexadecimal"))?;
-        let failed = |error: crate::tlog::log::LogError| CaError::Log(error.to_string());
-        let index = self.log.append(&bytes).map_err(failed)?;
+        let index = self.append(&bytes)?;
         self.remember(leaf, live, now);
         Ok(index)
+    }
+
+    /// Whoever gives up between its entry and the sync leaves the entry to the next. Before so many
+    /// wait that the log takes no more, they are synced here: else nobody could be the next.
+    fn append(&mut self, entry: &[u8]) -> Result<u64, CaError> {
+        let failed = |error: LogError| CaError::Log(error.to_string());
+        match self.log.append(entry) {
+            Err(LogError::Full) => {
+                self.log.commit().map_err(failed)?;
+                self.log.append(entry).map_err(failed)
+            }
+            other => other.map_err(failed),
+        }
     }
 
     /// Makes the entry at an index durable, and every other that waits: whoever entered before one
     /// sync has nothing more to pay for. At an error the entry still waits.
     pub(crate) fn settle(&mut self, index: u64) -> Result<(), CaError> {
         if self.log.committed() <= index {
-            let failed = |error: crate::tlog::log::LogError| CaError::Log(error.to_string());
+            let failed = |error: LogError| CaError::Log(error.to_string());
             self.log.commit().map_err(failed)?;
         }
         Ok(())
@@ -276,12 +288,12 @@ impl Issuances {
     /// Adds the journal's entries that the log has not got yet. The journal comes first: what is in
     /// force is logged even if the power went in between.
     pub(crate) fn catch_up(&mut self, missing: &[Vec<u8>]) -> Result<(), CaError> {
-        let failed = |error: crate::tlog::log::LogError| CaError::Log(error.to_string());
         for entry in missing {
-            self.log.append(entry).map_err(failed)?;
+            self.append(entry)?;
             // It waits in the log from here on, whether the commit succeeds now or later.
             self.journaled += 1;
         }
+        let failed = |error: LogError| CaError::Log(error.to_string());
         self.log.commit().map_err(failed)?;
         Ok(())
     }

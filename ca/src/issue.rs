@@ -247,10 +247,10 @@ impl Ca {
         self.settle(entered)
     }
 
-    /// As [`Self::renew`], but for the last step: [`Self::settle`].
+    /// As [`Self::renew`], for a request that was read, but for the last step: [`Self::settle`].
     ///
     /// # Errors
-    /// As [`Self::renew`].
+    /// As [`Self::renew`], but for a broken request.
     pub fn enter_renewal(
         &mut self,
         peer: &LeafFacts,

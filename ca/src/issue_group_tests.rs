@@ -94,3 +94,19 @@ fn a_first_leaf_that_waits_is_no_answer_to_whoever_asks_again() {
     let again = ca.enroll(code.reveal(), &csr, NOW).unwrap();
     assert!(ca.log().committed() > again.log_index);
 }
+
+#[test]
+fn entries_that_nobody_settles_do_not_fill_the_log_for_ever() {
+    let disk = MemDisk::new();
+    let mut ca = open(&disk).unwrap();
+    let long = format!("/{}", "n".repeat(1_900));
+    let member = enrolled(&mut ca, &long, NOW).facts;
+    // Each caller gives up before its sync.
+    let given_up = 16 * 1024 * 1024 / long.len();
+    for _ in 0..given_up {
+        let _ = ca.enter_renewal(&member, &fresh_request(), NOW).unwrap();
+    }
+    assert!(ca.log().committed() > 1_000, "they were synced on the way");
+    ca.renew(&member, &fresh_csr(), NOW).unwrap();
+    assert_eq!(ca.log().committed(), ca.log().size());
+}

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::authority::Issued;
 use crate::clock::Time;
-use crate::csr::Request;
+use crate::csr::{MAX_REQUEST, Request};
 use crate::dns::DnsNames;
 use crate::error::{CaError, IssueRefusal};
 use crate::identity::{LeafFacts, SpiffeId};
@@ -75,6 +75,10 @@ impl Ca {
         }
         if shown.len() > MAX_CERTIFICATE {
             return Err(NoWayBack::Unlogged.into());
+        }
+        // Anybody may ask, and the proof is over all of it.
+        if csr.len() > MAX_REQUEST {
+            return Err(IssueRefusal::CsrTooLarge(csr.len()).into());
         }
         // Its very bytes are in the log: whatever its chain, this CA signed them.
         let hash = sha256(shown);

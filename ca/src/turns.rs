@@ -1,7 +1,7 @@
 //! Requests taking turns: [`Admission`] for those who wait as tasks.
 //!
 //! It decides nothing: it wakes whoever is called, tells whoever is displaced that the CA is busy,
-//! and takes out whoever was dropped, waiting or served. Invariant: every place that was taken is
+//! and takes out whoever was dropped, waiting, served or at rest. Invariant: every place that was taken is
 //! given back, whatever becomes of the request's task.
 
 use std::collections::BTreeMap;
@@ -43,7 +43,8 @@ impl Turns {
         })))
     }
 
-    /// Waits for a turn. It lasts until what is returned is dropped.
+    /// Waits for a turn. It lasts until [`Turn::rest`], or until what is returned is dropped, and
+    /// the place in the hall until that.
     ///
     /// # Errors
     /// When the hall is full of those with less time, or becomes so, or the same identity asks
@@ -83,7 +84,7 @@ impl Turns {
     }
 }
 
-/// A place in the hall: first to wait, then to be served.
+/// A place in the hall: first to wait, then to be served, and perhaps to rest.
 #[derive(Debug)]
 pub struct Turn {
     turns: Turns,
