@@ -3,6 +3,10 @@
 //! It is what an agent is to a node of ours, except that files are believed: whoever may write them
 //! is the authority here. Files that do not fit together yet, or cannot be read, change nothing,
 //! and are looked at again. Invariant: a generation is given once, with one content.
+#![expect(
+    clippy::print_stderr,
+    reason = "the drill tells what a target said that did not do as it should"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -16,7 +16,9 @@ pub fn story(report: &Report) -> String {
         .collect();
     let failed = report.rows.iter().filter(|row| row.answer == Answer::Fail);
     let others = failed.clone().filter(|row| !is_in_matrix(row, &matrix));
-    told.extend(others.map(|row| format!("{}: {}", clean(&row.word), sentence(&row.says))));
+    // The rest of what is said of it stands beside the case.
+    let first = |says: &str| says.split("; ").next().map(sentence).unwrap_or_default();
+    told.extend(others.map(|row| format!("{}: {}", clean(&row.word), first(&row.says))));
     let of = |answer| {
         report
             .rows

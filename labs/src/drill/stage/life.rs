@@ -6,6 +6,9 @@
 use super::Stage;
 use crate::drill::process::{Running, answers};
 
+/// So many of its last lines are told.
+const LINES: usize = 2;
+
 /// What is known of a life.
 #[derive(Debug, Default)]
 pub(super) struct Life {
@@ -43,10 +46,10 @@ impl Stage {
         self.life.is_on = false;
         // Its `reload` may have put another process in its place.
         if !answers(&self.drill.target.address).await {
-            self.life.end = Some(match running.said().as_str() {
-                "" => status.to_string(),
-                said => format!("{status}; it said: {said}"),
-            });
+            let said = running.said();
+            let lines: Vec<&str> = said.split(" | ").collect();
+            let last = lines[lines.len().saturating_sub(LINES)..].join(" | ");
+            self.life.end = Some(format!("{status}; it said: {last}"));
         }
     }
 }
