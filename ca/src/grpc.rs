@@ -99,8 +99,9 @@ impl IdentityService {
     }
 
     /// Makes what was entered durable by the sync that all share who are here now: none begins
-    /// while entries come between one look and the next, but for so many looks at most. Meanwhile the next have their
-    /// turns, and the caller keeps its place: it has one request here until it is answered.
+    /// while entries come between one look and the next, but for so many looks at most. Meanwhile
+    /// the next have their turns, and the caller keeps its place: it has one request here until it
+    /// is answered.
     async fn settle(&self, turn: Turn, entered: Entered) -> Result<Identity, CaError> {
         turn.rest();
         let mut size = 0;

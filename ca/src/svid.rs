@@ -6,7 +6,7 @@
 
 use ring::digest::{SHA256, digest};
 use x509_parser::certificate::{TbsCertificate, X509Certificate};
-use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
+use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Version};
 use x509_parser::time::ASN1Time;
 
@@ -217,29 +217,6 @@ pub(crate) fn issuer_and_serial(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let tbs = &certificate.tbs_certificate;
     Some((tbs.issuer.as_raw().to_vec(), serial(tbs)))
-}
-
-/// Raw DER of the issuer's name of any certificate, and the identifier of its key; nothing if it is
-/// unreadable.
-pub(crate) fn issuer_and_key(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    let tbs = &certificate.tbs_certificate;
-    Some((
-        tbs.issuer.as_raw().to_vec(),
-        key_identifier(tbs.extensions()),
-    ))
-}
-
-/// The identifier of the signer's key in the extensions of a certificate or a list; empty if there
-/// is none.
-pub(crate) fn key_identifier(extensions: &[X509Extension<'_>]) -> Vec<u8> {
-    let key = extensions
-        .iter()
-        .find_map(|it| match it.parsed_extension() {
-            ParsedExtension::AuthorityKeyIdentifier(by) => by.key_identifier.as_ref(),
-            _ => None,
-        });
-    key.map(|key| key.0.to_vec()).unwrap_or_default()
 }
 
 /// The last second of a certificate's validity.

@@ -1,8 +1,8 @@
 //! Requests taking turns: [`Admission`] for those who wait as tasks.
 //!
 //! It decides nothing: it wakes whoever is called, tells whoever is displaced that the CA is busy,
-//! and takes out whoever was dropped, waiting, served or at rest. Invariant: every place that was taken is
-//! given back, whatever becomes of the request's task.
+//! and takes out whoever was dropped, waiting, served or at rest. Invariant: every place that was
+//! taken is given back, whatever becomes of the request's task.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

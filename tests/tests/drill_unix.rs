@@ -97,7 +97,10 @@ fn a_drill_that_was_killed_is_put_back_and_until_then_no_other_begins() {
     drill.kill().unwrap();
     drill.wait().unwrap();
     assert!(is_there(), "it was killed in the middle");
-    desk.refuses("drill run", &["interrupted", "`schism drill restore`"]);
+    desk.refuses(
+        "drill run",
+        &["not wholly put back", "`schism drill restore`"],
+    );
     let restored = desk.run("drill restore");
     assert_eq!(restored.status, Some(0), "{}", restored.err);
     assert!(restored.out.contains("tls/tls.key"), "{}", restored.out);

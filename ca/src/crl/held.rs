@@ -3,17 +3,17 @@
 //! An issuer is a name and a key: a root that is made anew may have its old name. webpki finds a
 //! list by its issuer's name alone and takes the first it finds, so for one chain it is shown none
 //! but those of the keys that signed it (see [`fitting`]), and none of another trust domain.
-//! Nothing is taken that its issuer did not sign. Invariant: the number held for an issuer never falls, and one number never has two
-//! contents.
+//! Nothing is taken that its issuer did not sign. Invariant: the number held for an issuer never
+//! falls, and one number never has two contents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustls::pki_types::CertificateDer;
 
 use super::list::{Crl, InvalidCrl};
+use super::signer::issuer_and_key;
 use crate::bundle::Bundle;
 use crate::identity::{LeafFacts, TrustDomain};
-use crate::svid;
 
 /// At most one list for each issuer. Cheap to clone; the lists are shared.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ pub(crate) fn fitting<'a>(lists: Vec<&'a Crl>, chain: &[CertificateDer<'_>]) -> 
     if lists.chunk_by(one_name).all(|named| named.len() == 1) {
         return lists;
     }
-    let signers = chain.iter().filter_map(|der| svid::issuer_and_key(der));
+    let signers = chain.iter().filter_map(|der| issuer_and_key(der));
     let signers: BTreeSet<Issuer> = signers.collect();
     lists
         .chunk_by(one_name)

@@ -18,7 +18,8 @@ use x509_parser::time::ASN1Time;
 
 use crate::clock::Time;
 use crate::nonce::hex;
-use crate::svid;
+
+use super::signer::key_identifier;
 
 /// Largest list that is looked at, in bytes: more than 150,000 serials with a reason each.
 pub const MAX_CRL: usize = 8 * 1024 * 1024;
@@ -161,7 +162,7 @@ impl Crl {
             return Err(InvalidCrl::Malformed("its issuer's name is too long"));
         }
         let serials = serials(tbs)?;
-        let issuer_key = svid::key_identifier(tbs.extensions());
+        let issuer_key = key_identifier(tbs.extensions());
         let checked = OwnedCertRevocationList::from_der(der).map_err(InvalidCrl::Unusable)?;
         let checked = CertRevocationList::from(checked);
         if checked.issuing_distribution_point().is_some() {

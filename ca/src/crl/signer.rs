@@ -9,6 +9,7 @@ use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 use webpki::ring::ECDSA_P256_SHA256;
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::{ParsedExtension, X509Extension};
 use x509_parser::prelude::FromDer;
 
 use super::list::{Crl, InvalidCrl};
@@ -68,6 +69,29 @@ impl Crl {
             Err(forged())
         }
     }
+}
+
+/// Raw DER of the issuer's name of any certificate, and the identifier of its key; nothing if it is
+/// unreadable.
+pub(super) fn issuer_and_key(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let tbs = &certificate.tbs_certificate;
+    Some((
+        tbs.issuer.as_raw().to_vec(),
+        key_identifier(tbs.extensions()),
+    ))
+}
+
+/// The identifier of the signer's key in the extensions of a certificate or a list; empty if there
+/// is none.
+pub(super) fn key_identifier(extensions: &[X509Extension<'_>]) -> Vec<u8> {
+    let key = extensions
+        .iter()
+        .find_map(|it| match it.parsed_extension() {
+            ParsedExtension::AuthorityKeyIdentifier(by) => by.key_identifier.as_ref(),
+            _ => None,
+        });
+    key.map(|key| key.0.to_vec()).unwrap_or_default()
 }
 
 fn read<'a>(der: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, InvalidCrl> {

@@ -2,8 +2,8 @@
 //!
 //! A clinic runs in this process, as in `schism ca rehearse`: CA, witnesses, policy, three regions.
 //! One more region's records stand beside them: what it is among the others it has from the CA, and
-//! whom it lets in it judges by the files of `.schism/tls`, which are the drill's. The arguments are
-//! a port and a posture file; without a file it is hardened.
+//! whom it lets in it judges by the files of `.schism/tls`, which are the drill's. The arguments
+//! are a port and a posture file; without a file it is hardened.
 
 mod files;
 

@@ -94,7 +94,8 @@ fn page(done: &Demo, style: &Style) -> String {
     page.wrapped(
         Tone::Plain,
         "",
-        "Each of it is what well-known software does as it comes:",
+        "These are its faults, each as well-known software has or had it; the first one shows in \
+         two cases:",
     );
     for fault in ORDINARY {
         page.wrapped(

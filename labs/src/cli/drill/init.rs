@@ -145,8 +145,8 @@ const QUESTIONS: [Question; 11] = [
     left(
         Field::Start,
         "--start",
-        "Which command starts it, from the file's folder? The drill writes its files and then starts \
-         it. Nothing if it runs already, on files that are there",
+        "Which command starts it, from the file's folder? The drill writes its files and then \
+         starts it. Nothing if it runs already, on files that are there",
     ),
     left(
         Field::Reload,

@@ -187,15 +187,7 @@ pub(super) async fn empty_trust(stage: &mut Stage) -> Result<Vec<Told>, Obstacle
     let after = clock::millis_since(put.at);
     let of_good = stage.meet(&good).await?;
     let told = match served {
-        Some(who) => {
-            let says = format!("{after} ms after its roots were emptied, {who} was served");
-            let told = Told::fail(EMPTY, says);
-            // A path that is not there cannot be validated wrongly.
-            match who {
-                NOBODY => told.resting(Rests::Advice("who had to show a certificate must still")),
-                _ => told,
-            }
-        }
+        Some(who) => let_in(after, who),
         None if !(refused || of_good.is_served()) => Told::cannot_judge(
             EMPTY,
             format!("its roots were emptied, and nobody was served or refused: {of_good}"),
@@ -223,6 +215,17 @@ pub(super) async fn empty_trust(stage: &mut Stage) -> Result<Vec<Told>, Obstacle
         ]);
     }
     Ok(vec![told])
+}
+
+/// What is said of a target without roots that served somebody.
+fn let_in(after: u64, who: &str) -> Told {
+    let says = format!("{after} ms after its roots were emptied, {who} was served");
+    let told = Told::fail(EMPTY, says);
+    // A path that is not there cannot be validated wrongly.
+    match who {
+        NOBODY => told.resting(Rests::Advice("who had to show a certificate must still")),
+        _ => told,
+    }
 }
 
 async fn all_expired(stage: &mut Stage) -> Result<Vec<Told>, Obstacle> {

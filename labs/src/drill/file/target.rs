@@ -98,8 +98,8 @@ impl Target {
         };
         let wanted = "the command that makes it read its files again, or [] if it watches them";
         let reload = fields.need("reload", fields.command("reload")?, wanted)?;
-        let wanted = "how long a change may take to reach it, such as \"10s\"; about \"120s\" for a \
-                      mounted secret";
+        let wanted = "how long a change may take to reach it, such as \"10s\"; about \"120s\" for \
+                      a mounted secret";
         let settle = fields.need("settle", fields.duration("settle")?, wanted)?;
         let mut hosts = owned(fields.words("dns")?);
         if hosts.is_empty() {

@@ -222,7 +222,8 @@ impl Place {
     /// drill started should have been stopped.
     ///
     /// # Errors
-    /// When something cannot be put back; the journal stays, and `schism drill restore` tries again.
+    /// When something cannot be put back; the journal stays, and `schism drill restore` tries
+    /// again.
     pub async fn restore(&mut self) -> Result<Restored, PlaceError> {
         let all = Commands::All;
         let restored = undo::everything(&self.home, &self.journal, all, &self.hand).await;

@@ -32,7 +32,8 @@ impl House {
         let temp = tempfile::tempdir().unwrap();
         let text = format!(
             "format = 1\n[target]\naddress = \"localhost:1\"\nreload = []\n\
-             settle = \"10s\"\n[files]\nkey = {{ path = \"tls/key.pem\", form = \"sec1\" }}\nchain = \"tls/chain.pem\"\n\
+             settle = \"10s\"\n[files]\nkey = {{ path = \"tls/key.pem\", form = \"sec1\" }}\n\
+             chain = \"tls/chain.pem\"\n\
              trust = \"tls/trust.pem\"\ncrl = \"tls/crl.pem\"\nswap = \"{swap}\"\n\
              [caller]\nuri = \"spiffe://shop.example/cart\"\n[calls]\n\
              allowed = {{ http = \"GET {}\" }}\n",

@@ -75,7 +75,7 @@ faults! {
         "Roots are asked for at the handshake alone, so an open connection goes on: Envoy, \
          tonic.";
     OldRootOpenStream "old-root-open-stream" Trust
-        "Requests are judged by today's roots, but a stream only when it is opened, as Consul once \
+        "A stream is judged by the roots of the moment at which it was opened, as Consul once \
          judged the rights of its xDS streams (consul#5237).";
     ExpiredRootInBundle "expired-root-in-bundle" Trust
         "One expired root among its roots, and it throws all of them away: nobody is let in.";
@@ -85,12 +85,12 @@ faults! {
         "It reads no revocation list, as go-spiffe reads none (go-spiffe#329) and Istio read none \
          for years (istio#17763).";
     RevokedLeafResumed "revoked-leaf-resumed" Revocation
-        "A resumed session is not looked up in the list: rustls's default keeps sessions and \
-         calls no verifier for them.";
+        "A resumed session is not looked up in the revocation list: rustls's default keeps \
+         sessions and calls no verifier for them.";
     RevokedLeafEstablished "revoked-leaf-established" Revocation
-        "The list is looked at during the handshake alone: nginx, Envoy.";
+        "The revocation list is looked at during the handshake alone: nginx, Envoy.";
     RevokedLeafOpenStream "revoked-leaf-open-stream" Revocation
-        "Requests are looked up in the list, but a stream only when it is opened.";
+        "A stream is looked up in the revocation list when it is opened, and not again.";
     OlderCrl "older-crl" Revocation
         "It takes up any list that it finds, also one with a lower number: rustls-webpki 0.103 \
          does not look at the number.";
@@ -107,10 +107,10 @@ faults! {
         "A resumed session outlives its certificate: each resumption renews the ticket, and \
          dates were looked at once (scylladb/python-driver#1017).";
     ExpiresEstablished "expires-established" Time
-        "An open connection outlives its certificate: Envoy (envoy#17999), Istio (istio#7630), gRPC \
-         (grpc-go#3021).";
+        "An open connection outlives its certificate: Envoy (envoy#17999), Istio (istio#7630), \
+         gRPC (grpc-go#3021).";
     ExpiresOpenStream "expires-open-stream" Time
-        "An open stream outlives its certificate, though requests do not.";
+        "An open stream outlives its certificate.";
     JwksNewKey "jwks-new-key" Tokens
         "It reads the key set once, at its start, and does not look again for a key that it \
          does not know.";

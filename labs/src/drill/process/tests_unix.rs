@@ -18,7 +18,8 @@ fn target(start: &str, stop: Option<&str>) -> (Target, u16) {
         .port();
     let text = format!(
         "format = 1\n[target]\naddress = \"127.0.0.1:{port}\"\nreload = []\n\
-         settle = \"10s\"\n[files]\nkey = \"k\"\nchain = \"c\"\ntrust = \"t\"\n[caller]\ndns = \"d\"\n[calls]\nallowed = \"s.S/M\"\n"
+         settle = \"10s\"\n[files]\nkey = \"k\"\nchain = \"c\"\n\
+         trust = \"t\"\n[caller]\ndns = \"d\"\n[calls]\nallowed = \"s.S/M\"\n"
     );
     let mut target = DrillFile::parse("f", &text, Path::new("/")).unwrap().target;
     target.start = Some(argv(&start.replace("PORT", &port.to_string())));

@@ -152,8 +152,8 @@ pub(super) fn judge(sampled: &Sampled, allowed: Duration, planned: Duration) -> 
         Seen::StillServed { watched_ms } if *watched_ms >= most => (
             Answer::Fail,
             format!(
-                "still served when the watch ended, {watched_ms} ms after the change, and {most} ms \
-                 are allowed"
+                "still served when the watch ended, {watched_ms} ms after the change, and {most} \
+                 ms are allowed"
             ),
         ),
         Seen::StillServed { watched_ms } => (
